@@ -1,0 +1,113 @@
+/* kernel.h -- integer kernels: one table of functions per instruction set.
+ *
+ * `ref` fills every slot in portable C and defines every bit of every result;
+ * an ISA's table is a copy of ref's with some slots overridden, and equality
+ * with ref is exact. Tables are found by name or chosen by CPUID at run time.
+ *
+ * Activations are unsigned 8-bit, one image at a time, NHWC (channels fastest),
+ * value = scale * (q - zero). An activation of b < 8 bits uses the values
+ * 0 .. 2^b - 1 of its bytes. Weights are signed, symmetric, per output channel,
+ * stored as OHWI with the last index fastest, packed at their width (arith.h).
+ * Accumulators are exact int32: whoever builds a layer proves that
+ * |bias| + sum |w| * 255 < 2^31.
+ *
+ * Set-up may fail (NULL, false); compute functions cannot. This folder depends
+ * on nothing but libc.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_KERNEL_H
+#define HAWQ_KERNEL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Requantization of one accumulator per output channel; see arith.h:
+ *   y = clamp(zero + (((acc << pre) * multiplier >> 32) + 2^(t-1) >> t)) */
+typedef struct hawq_requant {
+    const int32_t *bias;       /* per channel; contains -z_x * sum(w) */
+    const int32_t *multiplier; /* per channel, 0 or in [2^30, 2^31) */
+    const uint8_t *pre;        /* per channel, left shift of the accumulator */
+    const uint8_t *shift;      /* per channel t, 1 <= t <= 30 */
+    uint8_t        zero, low, high; /* zero point and clamp of the output */
+} hawq_requant;
+
+/* A convolution (or a fully-connected layer: h = w = kh = kw = 1). */
+typedef struct hawq_conv {
+    int     h, w, c;    /* input; c over all groups */
+    int     oh, ow, oc; /* output */
+    int     kh, kw, stride_h, stride_w, dilation_h, dilation_w;
+    int     pad_top, pad_left; /* bottom and right follow from oh, ow */
+    int     groups;      /* c and oc divisible by it; depthwise: groups == c */
+    int     weight_bits; /* 8, 4 or 2 */
+    uint8_t zero;        /* input zero point = padding value */
+} hawq_conv;
+
+/* y = clamp(zero + ((a - za) * ma + (b - zb) * mb + 2^(t-1) >> t)) */
+typedef struct hawq_add {
+    size_t  n;
+    int16_t ma, mb;
+    uint8_t za, zb, shift;
+    uint8_t zero, low, high;
+} hawq_add;
+
+/* Pooling over windows; padding never takes part in a maximum, and in an
+ * average it counts in the divisor only if count_pad. Average: the window's sum
+ * of (q - zero_in) is requantized with the multiplier of its number of
+ * elements: multiplier, pre, shift, zero, low, high are per count n = 1 ..
+ * kh * kw (arrays of kh * kw entries, entry n - 1). */
+typedef struct hawq_pool {
+    int          h, w, c, oh, ow, kh, kw, stride_h, stride_w, pad_top, pad_left;
+    uint8_t      zero_in;
+    bool         count_pad;
+    hawq_requant requant; /* average only; bias is NULL */
+} hawq_pool;
+
+typedef struct hawq_kernels {
+    const char *name;
+    bool (*usable)(void); /* can this processor run it? */
+
+    /* Bytes of a layer's weights in this table's own arrangement, at their
+     * width in bits (plus padding to full tiles). */
+    size_t (*conv_packed_bytes)(const hawq_conv *conv);
+    /* From the canonical bytes: OHWI rows, one output channel after another
+     * without gaps, at conv->weight_bits (arith.h: hawq_unpack). I = c/groups.
+     */
+    void (*conv_pack)(const hawq_conv *conv, const uint8_t *canonical,
+                      void *packed);
+    /* Bytes of 64-byte aligned scratch wanted by conv and conv_s32. */
+    size_t (*conv_scratch_bytes)(const hawq_conv *conv);
+    /* y[oh][ow][oc] = requant(bias + sum w x). */
+    void (*conv)(const hawq_conv *conv, const void *packed,
+                 const hawq_requant *requant, const uint8_t *x, uint8_t *y,
+                 void *scratch);
+    /* The same with raw accumulators: y[oh][ow][oc] = bias + sum w x. */
+    void (*conv_s32)(const hawq_conv *conv, const void *packed,
+                     const int32_t *bias, const uint8_t *x, int32_t *y,
+                     void *scratch);
+    /* Name of the inner kernel this shape runs on, for reports. */
+    const char *(*conv_name)(const hawq_conv *conv);
+
+    void (*add)(const hawq_add *add, const uint8_t *a, const uint8_t *b,
+                uint8_t *y);
+    void (*max_pool)(const hawq_pool *pool, const uint8_t *x, uint8_t *y);
+    void (*average_pool)(const hawq_pool *pool, const uint8_t *x, uint8_t *y);
+    /* y = clamp(round_half_even(x * inverse_scale) + zero, low, high) */
+    void (*quantize)(size_t n, const float *x, float inverse_scale,
+                     uint8_t zero, uint8_t low, uint8_t high, uint8_t *y);
+    /* y[i] = map[i] < 0 ? fill : table[x[map[i]]]: slices, padding, transposes
+     * and changes of scale in one. */
+    void (*move)(size_t n, const int32_t *map, uint8_t fill,
+                 const uint8_t table[256], const uint8_t *x, uint8_t *y);
+} hawq_kernels;
+
+/* All tables compiled in, best first, ref last; NULL-terminated. */
+extern const hawq_kernels *const hawq_kernels_all[];
+
+/* The table of that name, or NULL if unknown or not usable here; name NULL:
+ * the first usable one. */
+const hawq_kernels *hawq_kernels_select(const char *name);
+
+/* "avx512vnni avx2 ref": names of the usable tables, for messages. */
+const char *hawq_kernels_usable_names(void);
+
+#endif

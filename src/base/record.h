@@ -1,0 +1,100 @@
+/* record.h -- plain nouns that cross folders: the analysis hands them to the
+ * store, the search reads them from it, the benchmark returns them. No
+ * function, no ownership: every pointer is borrowed.
+ *
+ * Units: sizes in bytes, times in microseconds, losses in the loss's own unit
+ * (nats for cross-entropy), traces in loss per weight squared.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_RECORD_H
+#define HAWQ_RECORD_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a run is about: enough to repeat it. */
+typedef struct hawq_run_record {
+    const char *program; /* "hawq-analyze" ... */
+    const char *version;
+    const char *command; /* the options as given, one string */
+    const char *model_path;
+    const char *model_hash; /* 16 hex digits; see hawq_graph_hash */
+    const char *data;       /* data specification, or "" */
+    const char *loss;       /* name of the loss, or "" */
+    uint64_t    seed;
+    int         threads;
+    const char *host;     /* node name */
+    const char *provider; /* what computes dense products, e.g. its core */
+} hawq_run_record;
+
+typedef struct hawq_layer_record {
+    const char *name;
+    const char *op;
+    int64_t     params;
+    int64_t     macs;     /* per image */
+    int64_t     channels; /* output channels = number of weight scales */
+    const char *group;    /* name of its group; its own name if alone */
+} hawq_layer_record;
+
+/* An estimate with its error: mean of n samples. */
+typedef struct hawq_estimate {
+    double mean, stderr1, low, high; /* 95 % Student interval */
+    int    n;
+} hawq_estimate;
+
+typedef struct hawq_sensitivity_record {
+    int         layer;  /* index in the run's layers */
+    const char *metric; /* "trace", "quadratic", "sqnr", ... */
+    int         bits;
+    double      value; /* predicted rise of the loss (depth, sqnr: unitless) */
+    double      stderr1; /* 0 where the number has no sampling error */
+} hawq_sensitivity_record;
+
+/* Bits of one layer. activation_bits: of the layer's input tensor. */
+typedef struct hawq_choice {
+    const char *layer;
+    int         weight_bits, activation_bits;
+} hawq_choice;
+
+typedef struct hawq_budget_record {
+    const char *kind; /* "weight-size", "bops", "mean-bits", ... */
+    double      limit, used;
+    bool        binding;
+} hawq_budget_record;
+
+typedef struct hawq_allocation_record {
+    const char        *solver, *metric;
+    const char        *state; /* "optimal", "feasible", "infeasible", "limit" */
+    double             objective, bound;
+    int64_t            weight_bytes, bops;
+    double             mean_bits;
+    double             latency_us; /* negative: unknown */
+    int                n_layers;
+    const hawq_choice *choice;
+    int                n_budgets;
+    const hawq_budget_record *budget;
+} hawq_allocation_record;
+
+typedef struct hawq_layer_timing {
+    const char *layer;
+    int         weight_bits, activation_bits;
+    const char *kernel; /* the kernel that really ran */
+    double      latency_us;
+} hawq_layer_timing;
+
+typedef struct hawq_benchmark_record {
+    int64_t     allocation; /* id in the store, 0 = none (uniform, float) */
+    const char *label;      /* "uniform8", "allocation 3", "float32" */
+    const char *device, *kernels;
+    int         batch_size, threads, repeats;
+    int64_t     samples; /* images the accuracy was measured on */
+    double      accuracy, loss, float_accuracy, float_loss, agreement;
+    int64_t     weight_bytes, file_bytes;
+    double      latency_us, latency_spread_us; /* median, quartile range */
+    double      speedup_vs_float, speedup_vs_uniform8;
+    bool        bit_exact; /* output equal to the reference kernels' */
+    int         n_layers;
+    const hawq_layer_timing *layer;
+} hawq_benchmark_record;
+
+#endif

@@ -1,0 +1,110 @@
+/* graph.h -- a network: tensors and nodes in topological order.
+ *
+ * Legal call order: new; input, constant, add in topological order; output;
+ * finish. After finish the graph is fixed but for the numbers in its float
+ * constants, which its owner may change between sweeps.
+ *
+ * The batch dimension is concrete: a graph is built for one number of images
+ * (`batch`, the chunk of the executor), and every shape is known.
+ *
+ * add() folds: a node whose inputs are all constants is evaluated at once and
+ * leaves no node behind. finish() drops identities and what the output does
+ * not need, folds BatchNormalization and constant bias additions into the
+ * preceding Conv, Gemm or MatMul, and lists the layers.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_GRAPH_H
+#define HAWQ_GRAPH_H
+#include "src/graph/op.h"
+
+/* A quantizable layer: a weight tensor and the nodes that use it. */
+typedef struct hawq_layer {
+    const char *name; /* weight tensor's name without ".weight", or the first
+                         node's name where the exporter lost it */
+    const char  *op;  /* "Conv", "Gemm" or "MatMul" */
+    hawq_tensor *weight;
+    hawq_tensor *bias; /* float constant, or NULL */
+    hawq_node  **node; /* n_nodes >= 1 users; more than one: shared weight */
+    int          n_nodes;
+    /* weight element (a, c, b) with c the output channel sits at
+     * (a * channels + c) * inner + b, a < outer. Conv: outer 1. */
+    size_t  outer, channels, inner;
+    int64_t macs; /* multiply-accumulates per image, over all nodes */
+} hawq_layer;
+
+typedef struct hawq_graph {
+    hawq_arena    arena;
+    int           batch; /* images per sweep */
+    int           n_tensors, n_nodes, n_layers;
+    hawq_tensor **tensor;
+    hawq_node   **node;
+    hawq_layer   *layer; /* in order of first use */
+    hawq_tensor  *input, *output;
+    int           opset;
+    bool          fixed_batch; /* the file itself fixes the batch dimension */
+    /* private to graph.c */
+    const hawq_op *(*find_op)(const char *op_type);
+    int capacity_tensors, capacity_nodes;
+} hawq_graph;
+
+/* find_op maps an ONNX op_type to its operator or NULL (hawq_op_find).
+ * opset: version of ONNX's default domain. */
+HAWQ_NODISCARD hawq_status
+     hawq_graph_new(const hawq_op *(*find_op)(const char *op_type), int opset,
+                    hawq_graph **out);
+void hawq_graph_free(hawq_graph *graph);
+
+/* The network's one float input. shape->dim[0] is the batch. */
+HAWQ_NODISCARD hawq_status hawq_graph_input(hawq_graph *graph, const char *name,
+                                            const hawq_shape *shape);
+
+/* A constant of the graph; `data` is real[] or int64_t[] and is copied.
+ * ENONFINITE if a float is NaN or infinite (infinities of Clip bounds are not
+ * constants of this kind: pass them as they are, only weights are checked at
+ * finish). */
+HAWQ_NODISCARD hawq_status hawq_graph_constant(hawq_graph       *graph,
+                                               const char       *name,
+                                               hawq_dtype        dtype,
+                                               const hawq_shape *shape,
+                                               const void       *data);
+
+/* A node by names. in[i] == "" is an omitted optional input. Attributes are
+ * copied shallowly: their arrays must live in graph->arena or be static.
+ * EUNSUPPORTED for an unknown operator or attribute, EFORMAT for unknown
+ * inputs or shapes that do not fit; the sentence names the node. */
+typedef struct hawq_node_spec {
+    const char        *op_type, *name;
+    int                n_in, n_out;
+    const char *const *in, *const *out;
+    int              n_attr;
+    const hawq_attr *attr;
+} hawq_node_spec;
+HAWQ_NODISCARD hawq_status hawq_graph_add(hawq_graph           *graph,
+                                          const hawq_node_spec *spec);
+
+/* Latest tensor of that name, or NULL. */
+hawq_tensor *hawq_graph_find(const hawq_graph *graph, const char *name);
+
+/* Names the output (a float activation) and runs the passes above. */
+HAWQ_NODISCARD hawq_status hawq_graph_finish(hawq_graph *graph,
+                                             const char *output);
+
+/* Index of the layer of that name, or -1. */
+int hawq_graph_find_layer(const hawq_graph *graph, const char *name);
+
+/* Elements per image of a tensor whose leading dimension is the batch. */
+static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
+    return t->n / (size_t)g->batch;
+}
+
+/* SHA-256-free identity of a network: FNV-1a over operators, shapes and
+ * weights as they stand, 16 hex digits into text. Independent of the batch. */
+void hawq_graph_hash(const hawq_graph *graph, char text[17]);
+
+/* --- used by the passes (fold.c) and by programs that edit a graph ----- */
+
+/* Replaces every use of `from` (and the output) by `to`. */
+void hawq_graph_replace(hawq_graph *graph, const hawq_tensor *from,
+                        hawq_tensor *to);
+
+#endif

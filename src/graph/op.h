@@ -1,0 +1,169 @@
+/* op.h -- tensors, nodes and what an operator is.
+ *
+ * Letters: n images, c channels, h height, w width, k kernel, o output
+ * channels. Tensors are dense, row-major, in ONNX order (NCHW).
+ *
+ * A tensor has up to four planes (Pearlmutter 1994, "Fast exact multiplication
+ * by the Hessian"; names as in Griewank and Walther 2008):
+ *     val     x                  bar     dL/dx
+ *     dot     d/dt x(w + t v)    bardot  d/dt dL/dx (w + t v)
+ * and an operator is the four functions that carry them:
+ *     forward          val(out)  from val(in)
+ *     tangent          dot(out)  from val, dot(in)
+ *     adjoint          bar(in)  += from val, bar(out)
+ *     adjoint_tangent  bardot(in) += from val, bar(out), dot(in), bardot(out)
+ * dot and bardot exist once per lane: one lane, one probe direction v. All
+ * lanes share val and bar.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_OP_H
+#define HAWQ_OP_H
+#include "src/base/arena.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The whole executor is written once for a scalar type; the tests build it a
+ * second time with -DHAWQ_REAL=double as its own reference. */
+#ifndef HAWQ_REAL
+#define HAWQ_REAL float
+#endif
+typedef HAWQ_REAL real;
+
+enum { HAWQ_MAX_RANK = 8 };
+
+typedef struct hawq_shape {
+    int     rank;
+    int64_t dim[HAWQ_MAX_RANK];
+} hawq_shape;
+
+typedef enum hawq_dtype { HAWQ_FLOAT, HAWQ_INT } hawq_dtype; /* real, int64 */
+
+typedef enum hawq_role {
+    HAWQ_INPUT,     /* fed by the caller */
+    HAWQ_CONSTANT,  /* known at load: weights, biases, indices, shapes */
+    HAWQ_ACTIVATION /* computed by a node */
+} hawq_role;
+
+typedef struct hawq_tensor {
+    const char       *name;
+    int               id; /* index into graph->tensor and into the planes */
+    hawq_role         role;
+    hawq_dtype        dtype;
+    hawq_shape        shape;
+    size_t            n;        /* elements */
+    real             *data;     /* value of a float constant, else NULL */
+    int64_t          *ints;     /* value of an integer constant, else NULL */
+    struct hawq_node *producer; /* NULL for inputs and constants */
+    int               n_uses;   /* node inputs that read it, after finish */
+} hawq_tensor;
+
+/* An ONNX attribute, as found in the file. */
+typedef struct hawq_attr {
+    const char *name;
+    enum {
+        HAWQ_ATTR_INT,
+        HAWQ_ATTR_FLOAT,
+        HAWQ_ATTR_STRING,
+        HAWQ_ATTR_INTS,
+        HAWQ_ATTR_FLOATS,
+        HAWQ_ATTR_TENSOR
+    } type;
+    int64_t        i;
+    double         f;
+    const char    *s;      /* STRING */
+    size_t         n;      /* length of ints or floats */
+    const int64_t *ints;   /* INTS */
+    const double  *floats; /* FLOATS */
+    hawq_tensor   *tensor; /* TENSOR: role CONSTANT */
+} hawq_attr;
+
+typedef struct hawq_node {
+    const char           *name; /* as in the file; never empty */
+    const struct hawq_op *op;
+    int                   n_in, n_out;
+    hawq_tensor         **in;  /* in[i] is NULL for an omitted optional */
+    hawq_tensor         **out; /* out[0] always; later ones may be NULL */
+    int                   n_attr;
+    const hawq_attr      *attr;
+    int                   opset;   /* version of the default domain, 7..22 */
+    void                 *param;   /* what `shape` worked out, else NULL */
+    size_t                scratch; /* reals wanted in planes.scratch ... */
+    size_t                scratch_lane; /* ... plus this many per lane */
+} hawq_node;
+
+/* Pointers to the planes of every tensor, by tensor id. A NULL pointer means
+ * the plane is identically zero (as an operand) or not wanted (as a result).
+ * adjoint_tangent with every `bar` NULL is the Gauss-Newton product. */
+typedef struct hawq_planes {
+    real  **val, **bar;
+    int     lanes;
+    real ***dot, ***bardot; /* [lane][id] */
+    real   *scratch;        /* scratch + lanes * scratch_lane reals, dirty */
+} hawq_planes;
+
+typedef void hawq_sweep_fn(const hawq_node *node, const hawq_planes *planes);
+
+typedef struct hawq_op {
+    const char *name;           /* ONNX op_type */
+    const char *attributes;     /* the ones understood, separated by spaces */
+    int         min_in, max_in; /* numbers of inputs accepted */
+
+    /* Checks attributes and input shapes; fills out[i]->shape, ->dtype,
+     * node->param, node->scratch. May make out[0] a CONSTANT by setting its
+     * role and data or ints (Shape does). All that can fail fails here. */
+    hawq_status (*shape)(hawq_node *node, hawq_arena *arena);
+
+    /* Integer constants in, integer constants out (out[i]->ints); NULL if the
+     * operator has no use on integers. Float constants use `forward`. */
+    hawq_status (*fold)(hawq_node *node, hawq_arena *arena);
+
+    hawq_sweep_fn *forward, *tangent, *adjoint, *adjoint_tangent;
+    /* A linear operator leaves tangent and adjoint_tangent NULL: the sweep
+     * calls forward and adjoint on the dot and bardot planes of each lane.
+     * Its forward must read a NULL operand as zero. */
+} hawq_op;
+
+/* --- reading attributes; a missing one yields the default -------------- */
+
+const hawq_attr *hawq_attr_find(const hawq_node *node, const char *name);
+int64_t hawq_attr_int(const hawq_node *node, const char *name, int64_t def);
+double  hawq_attr_float(const hawq_node *node, const char *name, double def);
+const char *hawq_attr_string(const hawq_node *node, const char *name,
+                             const char *def);
+
+/* Fails with one sentence that starts with the node's name and operator. */
+hawq_status hawq_node_fail(const hawq_node *node, hawq_status code,
+                           const char *format, ...) HAWQ_PRINTF(3, 4);
+
+/* --- shapes ------------------------------------------------------------ */
+
+/* Product of dim[from..to). 1 for an empty range. */
+int64_t hawq_shape_count(const hawq_shape *shape, int from, int to);
+bool    hawq_shape_equal(const hawq_shape *a, const hawq_shape *b);
+
+/* "1x3x32x32" into text (at least 128 bytes); returns text. */
+const char *hawq_shape_text(const hawq_shape *shape, char text[128]);
+
+/* axis in [-rank, rank) to [0, rank); -1 if out of range. */
+int hawq_axis(int64_t axis, int rank);
+
+/* --- planes ------------------------------------------------------------ */
+
+static inline real *hawq_val(const hawq_planes *p, const hawq_tensor *t) {
+    return t ? p->val[t->id] : NULL;
+}
+static inline real *hawq_bar(const hawq_planes *p, const hawq_tensor *t) {
+    return t ? p->bar[t->id] : NULL;
+}
+static inline real *hawq_dot(const hawq_planes *p, int lane,
+                             const hawq_tensor *t) {
+    return t ? p->dot[lane][t->id] : NULL;
+}
+static inline real *hawq_bardot(const hawq_planes *p, int lane,
+                                const hawq_tensor *t) {
+    return t ? p->bardot[lane][t->id] : NULL;
+}
+
+#endif

@@ -1,0 +1,104 @@
+/* sweep.h -- the executor: loss, gradient and Hessian products of a batch.
+ *
+ * A batch of any size is cut into chunks of graph->batch images (the last one
+ * padded with images of weight zero). Each chunk is one task: a worker runs
+ * all its sweeps single-threaded in its own planes, and what it contributes is
+ * added in double, in chunk order. So results do not depend on the number of
+ * threads, memory does not depend on the size of the batch, and no operator
+ * knows about threads.
+ *
+ * Loss values are means over the images of the batch.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_SWEEP_H
+#define HAWQ_SWEEP_H
+#include "src/base/threads.h"
+#include "src/graph/graph.h"
+
+typedef enum hawq_loss {
+    HAWQ_CROSS_ENTROPY,    /* -log softmax(z)[label] */
+    HAWQ_MSE,              /* mean over outputs of (z - target)^2; without
+                              targets the target is the one-hot label */
+    HAWQ_SELF_DISTILLATION /* KL(softmax(t) || softmax(z)), t = the logits in
+                              batch.targets; Hessian = Gauss-Newton at z = t */
+} hawq_loss;
+
+/* Names on the command line: cross-entropy, mse, self-distillation. Returns
+ * -1 if unknown. */
+int         hawq_loss_find(const char *name);
+const char *hawq_loss_name(hawq_loss loss);
+
+/* n images; x is n * input-per-image; labels n (NULL if targets serve);
+ * targets n * output-per-image, or NULL. All borrowed. */
+typedef struct hawq_batch {
+    size_t         n;
+    const real    *x;
+    const int64_t *labels;
+    const real    *targets;
+} hawq_batch;
+
+/* Which constants a vector covers, and where each begins in it. */
+typedef struct hawq_selection {
+    int           n;
+    hawq_tensor **tensor;
+    size_t       *offset; /* n + 1 entries; offset[n] = total */
+} hawq_selection;
+
+/* All layers' weights, in layer order; `only` >= 0: that layer alone. */
+HAWQ_NODISCARD hawq_status hawq_select_weights(const hawq_graph *graph,
+                                               int only, hawq_arena *arena,
+                                               hawq_selection *out);
+/* All float constants a loss can be differentiated by: weights and biases. */
+HAWQ_NODISCARD hawq_status hawq_select_parameters(const hawq_graph *graph,
+                                                  hawq_arena       *arena,
+                                                  hawq_selection   *out);
+static inline size_t       hawq_selection_total(const hawq_selection *s) {
+          return s->offset[s->n];
+}
+
+typedef struct hawq_engine hawq_engine;
+
+/* Plans and allocates everything: no later call allocates.
+ * lanes: probe directions carried at once (>= 1); 0 = no derivatives at all
+ * (planes are then shared between tensors whose lives do not overlap).
+ * The graph and the threads are borrowed and must outlive the engine. */
+HAWQ_NODISCARD hawq_status hawq_engine_new(hawq_graph   *graph,
+                                           hawq_threads *threads, int lanes,
+                                           hawq_loss loss, hawq_engine **out);
+void                       hawq_engine_free(hawq_engine *engine);
+
+/* Bytes that hawq_engine_new would allocate. */
+size_t hawq_engine_bytes(const hawq_graph *graph, int threads, int lanes);
+
+/* Outputs (n * output-per-image, or NULL), mean loss (or NULL; needs labels or
+ * targets) and number of images whose largest output is the label (or NULL). */
+void hawq_engine_forward(hawq_engine *engine, const hawq_batch *batch,
+                         real *outputs, double *loss, size_t *n_correct);
+
+/* dL/dw over the selection (overwritten), mean loss, and correct count. */
+void hawq_engine_gradient(hawq_engine *engine, const hawq_batch *batch,
+                          const hawq_selection *at, double *gradient,
+                          double *loss, size_t *n_correct);
+
+typedef enum hawq_curvature { HAWQ_HESSIAN, HAWQ_GAUSS_NEWTON } hawq_curvature;
+
+/* products[j] = (H v_j) restricted to `at`, for v_j on the selection `seed`
+ * (zero elsewhere), j < m. v is m rows of total(seed) reals, products m rows
+ * of total(at) doubles, gradient total(at) doubles or NULL. H is the exact
+ * Hessian of the mean loss (Pearlmutter 1994) or its Gauss-Newton part
+ * J' (d2L/dz2) J (Schraudolph 2002). The primal sweeps are shared by all m. */
+void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
+                          hawq_curvature curvature, int m,
+                          const hawq_selection *seed, const real *v,
+                          const hawq_selection *at, double *products,
+                          double *gradient);
+
+/* Runs the forward sweep and calls visit for every chunk, in chunk order, one
+ * at a time, with the chunk's val planes (needs an engine with lanes >= 1,
+ * whose planes all live at once). n: valid images in the chunk. */
+typedef void hawq_visit(void *self, const hawq_graph *graph,
+                        const hawq_planes *planes, size_t first, size_t n);
+void         hawq_engine_visit(hawq_engine *engine, const hawq_batch *batch,
+                               hawq_visit *visit, void *self);
+
+#endif

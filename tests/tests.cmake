@@ -1,0 +1,25 @@
+# One executable per tests/test_*.c; its exit code is the verdict. A file named
+# test_*_f64.c is linked against the executor in double.
+# SPDX-License-Identifier: GPL-3.0-or-later
+enable_testing()
+set(data ${PROJECT_SOURCE_DIR}/../shared/data)
+file(GLOB tests CONFIGURE_DEPENDS tests/test_*.c)
+foreach(file ${tests})
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(${name} ${file})
+  set(libraries hawq_cli)
+  if(name MATCHES "_f64$")
+    set(libraries hawq_train_f64 hawq_hessian_f64 hawq_quant_f64 hawq_load_f64
+        hawq_ops_f64 hawq_graph_f64)
+  endif()
+  foreach(library ${libraries})
+    if(TARGET ${library})
+      target_link_libraries(${name} PRIVATE ${library})
+    endif()
+  endforeach()
+  target_link_libraries(${name} PRIVATE PkgConfig::CJSON m)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT
+    "HAWQ_TEST_DATA=${data};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
+    SKIP_RETURN_CODE 77)
+endforeach()
