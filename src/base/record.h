@@ -36,6 +36,14 @@ typedef struct hawq_layer_record {
     const char *group;    /* name of its group; its own name if alone */
 } hawq_layer_record;
 
+/* Bytes of a layer's weights at a width, as they lie in a file: packed without
+ * gaps, plus one float32 scale per output channel (symmetric: no zero points).
+ * The one cost model of search and benchmark. */
+static inline int64_t hawq_weight_bytes(int64_t params, int64_t channels,
+                                        int bits) {
+    return (params * bits + 7) / 8 + 4 * channels;
+}
+
 /* An estimate with its error: mean of n samples. */
 typedef struct hawq_estimate {
     double mean, stderr1, low, high; /* 95 % Student interval */
