@@ -1,0 +1,58 @@
+/* dataset.h -- labelled images, whole in memory, from one specification:
+ *
+ *     file.npz                 NumPy archive: x (float32, float64, uint8; C
+ *                              order; first dimension = images) and y (labels
+ *                              of any integer type, or float targets)
+ *     idx:PREFIX               PREFIX-images-idx3-ubyte and
+ *                              PREFIX-labels-idx1-ubyte, each plain or .gz
+ *     cifar:FILE.bin[,FILE...] CIFAR-10 binary, 1 + 3072 bytes an image
+ *
+ * Values are (pixel * scale - mean[c]) / std[c], c the channel: the first
+ * dimension of an image of three dimensions, else 0.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_DATASET_H
+#define HAWQ_DATASET_H
+#include "src/graph/graph.h"
+
+enum { HAWQ_MAX_CHANNELS = 8 }; /* means and deviations that can be given */
+
+/* {0} is a valid value: every field's zero means its default. */
+typedef struct hawq_dataset_options {
+    double scale;         /* 0 = 1 */
+    int    n_mean, n_std; /* 0 = none; 1 = for every channel; else one
+                             per channel */
+    double      mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
+    size_t      skip, limit; /* images left out at the start; 0 = no limit */
+    const char *labels;      /* file of labels for dir: (not yet read) */
+} hawq_dataset_options;
+
+typedef struct hawq_dataset {
+    hawq_arena arena;   /* owns everything below */
+    size_t     n;       /* images */
+    hawq_shape item;    /* one image, without the batch dimension */
+    real      *x;       /* n * elements of item */
+    int64_t   *labels;  /* n, or NULL if the data has float targets */
+    real      *targets; /* n * n_targets, or NULL */
+    size_t     n_targets;
+} hawq_dataset;
+
+/* Reads the images [skip, skip + limit). options may be NULL. EIO for a
+ * missing or unreadable file; EFORMAT for a malformed one (one sentence: what
+ * was found, what was expected); EUNSUPPORTED for a kind of specification or
+ * number that is not read; EINVAL for options that do not fit the data.
+ * *out is filled only on success; hawq_dataset_free gives it back. */
+HAWQ_NODISCARD hawq_status hawq_dataset_load(
+    const char *spec, const hawq_dataset_options *options, hawq_dataset *out);
+void hawq_dataset_free(hawq_dataset *dataset);
+
+/* Whether the network can be run on the data: an image has the input's shape
+ * (dimensions of size 1 apart), labels are within the output's classes,
+ * targets have the output's size, there is an image at all, and as many as a
+ * batch if the file fixes it. EINVAL with what was found and expected; `spec`
+ * names the data in the sentence. */
+HAWQ_NODISCARD hawq_status hawq_dataset_check(const hawq_dataset *dataset,
+                                              const hawq_graph   *graph,
+                                              const char         *spec);
+
+#endif
