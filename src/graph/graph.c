@@ -1,0 +1,325 @@
+/* graph.c -- building a network: names, constants, folding on the way in.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/graph.h"
+
+#include "src/graph/passes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+hawq_status hawq_graph_new(const hawq_op *(*find_op)(const char *), int opset,
+                           hawq_graph **out) {
+    if (opset < 7 || opset > 22)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "opset %d: supported are 7 to 22; re-export the "
+                         "model with one of these",
+                         opset);
+    hawq_arena  arena = {0};
+    hawq_graph *g;
+    HAWQ_TAKE(g, &arena, 1);
+    *g = (hawq_graph){.arena = arena, .find_op = find_op, .opset = opset};
+    *out = g;
+    return HAWQ_OK;
+}
+
+void hawq_graph_free(hawq_graph *graph) {
+    if (!graph) return;
+    hawq_arena arena = graph->arena; /* the graph itself lives in it */
+    hawq_arena_free(&arena);
+}
+
+/* Room for one more pointer in an arena array that doubles. */
+static hawq_status grow(hawq_graph *g, void *array_of_pointers, int n,
+                        int *capacity) {
+    void ***array = array_of_pointers;
+    if (n < *capacity) return HAWQ_OK;
+    int    wider = *capacity ? 2 * *capacity : 64;
+    void **copy;
+    HAWQ_TAKE(copy, &g->arena, (size_t)wider);
+    if (n) memcpy(copy, *array, (size_t)n * sizeof *copy);
+    *array = copy;
+    *capacity = wider;
+    return HAWQ_OK;
+}
+
+static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
+                              hawq_tensor **out) {
+    hawq_tensor *t;
+    HAWQ_TRY(grow(g, &g->tensor, g->n_tensors, &g->capacity_tensors));
+    HAWQ_TAKE(t, &g->arena, 1);
+    t->name = hawq_arena_string(&g->arena, name);
+    if (!t->name) return HAWQ_ENOMEM;
+    t->role = role;
+    t->id = g->n_tensors;
+    g->tensor[g->n_tensors++] = t;
+    *out = t;
+    return HAWQ_OK;
+}
+
+static hawq_status count_elements(hawq_tensor *t) {
+    char text[128];
+    t->n = 1;
+    for (int i = 0; i < t->shape.rank; i++) {
+        int64_t d = t->shape.dim[i];
+        if (d < 0 || (d && t->n > ((size_t)1 << 40) / (size_t)d))
+            return hawq_fail(HAWQ_EFORMAT, "tensor '%s': shape %s is too large",
+                             t->name, hawq_shape_text(&t->shape, text));
+        t->n *= (size_t)d;
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_graph_input(hawq_graph *g, const char *name,
+                             const hawq_shape *shape) {
+    if (g->input)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "inputs '%s' and '%s': networks with one input are "
+                         "supported",
+                         g->input->name, name);
+    if (shape->rank < 1 || shape->dim[0] < 1)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "input '%s': expected a leading batch dimension",
+                         name);
+    hawq_tensor *t;
+    HAWQ_TRY(tensor_new(g, name, HAWQ_INPUT, &t));
+    t->shape = *shape;
+    HAWQ_TRY(count_elements(t));
+    g->input = t;
+    g->batch = (int)shape->dim[0];
+    return HAWQ_OK;
+}
+
+hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
+                                hawq_dtype dtype, const hawq_shape *shape,
+                                const void *data) {
+    hawq_tensor *t;
+    HAWQ_TRY(tensor_new(g, name, HAWQ_CONSTANT, &t));
+    t->dtype = dtype;
+    t->shape = *shape;
+    HAWQ_TRY(count_elements(t));
+    if (dtype == HAWQ_FLOAT) {
+        HAWQ_TAKE(t->data, &g->arena, t->n);
+        if (t->n) memcpy(t->data, data, t->n * sizeof *t->data);
+    } else {
+        HAWQ_TAKE(t->ints, &g->arena, t->n);
+        if (t->n) memcpy(t->ints, data, t->n * sizeof *t->ints);
+    }
+    return HAWQ_OK;
+}
+
+hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
+    for (int i = g->n_tensors; i-- > 0;)
+        if (strcmp(g->tensor[i]->name, name) == 0) return g->tensor[i];
+    return NULL;
+}
+
+/* Is `word` one of the space-separated words of `list`? */
+static bool listed(const char *list, const char *word) {
+    size_t n = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += n)
+        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+            return true;
+    return false;
+}
+
+static hawq_status check_spec(hawq_graph *g, const hawq_node_spec *spec,
+                              const hawq_node *node) {
+    const hawq_op *op = node->op;
+    (void)g;
+    for (int i = 0; i < spec->n_attr; i++)
+        if (!op->attributes || !listed(op->attributes, spec->attr[i].name))
+            return hawq_node_fail(
+                node, HAWQ_EUNSUPPORTED,
+                "attribute '%s' is not supported; supported: %s",
+                spec->attr[i].name,
+                op->attributes && *op->attributes ? op->attributes : "none");
+    if (spec->n_in < op->min_in || spec->n_in > op->max_in)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "%d inputs, expected %d to %d", spec->n_in,
+                              op->min_in, op->max_in);
+    if (spec->n_out < 1 || !spec->out[0][0])
+        return hawq_node_fail(node, HAWQ_EFORMAT, "no output");
+    return HAWQ_OK;
+}
+
+static hawq_status find_inputs(hawq_graph *g, const hawq_node_spec *spec,
+                               hawq_node *node) {
+    HAWQ_TAKE(node->in, &g->arena, (size_t)node->op->max_in + 1);
+    for (int i = 0; i < spec->n_in; i++) {
+        if (!spec->in[i][0]) continue;
+        node->in[i] = hawq_graph_find(g, spec->in[i]);
+        if (!node->in[i])
+            return hawq_node_fail(node, HAWQ_EFORMAT,
+                                  "input '%s' is not defined before this node",
+                                  spec->in[i]);
+    }
+    for (int i = 0; i < node->op->min_in; i++)
+        if (!node->in[i])
+            return hawq_node_fail(node, HAWQ_EFORMAT, "input %d is missing", i);
+    return HAWQ_OK;
+}
+
+static hawq_status make_outputs(hawq_graph *g, const hawq_node_spec *spec,
+                                hawq_node *node) {
+    HAWQ_TAKE(node->out, &g->arena, (size_t)spec->n_out);
+    for (int i = 0; i < spec->n_out; i++) {
+        if (!spec->out[i][0]) continue;
+        HAWQ_TRY(tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
+        node->out[i]->producer = node;
+    }
+    return HAWQ_OK;
+}
+
+static bool all_constant(const hawq_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] && node->in[i]->role != HAWQ_CONSTANT) return false;
+    return true;
+}
+
+static bool any_float_input(const hawq_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] && node->in[i]->dtype == HAWQ_FLOAT) return true;
+    return false;
+}
+
+/* Float constants: one forward sweep of this node alone. */
+static hawq_status evaluate(hawq_graph *g, hawq_node *node) {
+    real **val, *scratch;
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i])
+            HAWQ_TAKE(node->out[i]->data, &g->arena, node->out[i]->n);
+    hawq_mark mark = hawq_arena_mark(&g->arena);
+    HAWQ_TAKE(val, &g->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(scratch, &g->arena, node->scratch);
+    for (int i = 0; i < g->n_tensors; i++) val[i] = g->tensor[i]->data;
+    hawq_planes planes = {.val = val, .scratch = scratch};
+    node->op->forward(node, &planes);
+    hawq_arena_reset(&g->arena, mark);
+    return HAWQ_OK;
+}
+
+static hawq_status fold_constant(hawq_graph *g, hawq_node *node) {
+    if (node->out[0]->dtype == HAWQ_FLOAT && any_float_input(node) &&
+        node->op->forward)
+        HAWQ_TRY(evaluate(g, node));
+    else if (node->op->fold)
+        HAWQ_TRY(node->op->fold(node, &g->arena));
+    else
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "is not supported on integer tensors");
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i]) node->out[i]->role = HAWQ_CONSTANT;
+    return HAWQ_OK;
+}
+
+static hawq_status check_activations(const hawq_node *node) {
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i] && node->out[i]->dtype != HAWQ_FLOAT)
+            return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                                  "computes integers from the network's input; "
+                                  "integer tensors must be constant");
+    if (!node->op->forward)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "is supported on constants only");
+    return HAWQ_OK;
+}
+
+hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
+    const hawq_op *op = g->find_op(spec->op_type);
+    if (!op)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "node '%s': operator %s is not supported; --list-ops "
+                         "shows every node that would not run",
+                         spec->name, spec->op_type);
+    hawq_node *node;
+    HAWQ_TAKE(node, &g->arena, 1);
+    *node = (hawq_node){.name = hawq_arena_string(&g->arena, spec->name),
+                        .op = op,
+                        .n_in = spec->n_in,
+                        .n_out = spec->n_out,
+                        .n_attr = spec->n_attr,
+                        .opset = g->opset};
+    if (!node->name) return HAWQ_ENOMEM;
+    hawq_attr *attr;
+    HAWQ_TAKE(attr, &g->arena, (size_t)spec->n_attr);
+    if (spec->n_attr)
+        memcpy(attr, spec->attr, (size_t)spec->n_attr * sizeof *attr);
+    node->attr = attr;
+    HAWQ_TRY(check_spec(g, spec, node));
+    HAWQ_TRY(find_inputs(g, spec, node));
+    HAWQ_TRY(make_outputs(g, spec, node));
+    HAWQ_TRY(op->shape(node, &g->arena));
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
+            return hawq_prefix("node '%s' (%s): ", node->name, op->name);
+    if (node->out[0]->role == HAWQ_CONSTANT) return HAWQ_OK;
+    if (all_constant(node)) return fold_constant(g, node);
+    HAWQ_TRY(check_activations(node));
+    HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
+    g->node[g->n_nodes++] = node;
+    return HAWQ_OK;
+}
+
+void hawq_graph_replace(hawq_graph *g, const hawq_tensor *from,
+                        hawq_tensor *to) {
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j] == from) g->node[i]->in[j] = to;
+    if (g->output == from) g->output = to;
+}
+
+hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
+    g->output = hawq_graph_find(g, output);
+    if (!g->output || g->output->role != HAWQ_ACTIVATION)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "output '%s' is not computed from the network's input",
+                         output);
+    hawq_pass_identities(g);
+    hawq_pass_unused(g);
+    HAWQ_TRY(hawq_pass_fold(g));
+    hawq_pass_unused(g);
+    HAWQ_TRY(hawq_pass_check_finite(g));
+    return hawq_pass_layers(g);
+}
+
+int hawq_graph_find_layer(const hawq_graph *g, const char *name) {
+    for (int i = 0; i < g->n_layers; i++)
+        if (strcmp(g->layer[i].name, name) == 0) return i;
+    return -1;
+}
+
+static uint64_t fnv(uint64_t h, const void *bytes, size_t n) {
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++) h = (h ^ b[i]) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t hash_node(const hawq_graph *g, const hawq_node *node,
+                          uint64_t h) {
+    h = fnv(h, node->op->name, strlen(node->op->name));
+    for (int i = 0; i < node->n_attr; i++) {
+        const hawq_attr *a = &node->attr[i];
+        h = fnv(h, a->name, strlen(a->name));
+        h = fnv(h, &a->i, sizeof a->i);
+        h = fnv(h, &a->f, sizeof a->f);
+        if (a->type == HAWQ_ATTR_INTS)
+            h = fnv(h, a->ints, a->n * sizeof *a->ints);
+    }
+    size_t per_image = hawq_per_image(g, node->out[0]);
+    h = fnv(h, &per_image, sizeof per_image);
+    for (int i = 0; i < node->n_in; i++) {
+        const hawq_tensor *t = node->in[i];
+        if (t && t->data) h = fnv(h, t->data, t->n * sizeof *t->data);
+        if (t && !t->data) h = fnv(h, t->name, strlen(t->name));
+    }
+    return h;
+}
+
+void hawq_graph_hash(const hawq_graph *g, char text[17]) {
+    uint64_t h = 0xcbf29ce484222325u;
+    for (int i = 0; i < g->n_nodes; i++) h = hash_node(g, g->node[i], h);
+    for (int i = 0; i < 16; i++)
+        text[i] = "0123456789abcdef"[h >> (60 - 4 * i) & 15];
+    text[16] = 0;
+}

@@ -1,0 +1,76 @@
+/* mm.c -- OpenBLAS behind dlopen.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/mm.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's values */
+
+typedef void gemm_fn(int, int, int, int, int, int, real, const real *, int,
+                     const real *, int, real, real *, int);
+
+static gemm_fn       *gemm;
+static char           provider[64];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* The newest core that OpenBLAS 0.3.21 has good kernels for. */
+static const char *core_type(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "Haswell";
+#endif
+    return NULL;
+}
+
+static void load(void) {
+    static const char *const names[] = {
+        "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
+        "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
+        "libopenblas.so.0", "libopenblas.so"};
+    const char *core = core_type();
+    if (core) setenv("OPENBLAS_CORETYPE", core, 0);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    void *library = NULL;
+    for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
+        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!library) return;
+    /* POSIX asks for this conversion through an object of the right size. */
+    void (*set_threads)(int) = NULL;
+    char *(*core_name)(void) = NULL;
+    *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
+    *(void **)&core_name = dlsym(library, "openblas_get_corename");
+    if (set_threads) set_threads(1);
+    snprintf(provider, sizeof provider, "openblas %s",
+             core_name ? core_name() : "unknown core");
+    *(void **)&gemm = dlsym(
+        library, sizeof(real) == sizeof(float) ? "cblas_sgemm" : "cblas_dgemm");
+}
+
+hawq_status hawq_mm_open(void) {
+    pthread_once(&once, load);
+    if (!gemm)
+        return hawq_fail(HAWQ_EIO, "cannot load OpenBLAS: install "
+                                   "libopenblas0-pthread");
+    return HAWQ_OK;
+}
+
+const char *hawq_mm_provider(void) {
+    return provider;
+}
+
+void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
+             real alpha, const real *a, size_t lda, const real *b, size_t ldb,
+             real beta, real *c, size_t ldc) {
+    gemm(ROW_MAJOR, transpose_a ? TRANS : NO_TRANS,
+         transpose_b ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,
+         (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}

@@ -1,0 +1,304 @@
+/* passes.c -- clean-up after loading, and the list of layers.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/passes.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+static bool is(const hawq_node *node, const char *op) {
+    return strcmp(node->op->name, op) == 0;
+}
+
+void hawq_pass_identities(hawq_graph *g) {
+    int kept = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        hawq_node *node = g->node[i];
+        if (is(node, "Identity") || is(node, "Dropout") || is(node, "Cast"))
+            hawq_graph_replace(g, node->out[0], node->in[0]);
+        else
+            g->node[kept++] = node;
+    }
+    g->n_nodes = kept;
+}
+
+static void mark_needed(hawq_graph *g) {
+    for (int i = 0; i < g->n_tensors; i++) g->tensor[i]->n_uses = 0;
+    g->output->n_uses = 1;
+    g->input->n_uses = 1;
+    for (int i = g->n_nodes; i-- > 0;) {
+        hawq_node *node = g->node[i];
+        bool       needed = false;
+        for (int j = 0; j < node->n_out; j++)
+            needed |= node->out[j] && node->out[j]->n_uses > 0;
+        for (int j = 0; needed && j < node->n_in; j++)
+            if (node->in[j]) node->in[j]->n_uses++;
+        if (!needed) g->node[i] = NULL;
+    }
+    /* the output and the input were counted once for being what they are */
+    g->output->n_uses--;
+    g->input->n_uses--;
+}
+
+void hawq_pass_unused(hawq_graph *g) {
+    mark_needed(g);
+    int n = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i]) g->node[n++] = g->node[i];
+    g->n_nodes = n;
+    n = 0;
+    for (int i = 0; i < g->n_tensors; i++) {
+        hawq_tensor *t = g->tensor[i];
+        bool produced = false; /* outputs nobody reads keep their planes */
+        for (int j = 0; j < g->n_nodes && !produced; j++)
+            produced = t->producer == g->node[j];
+        if (!t->n_uses && !produced && t != g->input && t != g->output)
+            continue;
+        t->id = n;
+        g->tensor[n++] = t;
+    }
+    g->n_tensors = n;
+}
+
+/* --- folding into the preceding product -------------------------------- */
+
+/* Where the output channel of a product's weight and output sits. */
+typedef struct product {
+    hawq_node *node;
+    size_t     outer, channels, inner; /* of the weight, as in hawq_layer */
+    int        axis;                   /* of the output tensor */
+} product;
+
+static bool find_product(hawq_node *node, product *p) {
+    hawq_tensor *w = node && node->n_in >= 2 ? node->in[1] : NULL;
+    if (!w || w->role != HAWQ_CONSTANT || w->dtype != HAWQ_FLOAT) return false;
+    const int64_t *d = w->shape.dim;
+    *p = (product){.node = node, .outer = 1, .inner = 1, .axis = 1};
+    if (is(node, "Conv")) {
+        p->channels = (size_t)d[0];
+        p->inner = w->n / p->channels;
+    } else if (is(node, "Gemm") && hawq_attr_int(node, "transB", 0)) {
+        p->channels = (size_t)d[0];
+        p->inner = (size_t)d[1];
+    } else if (is(node, "Gemm") || (is(node, "MatMul") && w->shape.rank == 2)) {
+        p->outer = (size_t)d[0];
+        p->channels = (size_t)d[1];
+        p->axis = node->out[0]->shape.rank - 1;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A private copy of a constant, so that folding never edits a shared one. */
+static hawq_status own_constant(hawq_graph *g, hawq_node *node, int i,
+                                const char *name, size_t n) {
+    hawq_tensor *old = node->in[i];
+    if (old && old->n_uses == 1) return HAWQ_OK;
+    real *zero;
+    HAWQ_TAKE(zero, &g->arena, n);
+    hawq_shape shape = {1, {(int64_t)n}};
+    HAWQ_TRY(hawq_graph_constant(g, old ? old->name : name, HAWQ_FLOAT,
+                                 old ? &old->shape : &shape,
+                                 old ? old->data : zero));
+    node->in[i] = g->tensor[g->n_tensors - 1];
+    node->in[i]->n_uses = 1;
+    if (old) old->n_uses--;
+    if (node->n_in <= i) node->n_in = i + 1;
+    return HAWQ_OK;
+}
+
+/* "conv1.weight" -> "conv1.bias" */
+static const char *bias_name(hawq_graph *g, const hawq_tensor *weight) {
+    size_t n = strlen(weight->name);
+    if (n > 7 && strcmp(weight->name + n - 7, ".weight") == 0) n -= 7;
+    return hawq_arena_format(&g->arena, "%.*s.bias", (int)n, weight->name);
+}
+
+/* A bias of one value per channel that may be edited. Gemm may broadcast a
+ * bias of other shapes: those are left alone (false). */
+static hawq_status own_bias(hawq_graph *g, const product *p, bool *ok) {
+    hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
+    *ok = !b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
+                 hawq_attr_float(p->node, "beta", 1) == 1);
+    if (!*ok) return HAWQ_OK;
+    const char *name = bias_name(g, p->node->in[1]);
+    if (!name) return HAWQ_ENOMEM;
+    return own_constant(g, p->node, 2, name, p->channels);
+}
+
+static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
+                                   bool *folded) {
+    for (int i = 1; i < 5; i++)
+        if (!bn->in[i] || bn->in[i]->role != HAWQ_CONSTANT ||
+            bn->in[i]->n != p->channels)
+            return HAWQ_OK;
+    if (p->axis != 1 || hawq_attr_float(p->node, "alpha", 1) != 1)
+        return HAWQ_OK;
+    bool ok;
+    HAWQ_TRY(own_bias(g, p, &ok));
+    if (!ok) return HAWQ_OK;
+    HAWQ_TRY(own_constant(g, p->node, 1, "", p->node->in[1]->n));
+    double      epsilon = hawq_attr_float(bn, "epsilon", 1e-5);
+    real       *w = p->node->in[1]->data, *b = p->node->in[2]->data;
+    const real *gamma = bn->in[1]->data, *beta = bn->in[2]->data;
+    const real *mean = bn->in[3]->data, *var = bn->in[4]->data;
+    for (size_t c = 0; c < p->channels; c++) {
+        double factor = gamma[c] / sqrt(var[c] + epsilon);
+        for (size_t a = 0; a < p->outer; a++)
+            for (size_t i = 0; i < p->inner; i++) {
+                size_t at = (a * p->channels + c) * p->inner + i;
+                w[at] = (real)(w[at] * factor);
+            }
+        b[c] = (real)(((double)b[c] - mean[c]) * factor + beta[c]);
+    }
+    *folded = true;
+    return HAWQ_OK;
+}
+
+/* Is t a constant with one value per channel of axis `axis` of `like` (or one
+ * value for all)? Other dimensions must be 1. */
+static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
+                        int axis) {
+    if (t->role != HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) return false;
+    if (t->shape.rank > like->rank) return false;
+    for (int i = 0; i < t->shape.rank; i++) {
+        int at = like->rank - t->shape.rank + i;
+        if (t->shape.dim[i] != 1 &&
+            (at != axis || t->shape.dim[i] != like->dim[axis]))
+            return false;
+    }
+    return true;
+}
+
+static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
+                             const hawq_tensor *value, product *p,
+                             bool *folded) {
+    const hawq_shape *shape = &p->node->out[0]->shape;
+    if (!per_channel(value, shape, p->axis) ||
+        !hawq_shape_equal(&add->out[0]->shape, shape))
+        return HAWQ_OK;
+    if (is(p->node, "MatMul")) {
+        if (shape->rank != 2) return HAWQ_OK;
+        p->node->op = g->find_op("Gemm"); /* x w + b: two-dimensional only */
+        hawq_tensor **in;
+        HAWQ_TAKE(in, &g->arena, 4);
+        memcpy(in, p->node->in, 2 * sizeof *in);
+        p->node->in = in;
+        HAWQ_TRY(p->node->op->shape(p->node, &g->arena));
+    }
+    bool ok;
+    HAWQ_TRY(own_bias(g, p, &ok));
+    if (!ok) return HAWQ_OK;
+    real *b = p->node->in[2]->data;
+    for (size_t c = 0; c < p->channels; c++)
+        b[c] += value->data[value->n == 1 ? 0 : c];
+    *folded = true;
+    return HAWQ_OK;
+}
+
+static hawq_status fold_node(hawq_graph *g, hawq_node *node, bool *folded) {
+    product p;
+    for (int i = 0; i < (is(node, "Add") ? 2 : 1) && !*folded; i++) {
+        hawq_tensor *x = node->in[i];
+        if (!x || x == g->output || x->n_uses != 1 ||
+            !find_product(x->producer, &p))
+            continue;
+        if (is(node, "BatchNormalization"))
+            HAWQ_TRY(fold_batch_norm(g, node, &p, folded));
+        else if (is(node, "Add"))
+            HAWQ_TRY(fold_bias(g, node, node->in[1 - i], &p, folded));
+        if (*folded) hawq_graph_replace(g, node->out[0], x);
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_pass_fold(hawq_graph *g) {
+    for (int i = 0; i < g->n_nodes; i++) {
+        bool folded = false;
+        HAWQ_TRY(fold_node(g, g->node[i], &folded));
+        if (!folded) continue;
+        memmove(&g->node[i], &g->node[i + 1],
+                (size_t)(g->n_nodes - i - 1) * sizeof *g->node);
+        g->n_nodes--;
+        i--;
+        mark_needed(g); /* the product's output has new users */
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_pass_check_finite(const hawq_graph *g) {
+    for (int i = 0; i < g->n_nodes; i++) {
+        const hawq_node *node = g->node[i];
+        if (is(node, "Clip")) continue; /* its bounds may be infinite */
+        for (int j = 0; j < node->n_in; j++) {
+            const hawq_tensor *t = node->in[j];
+            for (size_t k = 0; t && t->data && k < t->n; k++)
+                if (!isfinite(t->data[k]))
+                    return hawq_fail(HAWQ_ENONFINITE,
+                                     "node '%s' (%s): constant '%s' is %g at "
+                                     "element %zu, expected a finite number",
+                                     node->name, node->op->name, t->name,
+                                     (double)t->data[k], k);
+        }
+    }
+    return HAWQ_OK;
+}
+
+/* --- layers ------------------------------------------------------------ */
+
+/* Names that exporters make up when they lose the real one. */
+static bool made_up(const char *name) {
+    if (strncmp(name, "onnx::", 6) == 0) return true;
+    const char *c = name;
+    while (isdigit((unsigned char)*c)) c++;
+    return *c == 0;
+}
+
+static const char *layer_name(hawq_graph *g, const hawq_node *node) {
+    const char *name = node->in[1]->name;
+    if (made_up(name)) return node->name;
+    size_t n = strlen(name);
+    if (n > 7 && strcmp(name + n - 7, ".weight") == 0) n -= 7;
+    const char *text = hawq_arena_string_n(&g->arena, name, n);
+    return text && hawq_graph_find_layer(g, text) >= 0 ? name : text;
+}
+
+static int64_t macs_per_image(const hawq_graph *g, const product *p) {
+    int64_t outputs = (int64_t)hawq_per_image(g, p->node->out[0]);
+    int64_t depth = (int64_t)(p->outer * p->inner); /* products per output */
+    return outputs * depth;
+}
+
+static hawq_layer *layer_of(hawq_graph *g, const hawq_tensor *weight) {
+    for (int i = 0; i < g->n_layers; i++)
+        if (g->layer[i].weight == weight) return &g->layer[i];
+    return NULL;
+}
+
+hawq_status hawq_pass_layers(hawq_graph *g) {
+    g->n_layers = 0;
+    HAWQ_TAKE(g->layer, &g->arena, (size_t)g->n_nodes);
+    for (int i = 0; i < g->n_nodes; i++) {
+        product p;
+        if (!find_product(g->node[i], &p)) continue;
+        hawq_layer *layer = layer_of(g, g->node[i]->in[1]);
+        if (!layer) {
+            const char *name = layer_name(g, g->node[i]);
+            if (!name) return HAWQ_ENOMEM;
+            layer = &g->layer[g->n_layers++];
+            *layer = (hawq_layer){.name = name,
+                                  .op = g->node[i]->op->name,
+                                  .weight = g->node[i]->in[1],
+                                  .outer = p.outer,
+                                  .channels = p.channels,
+                                  .inner = p.inner};
+            HAWQ_TAKE(layer->node, &g->arena, (size_t)g->n_nodes);
+        }
+        hawq_tensor *b = g->node[i]->n_in > 2 ? g->node[i]->in[2] : NULL;
+        if (b && b->role == HAWQ_CONSTANT) layer->bias = b;
+        layer->node[layer->n_nodes++] = g->node[i];
+        layer->macs += macs_per_image(g, &p);
+    }
+    return HAWQ_OK;
+}

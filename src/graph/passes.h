@@ -1,0 +1,31 @@
+/* passes.h -- what hawq_graph_finish does to a network, in this order:
+ * identities, unused, fold, unused, check_finite, layers.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_PASSES_H
+#define HAWQ_PASSES_H
+#include "src/graph/graph.h"
+
+/* Identity, Dropout and Cast between floats disappear. */
+void hawq_pass_identities(hawq_graph *graph);
+
+/* Drops nodes and tensors that the output does not need, renumbers tensor ids
+ * and counts uses. */
+void hawq_pass_unused(hawq_graph *graph);
+
+/* Folds BatchNormalization (in evaluation mode: y = gamma (x - mean) /
+ * sqrt(var + eps) + beta) and additions of a constant per output channel into
+ * the Conv, Gemm or MatMul that computes their input and nothing else's:
+ *     w'_c = w_c gamma_c / sqrt(var_c + eps)
+ *     b'_c = (b_c - mean_c) gamma_c / sqrt(var_c + eps) + beta_c.
+ * What cannot be folded stays an operator. The folded arithmetic is done in
+ * double. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_pass_fold(hawq_graph *graph);
+
+/* ENONFINITE for a NaN or infinity among the float constants, naming the
+ * tensor and the element. */
+HAWQ_NODISCARD hawq_status hawq_pass_check_finite(const hawq_graph *graph);
+
+/* Fills graph->layer: every Conv, Gemm and MatMul with constant weights. */
+HAWQ_NODISCARD hawq_status hawq_pass_layers(hawq_graph *graph);
+
+#endif
