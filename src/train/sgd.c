@@ -1,0 +1,43 @@
+/* sgd.c -- element by element, in the order of the selection.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/train/sgd.h"
+
+#include <math.h>
+
+hawq_status hawq_sgd_init(hawq_sgd *sgd, double momentum, double decay,
+                          bool nesterov, const hawq_selection *at,
+                          hawq_arena *arena) {
+    if (!(momentum >= 0 && momentum < 1))
+        return hawq_fail(HAWQ_EINVAL,
+                         "momentum %g: expected 0 or more and less than 1",
+                         momentum);
+    if (!(decay >= 0 && isfinite(decay)))
+        return hawq_fail(HAWQ_EINVAL, "weight decay %g: expected 0 or more",
+                         decay);
+    hawq_sgd s = {momentum, decay, nesterov, at, NULL};
+    HAWQ_TAKE(s.velocity, arena, hawq_selection_total(at));
+    *sgd = s;
+    return HAWQ_OK;
+}
+
+void hawq_sgd_step(hawq_sgd *sgd, double rate, const double *gradient) {
+    for (int t = 0; t < sgd->at->n; t++) {
+        hawq_tensor  *w = sgd->at->tensor[t];
+        double        decay = w->shape.rank > 1 ? sgd->decay : 0;
+        double       *v = sgd->velocity + sgd->at->offset[t];
+        const double *dw = gradient + sgd->at->offset[t];
+        for (size_t i = 0; i < w->n; i++) {
+            double g = dw[i] + decay * (double)w->data[i];
+            v[i] = sgd->momentum * v[i] + g;
+            double along = sgd->nesterov ? g + sgd->momentum * v[i] : v[i];
+            w->data[i] = (real)((double)w->data[i] - rate * along);
+        }
+    }
+}
+
+double hawq_cosine_rate(double peak, size_t step, size_t n_steps,
+                        size_t warm_up) {
+    if (step < warm_up) return peak * (double)(step + 1) / (double)warm_up;
+    double t = (double)(step - warm_up) / (double)(n_steps - warm_up);
+    return peak * 0.5 * (1 + cos(3.141592653589793 * t));
+}
