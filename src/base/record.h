@@ -25,6 +25,9 @@ typedef struct hawq_run_record {
     int         threads;
     const char *host;     /* node name */
     const char *provider; /* what computes dense products, e.g. its core */
+    const char *sampling; /* what else a sample depends on (images, batch size,
+                             probe law), as one string: runs that agree in it
+                             and in model, data, loss, seed share samples */
 } hawq_run_record;
 
 typedef struct hawq_layer_record {
@@ -50,6 +53,15 @@ typedef struct hawq_estimate {
     int    n;
 } hawq_estimate;
 
+/* One reading of one layer: sample = (mini-batch, probe). */
+typedef struct hawq_sample_record {
+    int64_t     sample;
+    int         layer;       /* index in the run's layers */
+    const char *metric;      /* "trace", ... */
+    double      value;       /* unbiased reading, scale already divided out */
+    double      probe_scale; /* a_l the probe was scaled by; 1 = unscaled */
+} hawq_sample_record;
+
 typedef struct hawq_sensitivity_record {
     int         layer;  /* index in the run's layers */
     const char *metric; /* "trace", "quadratic", "sqnr", ... */
@@ -57,6 +69,12 @@ typedef struct hawq_sensitivity_record {
     double      value; /* predicted rise of the loss (depth, sqnr: unitless) */
     double      stderr1; /* 0 where the number has no sampling error */
 } hawq_sensitivity_record;
+
+/* dW_i' H dW_j for layer i at bits_i and layer j at bits_j, i < j. */
+typedef struct hawq_interaction_record {
+    int    layer_i, bits_i, layer_j, bits_j;
+    double value;
+} hawq_interaction_record;
 
 /* Bits of one layer. activation_bits: of the layer's input tensor. */
 typedef struct hawq_choice {
@@ -82,6 +100,19 @@ typedef struct hawq_allocation_record {
     int                n_budgets;
     const hawq_budget_record *budget;
 } hawq_allocation_record;
+
+/* A Pareto front: no point costs less at the same or a smaller objective. */
+typedef struct hawq_front_point {
+    double     cost, objective, mean_bits;
+    const int *weight_bits; /* one per layer, in the order of the layers */
+} hawq_front_point;
+
+typedef struct hawq_front_record {
+    const char             *cost_kind; /* "weight-size", "bops", ... */
+    const char             *solver, *metric;
+    int                     n_layers, n_points;
+    const hawq_front_point *point; /* ascending cost */
+} hawq_front_record;
 
 typedef struct hawq_layer_timing {
     const char *layer;

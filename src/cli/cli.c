@@ -1,0 +1,172 @@
+/* cli.c -- from main to run and back: common options, help, errors.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/cli.h"
+
+#include "src/cli/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { MAX_TABLES = 6, NAME_MAX_BYTES = 64 };
+
+/* Edit distance of Levenshtein (1966), one row at a time. */
+static int distance(const char *a, const char *b) {
+    int    row[NAME_MAX_BYTES + 1];
+    size_t n = strlen(a), m = strlen(b);
+    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) return NAME_MAX_BYTES;
+    for (size_t j = 0; j <= m; j++) row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int change = diagonal + (a[i - 1] != b[j - 1]);
+            int skip = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = change < skip ? change : skip;
+        }
+    }
+    return row[m];
+}
+
+const char *hawq_nearest(const char *text, int n, const char *const *name) {
+    const char *near = NULL;
+    int         least = 1 + (int)strlen(text) / 3; /* no wilder guesses */
+    for (int i = 0; i < n; i++) {
+        int d = distance(text, name[i]);
+        if (d < least || (d == least && !near)) {
+            near = name[i];
+            least = d;
+        }
+    }
+    return near;
+}
+
+hawq_status hawq_cli_infeasible(hawq_cli *cli, const char *format, ...) {
+    char    text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    cli->infeasible = true;
+    return hawq_fail(HAWQ_EINVAL, "%s", text);
+}
+
+void hawq_cli_note(const hawq_cli *cli, const char *format, ...) {
+    va_list args;
+    if (cli->quiet) return;
+    fprintf(stderr, "%s: note: ", cli->command->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
+    struct utsname system;
+    const char    *host = NULL;
+    if (!uname(&system)) host = hawq_arena_string(&cli->arena, system.nodename);
+    *out = (hawq_run_record){
+        .program = cli->command->name,
+        .version = HAWQ_VERSION,
+        .command = cli->line,
+        .model_path = "",
+        .model_hash = "",
+        .data = "",
+        .loss = "",
+        .seed = cli->seed,
+        .threads =
+            cli->threads ? cli->threads : (int)sysconf(_SC_NPROCESSORS_ONLN),
+        .host = host ? host : "",
+        .provider = "",
+        .sampling = "",
+    };
+}
+
+/* Arguments that a shell would cut are put in single quotes. */
+static hawq_status join(hawq_cli *cli, int argc, char **argv) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-_=./,:+@%";
+    const char       *line = cli->command->name;
+    for (int i = 1; i < argc && line; i++) {
+        const char *q = *argv[i] && !argv[i][strspn(argv[i], plain)] ? "" : "'";
+        line = hawq_arena_format(&cli->arena, "%s %s%s%s", line, q, argv[i], q);
+    }
+    cli->line = line;
+    return line ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static void print_help(const hawq_command *command, hawq_tables tables) {
+    printf("usage: %s %s\n\n%s\n\n", command->name, command->usage,
+           command->summary);
+    hawq_options_help(tables, stdout);
+    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible.\n");
+}
+
+static hawq_status check_args(const hawq_cli *cli) {
+    const hawq_command *c = cli->command;
+    if (cli->n_args < c->min_args)
+        return hawq_fail(HAWQ_EINVAL, "%s is missing; usage: %s %s", c->args,
+                         c->name, c->usage);
+    if (c->max_args >= 0 && cli->n_args > c->max_args)
+        return hawq_fail(HAWQ_EINVAL, "unexpected argument '%s'; usage: %s %s",
+                         cli->arg[c->max_args], c->name, c->usage);
+    return HAWQ_OK;
+}
+
+static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
+    const hawq_command *command = cli->command;
+    bool                help = false, version = false;
+    const hawq_option   common[] = {
+          HAWQ_OPTION_TEXT("db", 0, &cli->db, "FILE",
+                           "results database (default hawq.db)"),
+          HAWQ_OPTION_INT("threads", 't', &cli->threads, 0, 1024, "N",
+                          "worker threads (default 0: one per processor)"),
+          HAWQ_OPTION_SEED("seed", 0, &cli->seed, "N",
+                           "seed of all random numbers (default 0)"),
+          HAWQ_OPTION_CHOICE("format", 0, &cli->format, "table|tsv|json",
+                             "form of the results on stdout (default table)"),
+          HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
+                           "no progress and no notes on stderr"),
+          HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
+          HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
+          {0}};
+    const hawq_option *tables[MAX_TABLES] = {NULL};
+    int                n = 0;
+    for (int i = 0; i < 4 && command->options[i]; i++)
+        tables[n++] = command->options[i];
+    tables[n] = common;
+    HAWQ_TRY(join(cli, argc, argv));
+    HAWQ_TRY(hawq_options_parse(cli, tables, argc, argv));
+    if (help) {
+        print_help(command, tables);
+        return HAWQ_OK;
+    }
+    if (version) {
+        printf("%s %s\n", command->name, HAWQ_VERSION);
+        return HAWQ_OK;
+    }
+    HAWQ_TRY(check_args(cli));
+    return command->run(cli);
+}
+
+/* An argument out of range is the command line's fault, all else is not. */
+static int exit_code(const hawq_cli *cli, hawq_status status) {
+    if (cli->infeasible) return HAWQ_EXIT_INFEASIBLE;
+    if (status == HAWQ_OK) return HAWQ_EXIT_DONE;
+    return status == HAWQ_EINVAL ? HAWQ_EXIT_USAGE : HAWQ_EXIT_FAILED;
+}
+
+int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
+    hawq_cli    cli = {.command = command, .db = "hawq.db"};
+    hawq_status status = parse_and_run(&cli, argc, argv);
+    if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
+        status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
+    int code = exit_code(&cli, status);
+    if (code) fprintf(stderr, "%s: %s\n", command->name, hawq_message());
+    hawq_arena_free(&cli.arena);
+    return code;
+}
