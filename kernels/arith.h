@@ -40,7 +40,8 @@ static inline uint8_t hawq_requantize(int32_t acc, int32_t multiplier,
 
 /* The multiplier of a real factor M >= 0 for accumulators |acc| <= bound.
  * False if M is not finite, negative, or so large that acc * 2^pre would leave
- * 32 bits. M = 0 or M below 2^-63 gives multiplier 0. */
+ * 32 bits. M = 0 or M below 2^-63 gives multiplier 0; for M below 2^-32, where
+ * every result is 0, the multiplier is shifted below 2^30 to keep t <= 30. */
 static inline bool hawq_multiplier(double M, int64_t bound, int32_t *multiplier,
                                    uint8_t *pre, uint8_t *shift) {
     *multiplier = 0;
@@ -91,8 +92,8 @@ static inline void hawq_pack(uint8_t *packed, size_t i, int bits,
 }
 
 /* ma, mb, shift of a residual addition: y - zero = a sa/sy + b sb/sy with
- * ma = round(sa/sy 2^shift), the largest shift with both below 2^15.
- * False if a ratio is not finite or not below 2^15. */
+ * ma = round(sa/sy 2^shift), the largest shift <= 22 with both below 2^15.
+ * False if a ratio is negative, not finite or not below 2^14. */
 static inline bool hawq_add_multipliers(double a_ratio, double b_ratio,
                                         int16_t *ma, int16_t *mb,
                                         uint8_t *shift) {
