@@ -1,0 +1,120 @@
+/* loss.c -- see loss.h; everything inside a row is done in double.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/loss.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const names[] = {"cross-entropy", "mse",
+                                    "self-distillation"};
+
+int hawq_loss_find(const char *name) {
+    for (int i = 0; i < 3; i++)
+        if (strcmp(names[i], name) == 0) return i;
+    return -1;
+}
+
+const char *hawq_loss_name(hawq_loss loss) {
+    return names[loss];
+}
+
+hawq_rows hawq_loss_rows(const hawq_graph *g) {
+    const hawq_shape *s = &g->output->shape;
+    size_t            per_image = hawq_per_image(g, g->output);
+    if (s->rank == 3) return (hawq_rows){(size_t)s->dim[1], (size_t)s->dim[2]};
+    return (hawq_rows){1, per_image};
+}
+
+static double log_sum_exp(size_t n, const real *z) {
+    double largest = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (z[i] > largest) largest = z[i];
+    for (size_t i = 0; i < n; i++) sum += exp(z[i] - largest);
+    return largest + log(sum);
+}
+
+static double row_cross_entropy(size_t n, const real *z, int64_t label,
+                                double weight, real *bar) {
+    double total = log_sum_exp(n, z);
+    for (size_t i = 0; bar && i < n; i++)
+        bar[i] =
+            (real)(weight * (exp(z[i] - total) - (i == (size_t)label ? 1 : 0)));
+    return total - z[label];
+}
+
+static double row_distillation(size_t n, const real *z, const real *teacher,
+                               double weight, real *bar) {
+    double total = log_sum_exp(n, z), teacher_total = log_sum_exp(n, teacher);
+    double value = 0;
+    for (size_t i = 0; i < n; i++) {
+        double log_t = teacher[i] - teacher_total, log_p = z[i] - total;
+        value += exp(log_t) * (log_t - log_p);
+        if (bar) bar[i] = (real)(weight * (exp(log_p) - exp(log_t)));
+    }
+    return value;
+}
+
+static double row_mse(size_t n, const real *z, const int64_t *label,
+                      const real *target, double weight, real *bar) {
+    double value = 0;
+    for (size_t i = 0; i < n; i++) {
+        double y = target ? target[i] : (i == (size_t)*label ? 1 : 0);
+        double error = z[i] - y;
+        value += error * error;
+        if (bar) bar[i] = (real)(weight * 2 * error / (double)n);
+    }
+    return value / (double)n;
+}
+
+double hawq_loss_value(hawq_loss loss, hawq_rows shape, const real *z,
+                       const int64_t *label, const real *target, double weight,
+                       real *bar) {
+    double sum = 0, each = weight / (double)shape.rows;
+    for (size_t r = 0; r < shape.rows; r++) {
+        size_t         at = r * shape.classes;
+        const real    *t = target ? target + at : NULL;
+        const int64_t *y = label ? label + r : NULL;
+        real          *b = bar ? bar + at : NULL;
+        if (loss == HAWQ_CROSS_ENTROPY)
+            sum += row_cross_entropy(shape.classes, z + at, *y, each, b);
+        else if (loss == HAWQ_SELF_DISTILLATION)
+            sum += row_distillation(shape.classes, z + at, t, each, b);
+        else
+            sum += row_mse(shape.classes, z + at, y, t, each, b);
+    }
+    return sum / (double)shape.rows;
+}
+
+static void row_softmax_curvature(size_t n, const real *z, double weight,
+                                  const real *dot, real *bardot) {
+    double total = log_sum_exp(n, z), mean = 0;
+    for (size_t i = 0; i < n; i++) mean += exp(z[i] - total) * dot[i];
+    for (size_t i = 0; i < n; i++)
+        bardot[i] = (real)(weight * exp(z[i] - total) * (dot[i] - mean));
+}
+
+void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
+                         double weight, const real *dot, real *bardot) {
+    size_t n = shape.classes;
+    double each = weight / (double)shape.rows;
+    for (size_t at = 0; at < n * shape.rows; at += n) {
+        if (loss != HAWQ_MSE) {
+            row_softmax_curvature(n, z + at, each, dot + at, bardot + at);
+            continue;
+        }
+        for (size_t i = at; i < at + n; i++)
+            bardot[i] = (real)(each * 2 * dot[i] / (double)n);
+    }
+}
+
+size_t hawq_loss_correct(hawq_rows shape, const real *z, const int64_t *label) {
+    size_t correct = 0;
+    for (size_t r = 0; r < shape.rows; r++) {
+        const real *row = z + r * shape.classes;
+        size_t      best = 0;
+        for (size_t i = 1; i < shape.classes; i++)
+            if (row[i] > row[best]) best = i;
+        correct += (int64_t)best == label[r];
+    }
+    return correct;
+}

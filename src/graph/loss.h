@@ -1,0 +1,37 @@
+/* loss.h -- losses on the network's output z, one row of classes at a time.
+ *
+ * With p = softmax(z):
+ *   cross-entropy      L = -log p_y            dL/dz = p - e_y
+ *   self-distillation  L = sum t log(t / p)    dL/dz = p - t,  t = softmax(z0)
+ *   mse                L = |z - y|^2 / C       dL/dz = 2 (z - y) / C
+ * and for a tangent u: d2L/dz2 u = p * u - p (p . u) for the first two, 2 u / C
+ * for the last.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_LOSS_H
+#define HAWQ_LOSS_H
+#include "src/graph/sweep.h"
+
+/* How an output tensor is read: `rows` per image, `classes` each. */
+typedef struct hawq_rows {
+    size_t rows, classes;
+} hawq_rows;
+
+/* [n, c, 1, ...] is one row of c; [n, t, c] is t rows. */
+hawq_rows hawq_loss_rows(const hawq_graph *graph);
+
+/* Sum over the rows of one image of the loss, divided by their number. label:
+ * one per row, or NULL; target: rows x classes, or NULL. bar (may be NULL):
+ * gains weight / rows * dL/dz (overwritten). */
+double hawq_loss_value(hawq_loss loss, hawq_rows shape, const real *z,
+                       const int64_t *label, const real *target, double weight,
+                       real *bar);
+
+/* bardot = weight / rows * d2L/dz2 dot. */
+void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
+                         double weight, const real *dot, real *bardot);
+
+/* Rows whose largest output is the label (the first of equals). */
+size_t hawq_loss_correct(hawq_rows shape, const real *z, const int64_t *label);
+
+#endif

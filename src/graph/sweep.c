@@ -1,0 +1,520 @@
+/* sweep.c -- chunks of a batch through the four sweeps; see sweep.h.
+ *
+ * A call fills a `call` record, decides which planes are alive (`needs`),
+ * points every worker's plane tables accordingly, and runs one task per chunk:
+ *
+ *     work    forward, adjoint, then per lane tangent and adjoint_tangent, all
+ *             in the worker's own planes
+ *     commit  adds the worker's result in double, chunk after chunk
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/sweep.h"
+
+#include "src/graph/loss.h"
+#include "src/graph/mm.h"
+
+#include <string.h>
+
+enum { DOT = 1, BAR = 2 }; /* bits of call.needs */
+
+typedef struct worker {
+    hawq_planes planes;     /* tables; what a call does not need is NULL */
+    real      **none;       /* a table of NULLs */
+    real      **val, **bar; /* where each plane lives */
+    real     ***dot, ***bardot;
+    real       *input; /* the padded last chunk */
+    double      loss;  /* of the chunk just done */
+    size_t      correct;
+} worker;
+
+struct hawq_engine {
+    hawq_arena     arena;
+    hawq_graph    *graph;
+    hawq_threads  *threads;
+    hawq_loss      loss;
+    int            lanes;
+    worker        *worker;
+    unsigned char *needs; /* by tensor id, for the call in progress */
+};
+
+typedef struct call {
+    hawq_engine          *e;
+    const hawq_batch     *batch;
+    const hawq_selection *seed, *at;
+    const real           *v;     /* first lane's direction */
+    int                   lanes; /* in use by this call */
+    bool                  gauss_newton, want_loss;
+    real                 *outputs;
+    double               *products; /* first lane's row, or NULL */
+    double               *gradient; /* or NULL */
+    double                loss;
+    size_t                correct;
+    hawq_visit           *visit;
+    void                 *visitor;
+} call;
+
+/* --- planning ---------------------------------------------------------- */
+
+static size_t scratch_reals(const hawq_graph *g, int lanes) {
+    size_t most = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        size_t n =
+            g->node[i]->scratch + (size_t)lanes * g->node[i]->scratch_lane;
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* A plane for every tensor computed, and with `constants` for every float
+ * constant a gradient may be asked for. */
+static hawq_status take_table(hawq_engine *e, bool constants, real ***out) {
+    hawq_graph *g = e->graph;
+    real      **table;
+    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) {
+        const hawq_tensor *t = g->tensor[i];
+        if (t->role == HAWQ_ACTIVATION || (constants && t->data))
+            HAWQ_TAKE(table[i], &e->arena, t->n);
+    }
+    *out = table;
+    return HAWQ_OK;
+}
+
+/* Inference: buffers pass from a tensor to a later one when its last reader
+ * is done. Smallest free buffer that fits, else a new one. */
+typedef struct buffer {
+    size_t n;    /* reals */
+    int    free; /* index of the node after which it is free */
+    real  *at;
+} buffer;
+
+static int last_reader(const hawq_graph *g, const hawq_tensor *t, int maker) {
+    int last = maker;
+    for (int i = maker; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j] == t) last = i;
+    return t == g->output ? g->n_nodes : last;
+}
+
+static buffer *find_buffer(buffer *b, int n, size_t need, int node) {
+    buffer *best = NULL;
+    for (int i = 0; i < n; i++)
+        if (b[i].free < node && b[i].n >= need && (!best || b[i].n < best->n))
+            best = &b[i];
+    return best;
+}
+
+static hawq_status take_shared_table(hawq_engine *e, real ***out) {
+    hawq_graph *g = e->graph;
+    real      **table;
+    buffer     *b;
+    int         n = 0;
+    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(b, &e->arena, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_out; j++) {
+            const hawq_tensor *t = g->node[i]->out[j];
+            if (!t) continue;
+            buffer *use = find_buffer(b, n, t->n, i);
+            if (!use) {
+                use = &b[n++];
+                use->n = t->n;
+                HAWQ_TAKE(use->at, &e->arena, t->n);
+            }
+            use->free = last_reader(g, t, i);
+            table[t->id] = use->at;
+        }
+    *out = table;
+    return HAWQ_OK;
+}
+
+static hawq_status worker_plan(hawq_engine *e, worker *w) {
+    hawq_graph *g = e->graph;
+    size_t      n = (size_t)g->n_tensors, lanes = (size_t)e->lanes;
+    HAWQ_TAKE(w->input, &e->arena, g->input->n);
+    HAWQ_TAKE(w->none, &e->arena, n);
+    HAWQ_TAKE(w->planes.val, &e->arena, n);
+    HAWQ_TAKE(w->planes.bar, &e->arena, n);
+    HAWQ_TAKE(w->planes.dot, &e->arena, lanes);
+    HAWQ_TAKE(w->planes.bardot, &e->arena, lanes);
+    HAWQ_TAKE(w->planes.scratch, &e->arena, scratch_reals(g, e->lanes));
+    HAWQ_TAKE(w->dot, &e->arena, lanes);
+    HAWQ_TAKE(w->bardot, &e->arena, lanes);
+    if (e->lanes == 0) return take_shared_table(e, &w->val);
+    HAWQ_TRY(take_table(e, false, &w->val));
+    HAWQ_TRY(take_table(e, true, &w->bar));
+    for (size_t l = 0; l < lanes; l++) {
+        HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
+        HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
+        HAWQ_TRY(take_table(e, false, &w->dot[l]));
+        HAWQ_TRY(take_table(e, true, &w->bardot[l]));
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
+                            hawq_loss loss, hawq_engine **out) {
+    HAWQ_TRY(hawq_mm_open());
+    hawq_arena   arena = {0};
+    hawq_engine *e = hawq_arena_take(&arena, 1, sizeof *e);
+    if (!e) return HAWQ_ENOMEM;
+    *e = (hawq_engine){.arena = arena,
+                       .graph = graph,
+                       .threads = threads,
+                       .loss = loss,
+                       .lanes = lanes};
+    int         n = hawq_threads_count(threads);
+    hawq_status status = HAWQ_ENOMEM;
+    e->worker = hawq_arena_take(&e->arena, (size_t)n, sizeof *e->worker);
+    e->needs = hawq_arena_take(&e->arena, (size_t)graph->n_tensors, 1);
+    if (e->worker && e->needs) status = HAWQ_OK;
+    for (int i = 0; i < n && status == HAWQ_OK; i++)
+        status = worker_plan(e, &e->worker[i]);
+    if (status != HAWQ_OK)
+        hawq_engine_free(e);
+    else
+        *out = e;
+    return status;
+}
+
+void hawq_engine_free(hawq_engine *engine) {
+    if (!engine) return;
+    hawq_arena arena = engine->arena; /* the engine itself lives in it */
+    hawq_arena_free(&arena);
+}
+
+size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
+    size_t activations = 0, constants = 0, planes = lanes ? 2 : 1;
+    for (int i = 0; i < g->n_tensors; i++) {
+        const hawq_tensor *t = g->tensor[i];
+        if (t->role == HAWQ_ACTIVATION) activations += t->n;
+        if (t->data) constants += t->n;
+    }
+    size_t reals = activations * (planes + 2 * (size_t)lanes) + g->input->n +
+                   scratch_reals(g, lanes);
+    if (lanes) reals += constants * (1 + (size_t)lanes);
+    return (size_t)threads * reals * sizeof(real);
+}
+
+/* --- what a call needs ------------------------------------------------- */
+
+static void mark_selection(hawq_engine *e, const hawq_selection *s, int bit) {
+    for (int i = 0; s && i < s->n; i++)
+        e->needs[s->tensor[i]->id] |= (unsigned char)bit;
+}
+
+/* dot flows down from the seeds; bar is wanted wherever the result's tensors
+ * flow down to. */
+static void mark_needs(hawq_engine *e, const hawq_selection *seed,
+                       const hawq_selection *at) {
+    hawq_graph *g = e->graph;
+    memset(e->needs, 0, (size_t)g->n_tensors);
+    mark_selection(e, seed, DOT);
+    mark_selection(e, at, BAR);
+    for (int i = 0; i < g->n_nodes; i++) {
+        unsigned char bits = 0;
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j]) bits |= e->needs[g->node[i]->in[j]->id];
+        for (int j = 0; j < g->node[i]->n_out; j++)
+            if (g->node[i]->out[j]) e->needs[g->node[i]->out[j]->id] |= bits;
+    }
+}
+
+static void point_planes(const call *c, worker *w) {
+    const hawq_engine *e = c->e;
+    const hawq_graph  *g = e->graph;
+    w->planes.lanes = c->lanes;
+    for (int i = 0; i < g->n_tensors; i++) {
+        const hawq_tensor *t = g->tensor[i];
+        bool               dot = e->needs[i] & DOT, bar = e->needs[i] & BAR;
+        w->planes.val[i] = t->data ? t->data : w->val[i];
+        w->planes.bar[i] = bar ? w->bar[i] : NULL;
+        for (int l = 0; l < c->lanes; l++) {
+            w->planes.dot[l][i] = dot ? w->dot[l][i] : NULL;
+            w->planes.bardot[l][i] = bar ? w->bardot[l][i] : NULL;
+        }
+    }
+    for (int k = 0; c->seed && k < c->seed->n; k++)
+        for (int l = 0; l < c->lanes; l++) /* read only: seeds are operands */
+            w->planes.dot[l][c->seed->tensor[k]->id] =
+                (real *)c->v + (size_t)l * hawq_selection_total(c->seed) +
+                c->seed->offset[k];
+}
+
+/* --- the sweeps on one chunk ------------------------------------------- */
+
+static bool node_needs(const hawq_engine *e, const hawq_node *node, int bit) {
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i] && e->needs[node->out[i]->id] & bit) return true;
+    return false;
+}
+
+static void sweep_forward(const hawq_engine *e, worker *w) {
+    for (int i = 0; i < e->graph->n_nodes; i++)
+        e->graph->node[i]->op->forward(e->graph->node[i], &w->planes);
+}
+
+static void zero_bars(const hawq_engine *e, real **table) {
+    const hawq_graph *g = e->graph;
+    for (int i = 0; i < g->n_tensors; i++)
+        if (table[i] && g->tensor[i] != g->output)
+            memset(table[i], 0, g->tensor[i]->n * sizeof(real));
+}
+
+static void sweep_adjoint(const hawq_engine *e, worker *w) {
+    for (int i = e->graph->n_nodes; i-- > 0;)
+        if (node_needs(e, e->graph->node[i], BAR))
+            e->graph->node[i]->op->adjoint(e->graph->node[i], &w->planes);
+}
+
+/* The planes of one lane dressed as val and bar, for linear operators. */
+static hawq_planes lane_view(const worker *w, int lane) {
+    return (hawq_planes){.val = w->planes.dot[lane],
+                         .bar = w->planes.bardot[lane],
+                         .scratch = w->planes.scratch};
+}
+
+static void sweep_tangent(const hawq_engine *e, worker *w) {
+    for (int i = 0; i < e->graph->n_nodes; i++) {
+        const hawq_node *node = e->graph->node[i];
+        if (!node_needs(e, node, DOT)) continue;
+        if (node->op->tangent) {
+            node->op->tangent(node, &w->planes);
+            continue;
+        }
+        for (int l = 0; l < w->planes.lanes; l++) {
+            hawq_planes view = lane_view(w, l);
+            node->op->forward(node, &view);
+        }
+    }
+}
+
+static void sweep_adjoint_tangent(const call *c, worker *w) {
+    const hawq_engine *e = c->e;
+    hawq_planes        planes = w->planes;
+    if (c->gauss_newton) planes.bar = w->none;
+    for (int i = e->graph->n_nodes; i-- > 0;) {
+        const hawq_node *node = e->graph->node[i];
+        if (!node_needs(e, node, BAR)) continue;
+        if (node->op->adjoint_tangent) {
+            node->op->adjoint_tangent(node, &planes);
+            continue;
+        }
+        for (int l = 0; l < planes.lanes; l++) {
+            hawq_planes view = lane_view(w, l);
+            node->op->adjoint(node, &view);
+        }
+    }
+}
+
+/* --- one chunk --------------------------------------------------------- */
+
+static size_t images_in(const call *c, size_t chunk) {
+    size_t size = (size_t)c->e->graph->batch, first = chunk * size;
+    return c->batch->n - first < size ? c->batch->n - first : size;
+}
+
+static void load_input(const call *c, worker *w, size_t chunk, size_t n) {
+    const hawq_graph *g = c->e->graph;
+    size_t            each = hawq_per_image(g, g->input);
+    const real       *x = c->batch->x + chunk * (size_t)g->batch * each;
+    if (n == (size_t)g->batch) {
+        w->planes.val[g->input->id] = (real *)x; /* read only */
+        return;
+    }
+    for (size_t i = 0; i < (size_t)g->batch; i++) /* pad with the last image */
+        memcpy(w->input + i * each, x + (i < n ? i : n - 1) * each,
+               each * sizeof(real));
+    w->planes.val[g->input->id] = w->input;
+}
+
+/* Loss of the chunk; seeds bar of the output if it is wanted. */
+static void seed_loss(const call *c, worker *w, size_t chunk, size_t n) {
+    const hawq_graph *g = c->e->graph;
+    hawq_rows         rows = hawq_loss_rows(g);
+    size_t            each = rows.rows * rows.classes;
+    size_t            first = chunk * (size_t)g->batch;
+    const real       *z = w->planes.val[g->output->id];
+    real             *bar = w->planes.bar[g->output->id];
+    const hawq_batch *b = c->batch;
+    w->loss = 0;
+    w->correct = 0;
+    if (bar) memset(bar, 0, g->output->n * sizeof(real));
+    for (size_t i = 0; i < n; i++) {
+        const int64_t *label =
+            b->labels ? b->labels + (first + i) * rows.rows : NULL;
+        const real *target =
+            b->targets ? b->targets + (first + i) * each : NULL;
+        w->loss +=
+            hawq_loss_value(c->e->loss, rows, z + i * each, label, target,
+                            1 / (double)b->n, bar ? bar + i * each : NULL);
+        if (label) w->correct += hawq_loss_correct(rows, z + i * each, label);
+    }
+}
+
+static void seed_curvature(const call *c, worker *w, size_t n) {
+    const hawq_graph *g = c->e->graph;
+    hawq_rows         rows = hawq_loss_rows(g);
+    size_t            each = rows.rows * rows.classes;
+    const real       *z = w->planes.val[g->output->id];
+    for (int l = 0; l < c->lanes; l++) {
+        real *bardot = w->planes.bardot[l][g->output->id];
+        real *dot = w->planes.dot[l][g->output->id];
+        memset(bardot, 0, g->output->n * sizeof(real));
+        for (size_t i = 0; dot && i < n; i++)
+            hawq_loss_curvature(c->e->loss, rows, z + i * each,
+                                1 / (double)c->batch->n, dot + i * each,
+                                bardot + i * each);
+    }
+}
+
+static void work(void *self, size_t chunk, int index) {
+    const call *c = self;
+    worker     *w = &c->e->worker[index];
+    size_t      n = images_in(c, chunk);
+    size_t      each = hawq_per_image(c->e->graph, c->e->graph->output);
+    size_t      first = chunk * (size_t)c->e->graph->batch;
+    load_input(c, w, chunk, n);
+    sweep_forward(c->e, w);
+    if (c->outputs)
+        memcpy(c->outputs + first * each,
+               w->planes.val[c->e->graph->output->id], n * each * sizeof(real));
+    if (c->want_loss) seed_loss(c, w, chunk, n);
+    if (!c->at) return;
+    zero_bars(c->e, w->planes.bar);
+    sweep_adjoint(c->e, w);
+    if (!c->seed) return;
+    for (int l = 0; l < c->lanes; l++) zero_bars(c->e, w->planes.bardot[l]);
+    sweep_tangent(c->e, w);
+    seed_curvature(c, w, n);
+    sweep_adjoint_tangent(c, w);
+}
+
+static void add_selection(const hawq_selection *at, real *const *table,
+                          double *sum) {
+    for (int k = 0; k < at->n; k++) {
+        const real *x = table[at->tensor[k]->id];
+        double     *y = sum + at->offset[k];
+        size_t      n = at->offset[k + 1] - at->offset[k];
+        for (size_t i = 0; i < n; i++) y[i] += x[i];
+    }
+}
+
+static void commit(void *self, size_t chunk, int index) {
+    call   *c = self;
+    worker *w = &c->e->worker[index];
+    c->loss += w->loss;
+    c->correct += w->correct;
+    if (c->gradient) add_selection(c->at, w->planes.bar, c->gradient);
+    for (int l = 0; c->products && l < c->lanes; l++)
+        add_selection(c->at, w->planes.bardot[l],
+                      c->products + (size_t)l * hawq_selection_total(c->at));
+    if (c->visit)
+        c->visit(c->visitor, c->e->graph, &w->planes,
+                 chunk * (size_t)c->e->graph->batch, images_in(c, chunk));
+}
+
+static void run(call *c) {
+    hawq_engine *e = c->e;
+    mark_needs(e, c->seed, c->at);
+    for (int i = 0; i < hawq_threads_count(e->threads); i++)
+        point_planes(c, &e->worker[i]);
+    size_t size = (size_t)e->graph->batch;
+    c->loss = 0;
+    c->correct = 0;
+    hawq_threads_run(e->threads, (c->batch->n + size - 1) / size, work, commit,
+                     c);
+}
+
+/* --- the public calls -------------------------------------------------- */
+
+void hawq_engine_forward(hawq_engine *engine, const hawq_batch *batch,
+                         real *outputs, double *loss, size_t *n_correct) {
+    call c = {.e = engine,
+              .batch = batch,
+              .outputs = outputs,
+              .want_loss = loss || n_correct};
+    run(&c);
+    if (loss) *loss = c.loss / (double)batch->n;
+    if (n_correct) *n_correct = c.correct;
+}
+
+void hawq_engine_gradient(hawq_engine *engine, const hawq_batch *batch,
+                          const hawq_selection *at, double *gradient,
+                          double *loss, size_t *n_correct) {
+    call c = {.e = engine,
+              .batch = batch,
+              .at = at,
+              .want_loss = true,
+              .gradient = gradient};
+    memset(gradient, 0, hawq_selection_total(at) * sizeof *gradient);
+    run(&c);
+    if (loss) *loss = c.loss / (double)batch->n;
+    if (n_correct) *n_correct = c.correct;
+}
+
+void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
+                          hawq_curvature curvature, int m,
+                          const hawq_selection *seed, const real *v,
+                          const hawq_selection *at, double *products,
+                          double *gradient) {
+    size_t rows = hawq_selection_total(at), cols = hawq_selection_total(seed);
+    memset(products, 0, (size_t)m * rows * sizeof *products);
+    if (gradient) memset(gradient, 0, rows * sizeof *gradient);
+    for (int first = 0; first < m; first += engine->lanes) {
+        int  left = m - first;
+        call c = {.e = engine,
+                  .batch = batch,
+                  .seed = seed,
+                  .at = at,
+                  .v = v + (size_t)first * cols,
+                  .lanes = left < engine->lanes ? left : engine->lanes,
+                  .gauss_newton = curvature == HAWQ_GAUSS_NEWTON,
+                  .want_loss = true,
+                  .products = products + (size_t)first * rows,
+                  .gradient = first == 0 ? gradient : NULL};
+        run(&c);
+    }
+}
+
+void hawq_engine_visit(hawq_engine *engine, const hawq_batch *batch,
+                       hawq_visit *visit, void *self) {
+    call c = {.e = engine, .batch = batch, .visit = visit, .visitor = self};
+    run(&c);
+}
+
+/* --- selections -------------------------------------------------------- */
+
+static hawq_status select_new(int capacity, hawq_arena *arena,
+                              hawq_selection *out) {
+    *out = (hawq_selection){0};
+    HAWQ_TAKE(out->tensor, arena, (size_t)capacity);
+    HAWQ_TAKE(out->offset, arena, (size_t)capacity + 1);
+    return HAWQ_OK;
+}
+
+static void select_add(hawq_selection *s, hawq_tensor *t) {
+    for (int i = 0; i < s->n; i++)
+        if (s->tensor[i] == t) return; /* a shared bias counts once */
+    s->tensor[s->n] = t;
+    s->offset[s->n + 1] = s->offset[s->n] + t->n;
+    s->n++;
+}
+
+hawq_status hawq_select_weights(const hawq_graph *g, int only,
+                                hawq_arena *arena, hawq_selection *out) {
+    HAWQ_TRY(select_new(g->n_layers, arena, out));
+    for (int i = 0; i < g->n_layers; i++)
+        if (only < 0 || only == i) select_add(out, g->layer[i].weight);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_select_parameters(const hawq_graph *g, hawq_arena *arena,
+                                   hawq_selection *out) {
+    HAWQ_TRY(select_new(2 * g->n_layers, arena, out));
+    for (int i = 0; i < g->n_layers; i++) {
+        select_add(out, g->layer[i].weight);
+        if (g->layer[i].bias) select_add(out, g->layer[i].bias);
+    }
+    return HAWQ_OK;
+}
