@@ -1,0 +1,65 @@
+/* calibrate.h -- the activation quantizer and the ranges it is given.
+ *
+ * An activation tensor has one affine map for b bits,
+ *     x ~ scale (q - zero),  q in 0 .. 2^b - 1,
+ * fixed before the network runs from what calibration images produced.
+ * Calibration streams: per tensor it keeps the smallest and largest value and
+ * a histogram whose bin width is a power of two that doubles when a value does
+ * not fit (Q(x) of a value in the merged bin is the same), so memory does not
+ * depend on the number of images and the result not on the chunks.
+ *
+ *     hawq_calibrate(engine, graph, &batch, &arena, &ranges);
+ *     hawq_affine q = hawq_affine_find(ranges.tensor[id], 8, HAWQ_RANGE_MSE);
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_CALIBRATE_H
+#define HAWQ_CALIBRATE_H
+#include "src/graph/sweep.h"
+#include "src/quant/quant.h"
+
+enum { HAWQ_BINS = 4096 };
+
+/* Bin i counts the values in [(i - 2048) width, (i - 2047) width). */
+typedef struct hawq_histogram {
+    double   min, max; /* over all values, and 0 */
+    double   width;    /* a power of two */
+    uint64_t count[HAWQ_BINS];
+} hawq_histogram;
+
+typedef struct hawq_calibration {
+    size_t           images;
+    hawq_histogram **tensor; /* by tensor id; NULL where there is none */
+} hawq_calibration;
+
+typedef struct hawq_affine {
+    float   scale; /* > 0 */
+    uint8_t zero;  /* 0 where no value is negative */
+    uint8_t high;  /* 2^bits - 1 */
+} hawq_affine;
+
+/* An empty histogram, and n more values for it (all finite). */
+void hawq_histogram_init(hawq_histogram *histogram);
+void hawq_histogram_add(hawq_histogram *histogram, const real *x, size_t n);
+
+/* Runs the batch through the engine (made with lanes >= 1) and fills a
+ * histogram for the input and every float activation. Memory comes from the
+ * arena. EINVAL without images; ENONFINITE naming the tensor. */
+HAWQ_NODISCARD hawq_status hawq_calibrate(hawq_engine      *engine,
+                                          const hawq_graph *graph,
+                                          const hawq_batch *batch,
+                                          hawq_arena       *arena,
+                                          hawq_calibration *out);
+
+/* The map of the real interval [low, high], low <= 0 <= high, to b bits:
+ * scale = (high - low) / (2^b - 1), zero = round(-low / scale); scale 1 if the
+ * interval is empty. 0 is always represented exactly. */
+hawq_affine hawq_affine_make(double low, double high, int bits);
+
+/* The map for what was observed, bits in 2 .. 8.
+ * max: the whole interval; percentile: all but 0.01 % of the values, taken off
+ * at the ends proportionally to them; mse: the ends whose squared error over
+ * the histogram is least, searched in steps of 1 % of the observed ends. */
+hawq_affine hawq_affine_find(const hawq_histogram *observed, int bits,
+                             hawq_range method);
+
+#endif
