@@ -1,0 +1,22 @@
+/* linop.h -- a symmetric operator known only by its products A v.
+ *
+ * The operator may itself be random: apply(k, v) is the product with the k-th
+ * draw A_k, E[A_k] = A (the Hessian of the loss on the k-th mini-batch). An
+ * operator that is not random ignores k. Every draw can be repeated: A_k is a
+ * function of k alone.
+ *
+ * v is `real`, as the executor takes it; A v is double, so that whoever forms
+ * v' A v sums in double.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_LINOP_H
+#define HAWQ_LINOP_H
+#include "src/graph/op.h"
+
+typedef struct hawq_linop {
+    size_t n; /* rows = columns */
+    void (*apply)(void *self, uint64_t k, const real *v, double *av);
+    void *self;
+} hawq_linop;
+
+#endif

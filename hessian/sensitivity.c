@@ -1,0 +1,207 @@
+/* sensitivity.c -- the metrics of sensitivity.h.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hessian/sensitivity.h"
+
+#include <math.h>
+#include <string.h>
+
+double hawq_trace_rise(const hawq_block *block, const double *channel,
+                       const double *error) {
+    double sum = 0;
+    for (size_t c = 0; c < block->channels; c++) sum += channel[c] * error[c];
+    return sum / 2 / (double)(block->outer * block->inner);
+}
+
+double hawq_search_value(const hawq_estimate *estimate) {
+    return estimate->mean > 0 ? estimate->mean : fmax(0, estimate->high);
+}
+
+double hawq_depth_rise(int layer, int n_layers, int bits) {
+    return ldexp(n_layers - layer, -2 * bits);
+}
+
+/* Images [b * batch_size, ...) of the study. */
+static hawq_batch batch_of(const hawq_study *s, size_t b) {
+    size_t     first = b * s->batch_size;
+    hawq_batch batch = {.n = (size_t)s->images[b]};
+    batch.x = s->data.x + first * hawq_per_image(s->graph, s->graph->input);
+    if (s->data.labels) batch.labels = s->data.labels + first;
+    if (s->data.targets)
+        batch.targets = s->data.targets +
+                        first * hawq_per_image(s->graph, s->graph->output);
+    return batch;
+}
+
+/* Runs the network over all images: outputs, loss per batch; the number of
+ * images it gets right. */
+static size_t forward(hawq_study *s, real *outputs, double *loss) {
+    size_t per_output = hawq_per_image(s->graph, s->graph->output);
+    size_t correct = 0;
+    for (size_t b = 0; b < s->n_batches; b++) {
+        hawq_batch batch = batch_of(s, b);
+        size_t     right = 0;
+        hawq_engine_forward(s->engine, &batch,
+                            outputs + b * s->batch_size * per_output, &loss[b],
+                            batch.labels ? &right : NULL);
+        correct += right;
+    }
+    return correct;
+}
+
+static hawq_status take_memory(hawq_study *s) {
+    size_t n_outputs = s->data.n * hawq_per_image(s->graph, s->graph->output);
+    size_t largest = 0;
+    s->n_batches = (s->data.n + s->batch_size - 1) / s->batch_size;
+    HAWQ_TAKE(s->images, s->arena, s->n_batches);
+    HAWQ_TAKE(s->batch_loss, s->arena, s->n_batches);
+    HAWQ_TAKE(s->reading, s->arena, s->n_batches);
+    HAWQ_TAKE(s->outputs, s->arena, n_outputs);
+    HAWQ_TAKE(s->quantized_outputs, s->arena, n_outputs);
+    HAWQ_TAKE(s->layer, s->arena, (size_t)s->graph->n_layers);
+    HAWQ_TRY(hawq_select_weights(s->graph, -1, s->arena, &s->all));
+    for (int l = 0; l < s->graph->n_layers; l++) {
+        HAWQ_TRY(hawq_select_weights(s->graph, l, s->arena, &s->layer[l]));
+        if (s->graph->layer[l].weight->n > largest)
+            largest = s->graph->layer[l].weight->n;
+    }
+    HAWQ_TAKE(s->saved, s->arena, largest);
+    for (size_t b = 0; b < s->n_batches; b++)
+        s->images[b] = (double)s->batch_size;
+    s->images[s->n_batches - 1] =
+        (double)(s->data.n - (s->n_batches - 1) * s->batch_size);
+    return HAWQ_OK;
+}
+
+/* Norm of the gradient of the mean loss over all images. */
+static hawq_status find_gradient_norm(hawq_study *s) {
+    hawq_mark mark = hawq_arena_mark(s->arena);
+    size_t    n = hawq_selection_total(&s->all);
+    double   *g, squares = 0;
+    HAWQ_TAKE(g, s->arena, n);
+    hawq_engine_gradient(s->engine, &s->data, &s->all, g, NULL, NULL);
+    for (size_t i = 0; i < n; i++) squares += g[i] * g[i];
+    s->gradient_norm = sqrt(squares);
+    hawq_arena_reset(s->arena, mark);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_study_init(hawq_study *s) {
+    if (s->data.n < 1 || s->batch_size < 1)
+        return hawq_fail(HAWQ_EINVAL, "the data has no images to measure on");
+    HAWQ_TRY(take_memory(s));
+    size_t correct = forward(s, s->outputs, s->batch_loss);
+    s->accuracy = s->data.labels ? (double)correct / (double)s->data.n : -1;
+    s->loss =
+        hawq_estimate_weighted(s->batch_loss, s->images, s->n_batches).mean;
+    size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);
+    s->signal = 0;
+    for (size_t i = 0; i < n; i++)
+        s->signal += (double)s->outputs[i] * (double)s->outputs[i];
+    HAWQ_TRY(find_gradient_norm(s));
+    if (!isfinite(s->loss) || !isfinite(s->signal) ||
+        !isfinite(s->gradient_norm))
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "the float network's loss or gradient on the data is "
+                         "not a finite number; check --scale, --mean, --std");
+    return HAWQ_OK;
+}
+
+hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
+                               hawq_estimate *rise, double *noise) {
+    hawq_tensor *w = s->graph->layer[layer].weight;
+    memcpy(s->saved, w->data, w->n * sizeof *w->data);
+    memcpy(w->data, values, w->n * sizeof *w->data);
+    forward(s, s->quantized_outputs, s->reading);
+    memcpy(w->data, s->saved, w->n * sizeof *w->data);
+
+    size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)s->quantized_outputs[i] - (double)s->outputs[i];
+        sum += d * d;
+    }
+    for (size_t b = 0; b < s->n_batches; b++) s->reading[b] -= s->batch_loss[b];
+    hawq_estimate e =
+        hawq_estimate_weighted(s->reading, s->images, s->n_batches);
+    double ratio = s->signal > 0 ? sum / s->signal : 0;
+    if (!isfinite(e.mean) || !isfinite(ratio))
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "layer '%s': with quantized weights the loss is not "
+                         "a finite number; leave out its narrowest width",
+                         s->graph->layer[layer].name);
+    *rise = e;
+    *noise = ratio;
+    return HAWQ_OK;
+}
+
+static double dot(const real *x, const double *y, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * y[i];
+    return sum;
+}
+
+double hawq_study_interaction(const hawq_study *s, const double *product,
+                              int layer, const real *dw) {
+    return dot(dw, product + s->all.offset[layer],
+               s->graph->layer[layer].weight->n);
+}
+
+/* Work space of hawq_study_quadratic; n numbers per product. */
+typedef struct quadratic {
+    const hawq_selection *at;
+    size_t                n, own; /* own: where the layer begins in a product */
+    double               *product, *gradient, *reading;
+} quadratic;
+
+/* The products of batch b, and the readings of its m rises. */
+static void quadratic_batch(hawq_study *s, quadratic *q, int layer, size_t b,
+                            int m, const real *dw) {
+    hawq_batch batch = batch_of(s, b);
+    size_t     n = s->graph->layer[layer].weight->n;
+    hawq_engine_products(s->engine, &batch, HAWQ_HESSIAN, m, &s->layer[layer],
+                         dw, q->at, q->product, q->gradient);
+    for (int j = 0; j < m; j++) {
+        const real   *v = dw + (size_t)j * n;
+        const double *hv = q->product + (size_t)j * q->n + q->own;
+        q->reading[(size_t)j * s->n_batches + b] =
+            dot(v, q->gradient + q->own, n) + dot(v, hv, n) / 2;
+    }
+}
+
+static hawq_status run_quadratic(hawq_study *s, int layer, int m,
+                                 const real *dw, hawq_estimate *rise,
+                                 double *products) {
+    quadratic q = {.at = products ? &s->all : &s->layer[layer]};
+    q.n = hawq_selection_total(q.at);
+    q.own = products ? s->all.offset[layer] : 0;
+    HAWQ_TAKE(q.product, s->arena, (size_t)m * q.n);
+    HAWQ_TAKE(q.gradient, s->arena, q.n);
+    HAWQ_TAKE(q.reading, s->arena, (size_t)m * s->n_batches);
+    if (products) memset(products, 0, (size_t)m * q.n * sizeof *products);
+    for (size_t b = 0; b < s->n_batches; b++) {
+        quadratic_batch(s, &q, layer, b, m, dw);
+        if (!products) continue;
+        double share = s->images[b] / (double)s->data.n;
+        for (size_t i = 0; i < (size_t)m * q.n; i++)
+            products[i] += share * q.product[i];
+    }
+    for (int j = 0; j < m; j++) {
+        rise[j] = hawq_estimate_weighted(q.reading + (size_t)j * s->n_batches,
+                                         s->images, s->n_batches);
+        if (!isfinite(rise[j].mean))
+            return hawq_fail(HAWQ_ENONFINITE,
+                             "layer '%s': its curvature along the quantization "
+                             "error is not a finite number",
+                             s->graph->layer[layer].name);
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_study_quadratic(hawq_study *s, int layer, int m,
+                                 const real *dw, hawq_estimate *rise,
+                                 double *products) {
+    hawq_mark   mark = hawq_arena_mark(s->arena);
+    hawq_status status = run_quadratic(s, layer, m, dw, rise, products);
+    hawq_arena_reset(s->arena, mark);
+    return status;
+}

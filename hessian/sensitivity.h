@@ -1,0 +1,99 @@
+/* sensitivity.h -- by how much the loss rises when one layer is quantized.
+ *
+ * For layer l with weights w, a candidate's error dW = Q(w) - w, gradient g
+ * and Hessian H of the mean loss:
+ *     trace      1/2 sum_c tr(H_cc)/n_c |dW_c|^2, c the output channels of l,
+ *                n_c the weights of one. HAWQ-V2 (Dong et al. 2020) has
+ *                tr(H_ll)/n_l |dW|^2, without the 1/2; summed by channel it is
+ *                in units of the loss, and does not change when BatchNorm
+ *                is folded.
+ *     quadratic  g . dW + 1/2 dW' H dW: exact to second order, no probe noise
+ *     cross      quadratic, and dW_i' H dW_j between layers i and j
+ *     measured   L(w + dW) - L(w): the truth for one layer at a time
+ *     sqnr       |z_q - z|^2 / |z|^2 at the network's output, the inverse of
+ *                the signal to quantization noise ratio: larger is worse
+ *     depth      (L - l) 4^-bits: earlier layers count more
+ *
+ * A study is a set of images on which quadratic, cross, measured and sqnr are
+ * computed, batch by batch: mean and standard error are over the batches.
+ *
+ * Legal order: hawq_study_init; then any of the others, any number of times.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_SENSITIVITY_H
+#define HAWQ_SENSITIVITY_H
+#include "hessian/statistics.h"
+#include "hessian/trace.h"
+#include "src/graph/sweep.h"
+
+/* --- from traces --------------------------------------------------------- */
+
+/* One sample's reading of the `trace` metric: channel[c] is what
+ * hawq_tracer_sample read for the block's channels, error[c] = |dW_c|^2. */
+double hawq_trace_rise(const hawq_block *block, const double *channel,
+                       const double *error);
+
+/* What a search may use of an estimated curvature, which is >= 0 at a minimum
+ * but whose estimate need not be: the mean if that is positive, else
+ * max(0, upper confidence limit). */
+double hawq_search_value(const hawq_estimate *estimate);
+
+/* The interval contains zero: the sign is not known. */
+static inline bool hawq_is_unresolved(const hawq_estimate *e) {
+    return !(e->low > 0 || e->high < 0);
+}
+
+/* --- the baseline -------------------------------------------------------- */
+
+/* (n_layers - layer) 4^-bits; unitless. */
+double hawq_depth_rise(int layer, int n_layers, int bits);
+
+/* --- on a set of images -------------------------------------------------- */
+
+typedef struct hawq_study {
+    hawq_graph  *graph;  /* set these five before init; all borrowed */
+    hawq_engine *engine; /* of that graph, lanes >= 1 */
+    hawq_batch   data;
+    size_t       batch_size;
+    hawq_arena  *arena; /* for what init and the studies take */
+
+    double  loss, accuracy, gradient_norm; /* of the float network */
+    size_t  n_batches;                     /* the last may be shorter */
+    double *images;                        /* in each batch */
+    double *batch_loss;                    /* float network, per batch */
+    real   *outputs;                       /* float network, all images */
+    double  signal;                        /* sum of outputs^2 */
+    /* private */
+    hawq_selection all, *layer; /* one selection per layer */
+    real          *quantized_outputs, *saved;
+    double        *reading;
+} hawq_study;
+
+/* Runs the float network: fills in the second half. accuracy is -1 without
+ * labels. EINVAL without images; ENONFINITE if the loss is not finite. */
+HAWQ_NODISCARD hawq_status hawq_study_init(hawq_study *s);
+
+/* Puts `values` (as many as the layer has weights) in place of the layer's
+ * weights, runs the network and puts the weights back, bit for bit.
+ * *rise: loss minus float loss; *noise: see sqnr. ENONFINITE names the
+ * layer. */
+HAWQ_NODISCARD hawq_status hawq_study_measure(hawq_study *s, int layer,
+                                              const real    *values,
+                                              hawq_estimate *rise,
+                                              double        *noise);
+
+/* rise[j] = g . dW_j + 1/2 dW_j' H dW_j for m errors of one layer, dw = m rows
+ * of as many numbers as the layer has weights. products: NULL, or m rows of
+ * hawq_selection_total(&s->all) doubles that receive H dW_j, the mean over all
+ * images, on the weights of all layers (costs more). ENOMEM; ENONFINITE names
+ * the layer. */
+HAWQ_NODISCARD hawq_status hawq_study_quadratic(hawq_study *s, int layer, int m,
+                                                const real    *dw,
+                                                hawq_estimate *rise,
+                                                double        *products);
+
+/* dW' (H v)_layer: an entry of `cross` from a row of products above. */
+double hawq_study_interaction(const hawq_study *s, const double *product,
+                              int layer, const real *dw);
+
+#endif
