@@ -1,0 +1,120 @@
+/* numbers.c -- little-endian numbers of many types to real and int64.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/load/numbers.h"
+
+#include <math.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "files are little-endian and are copied as they are");
+
+static const struct {
+    size_t     bytes;
+    hawq_dtype dtype;
+} types[] = {
+    [HAWQ_U8] = {1, HAWQ_INT},    [HAWQ_I8] = {1, HAWQ_INT},
+    [HAWQ_U16] = {2, HAWQ_INT},   [HAWQ_I16] = {2, HAWQ_INT},
+    [HAWQ_U32] = {4, HAWQ_INT},   [HAWQ_I32] = {4, HAWQ_INT},
+    [HAWQ_I64] = {8, HAWQ_INT},   [HAWQ_BOOL] = {1, HAWQ_INT},
+    [HAWQ_F16] = {2, HAWQ_FLOAT}, [HAWQ_BF16] = {2, HAWQ_FLOAT},
+    [HAWQ_F32] = {4, HAWQ_FLOAT}, [HAWQ_F64] = {8, HAWQ_FLOAT},
+};
+
+size_t hawq_number_bytes(hawq_number type) {
+    return types[type].bytes;
+}
+
+hawq_dtype hawq_number_dtype(hawq_number type) {
+    return types[type].dtype;
+}
+
+float hawq_number_half(uint16_t bits) {
+    int   exponent = bits >> 10 & 31;
+    float mantissa = (float)(bits & 1023);
+    float size = exponent == 0    ? ldexpf(mantissa, -24)
+                 : exponent == 31 ? (bits & 1023 ? NAN : INFINITY)
+                                  : ldexpf(mantissa + 1024, exponent - 25);
+    return bits >> 15 ? -size : size;
+}
+
+/* bfloat16 is the upper half of a float */
+static float brain(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float    value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+/* out[i] = convert(i-th T of bytes); memcpy because bytes are unaligned */
+#define READ(T, convert)                                                       \
+    for (size_t i = 0; i < n; i++) {                                           \
+        T v;                                                                   \
+        memcpy(&v, (const char *)bytes + i * sizeof v, sizeof v);              \
+        convert;                                                               \
+    }
+
+void hawq_numbers_read(hawq_number type, const void *bytes, size_t n,
+                       void *out) {
+    real    *x = out;
+    int64_t *k = out;
+    switch (type) {
+    case HAWQ_U8:
+        READ(uint8_t, k[i] = v);
+        break;
+    case HAWQ_I8:
+        READ(int8_t, k[i] = v);
+        break;
+    case HAWQ_U16:
+        READ(uint16_t, k[i] = v);
+        break;
+    case HAWQ_I16:
+        READ(int16_t, k[i] = v);
+        break;
+    case HAWQ_U32:
+        READ(uint32_t, k[i] = v);
+        break;
+    case HAWQ_I32:
+        READ(int32_t, k[i] = v);
+        break;
+    case HAWQ_I64:
+        READ(int64_t, k[i] = v);
+        break;
+    case HAWQ_BOOL:
+        READ(uint8_t, k[i] = v != 0);
+        break;
+    case HAWQ_F16:
+        READ(uint16_t, x[i] = (real)hawq_number_half(v));
+        break;
+    case HAWQ_BF16:
+        READ(uint16_t, x[i] = (real)brain(v));
+        break;
+    case HAWQ_F32:
+        READ(float, x[i] = (real)v);
+        break;
+    case HAWQ_F64:
+        READ(double, x[i] = (real)v);
+        break;
+    }
+}
+
+hawq_status hawq_shape_read(const int64_t *dim, size_t n, hawq_shape *shape,
+                            size_t *count) {
+    const int64_t most = (int64_t)1 << 40;
+    int64_t       product = 1;
+    if (n > HAWQ_MAX_RANK)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "%zu dimensions, at most %d are supported", n,
+                         HAWQ_MAX_RANK);
+    *shape = (hawq_shape){.rank = (int)n};
+    for (size_t i = 0; i < n; i++) {
+        if (dim[i] < 0)
+            return hawq_fail(HAWQ_EFORMAT, "dimension %zu is negative (%lld)",
+                             i, (long long)dim[i]);
+        if (dim[i] > most || (dim[i] && product > most / dim[i]))
+            return hawq_fail(HAWQ_EFORMAT, "its shape has too many elements");
+        product *= dim[i];
+        shape->dim[i] = dim[i];
+    }
+    *count = (size_t)product;
+    return HAWQ_OK;
+}

@@ -1,0 +1,48 @@
+/* proto.h -- what an ONNX file says, in plain structs, checked but not yet
+ * understood: the only file that knows protobuf is proto.c behind it.
+ *
+ * A node or an input that this library cannot use is no failure here: it
+ * carries its `defect`, a sentence, so that the caller decides whether it
+ * matters (it does not if the output does not need it).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_PROTO_H
+#define HAWQ_PROTO_H
+#include "src/graph/graph.h"
+
+/* A graph input or output as declared. */
+typedef struct hawq_proto_value {
+    const char *name;
+    bool        is_float; /* or of no declared type */
+    hawq_shape  shape;    /* -1 where a dimension is free */
+    const char *defect;   /* why it cannot be an input; else NULL */
+} hawq_proto_value;
+
+typedef struct hawq_proto_node {
+    hawq_node_spec spec; /* name never empty: "Conv_12" if missing */
+    const char    *defect;
+} hawq_proto_node;
+
+typedef struct hawq_proto {
+    const char       *producer;
+    int               opset; /* of the default domain */
+    size_t            n_inputs, n_outputs, n_constants, n_nodes;
+    hawq_proto_value *input, *output;
+    hawq_tensor      *constant; /* name, dtype, shape, n, data or ints */
+    hawq_proto_node  *node;     /* in file order */
+} hawq_proto;
+
+/* Reads the file; all memory from the arena. numbers: also read the values of
+ * initializers (else constants have only names). EIO, EFORMAT, EUNSUPPORTED;
+ * the sentence does not name the path. */
+HAWQ_NODISCARD hawq_status hawq_proto_read(const char *path, bool numbers,
+                                           hawq_arena *arena, hawq_proto *out);
+
+/* Bytes of the ONNX file that says this. Inputs that are free (-1) in their
+ * first dimension get the name "N" there. Float constants are written as
+ * float32, integers as int64, both as raw bytes. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_proto_pack(const hawq_proto *model,
+                                           hawq_arena *arena, uint8_t **bytes,
+                                           size_t *n);
+
+#endif

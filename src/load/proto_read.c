@@ -1,0 +1,418 @@
+/* proto_read.c -- from ONNX's protobuf messages to plain structs.
+ *
+ * The messages live in the arena, so names and attribute arrays are left where
+ * protobuf-c put them; numbers are converted.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/load/proto.h"
+
+#include "onnx/onnx.pb-c.h"
+#include "src/load/external.h"
+#include "src/load/numbers.h"
+#include "src/load/wire.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef Onnx__TensorProto    tensor_proto;
+typedef Onnx__AttributeProto attribute_proto;
+
+static hawq_status read_model(const char *path, hawq_arena *arena,
+                              Onnx__ModelProto **model) {
+    struct ProtobufCMessage *message = NULL;
+    HAWQ_TRY(
+        hawq_wire_read(path, &onnx__model_proto__descriptor, arena, &message));
+    *model = (Onnx__ModelProto *)message;
+    if (!(*model)->graph)
+        return hawq_fail(HAWQ_EFORMAT, "is not an ONNX model: no graph in it");
+    return HAWQ_OK;
+}
+
+/* --- tensors ----------------------------------------------------------- */
+
+static const char *text(const char *string) {
+    return string ? string : "";
+}
+
+/* TensorProto.DataType to the numbers we read. */
+static bool number_type(int data_type, hawq_number *type) {
+    static const struct {
+        int         data_type;
+        hawq_number number;
+    } known[] = {
+        {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, HAWQ_F32},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, HAWQ_U8},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__INT8, HAWQ_I8},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, HAWQ_U16},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__INT16, HAWQ_I16},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__INT32, HAWQ_I32},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__INT64, HAWQ_I64},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, HAWQ_BOOL},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, HAWQ_F16},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, HAWQ_F64},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, HAWQ_U32},
+        {ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, HAWQ_BF16},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].data_type == data_type) {
+            *type = known[i].number;
+            return true;
+        }
+    return false;
+}
+
+/* Where the numbers are: raw bytes, or int32_data that holds narrower types
+ * one per element, or an array of the type itself. */
+typedef struct numbers {
+    hawq_number type;
+    const void *bytes;
+    size_t      n;
+} numbers;
+
+/* float16 and bfloat16 travel in the low halves of int32_data. */
+static hawq_status narrow(const tensor_proto *t, hawq_arena *arena,
+                          numbers *at) {
+    uint16_t *half;
+    HAWQ_TAKE(half, arena, t->n_int32_data);
+    for (size_t i = 0; i < t->n_int32_data; i++)
+        half[i] = (uint16_t)t->int32_data[i];
+    at->bytes = half;
+    at->n = t->n_int32_data;
+    return HAWQ_OK;
+}
+
+static hawq_status locate(const tensor_proto *t, hawq_arena *arena,
+                          numbers *at) {
+    if (t->has_raw_data) {
+        size_t size = hawq_number_bytes(at->type);
+        at->bytes = t->raw_data.data;
+        at->n = t->raw_data.len / size;
+        if (t->raw_data.len % size)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%zu bytes are no multiple of %zu bytes",
+                             t->raw_data.len, size);
+    } else if (at->type == HAWQ_F32) {
+        *at = (numbers){HAWQ_F32, t->float_data, t->n_float_data};
+    } else if (at->type == HAWQ_F64) {
+        *at = (numbers){HAWQ_F64, t->double_data, t->n_double_data};
+    } else if (at->type == HAWQ_I64) {
+        *at = (numbers){HAWQ_I64, t->int64_data, t->n_int64_data};
+    } else if (at->type == HAWQ_U32) {
+        *at = (numbers){HAWQ_I64, t->uint64_data, t->n_uint64_data};
+    } else if (hawq_number_dtype(at->type) == HAWQ_FLOAT) {
+        return narrow(t, arena, at);
+    } else {
+        *at = (numbers){HAWQ_I32, t->int32_data, t->n_int32_data};
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status external(const tensor_proto *t, const char *folder, size_t n,
+                            hawq_arena *arena, numbers *at) {
+    hawq_external where = {.folder = folder};
+    for (size_t i = 0; i < t->n_external_data; i++) {
+        const char *key = text(t->external_data[i]->key);
+        const char *value = text(t->external_data[i]->value);
+        if (strcmp(key, "location") == 0) where.location = value;
+        if (strcmp(key, "offset") == 0) where.offset = value;
+        if (strcmp(key, "length") == 0) where.length = value;
+    }
+    at->n = n;
+    return hawq_external_read(&where, n * hawq_number_bytes(at->type), arena,
+                              &at->bytes);
+}
+
+/* NaN never; infinity in a lone number only, which may bound a Clip. */
+static hawq_status check_finite(const hawq_tensor *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (isnan(t->data[i]) || (t->n > 1 && isinf(t->data[i])))
+            return hawq_fail(HAWQ_ENONFINITE, "element %zu is %s", i,
+                             isnan(t->data[i]) ? "NaN" : "infinite");
+    return HAWQ_OK;
+}
+
+/* folder: where external files may be. */
+static hawq_status read_tensor(const tensor_proto *t, const char *folder,
+                               hawq_arena *arena, hawq_tensor *out) {
+    numbers at;
+    *out = (hawq_tensor){.name = text(t->name), .role = HAWQ_CONSTANT};
+    HAWQ_TRY(hawq_shape_read(t->dims, t->n_dims, &out->shape, &out->n));
+    if (!number_type(t->data_type, &at.type))
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "numbers of ONNX data type %d are not supported",
+                         t->data_type);
+    out->dtype = hawq_number_dtype(at.type);
+    if (t->segment)
+        return hawq_fail(HAWQ_EUNSUPPORTED, "segments are not supported");
+    if (t->has_data_location &&
+        t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        HAWQ_TRY(external(t, folder, out->n, arena, &at));
+    else
+        HAWQ_TRY(locate(t, arena, &at));
+    char shape[128];
+    if (at.n != out->n)
+        return hawq_fail(HAWQ_EFORMAT, "%zu numbers found, expected %zu (%s)",
+                         at.n, out->n, hawq_shape_text(&out->shape, shape));
+    if (out->dtype == HAWQ_INT) {
+        HAWQ_TAKE(out->ints, arena, out->n);
+        hawq_numbers_read(at.type, at.bytes, at.n, out->ints);
+        return HAWQ_OK;
+    }
+    HAWQ_TAKE(out->data, arena, out->n);
+    hawq_numbers_read(at.type, at.bytes, at.n, out->data);
+    return check_finite(out);
+}
+
+/* --- attributes and nodes ---------------------------------------------- */
+
+/* The type as declared, or, before IR version 2, as the fields tell. */
+static int attribute_type(const attribute_proto *a) {
+    if (a->has_type && a->type) return (int)a->type;
+    if (a->has_f) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+    if (a->has_i) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    if (a->has_s) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
+    if (a->t) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+    if (a->n_floats) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
+    if (a->n_ints) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+    return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED;
+}
+
+static hawq_status read_floats(const attribute_proto *a, hawq_arena *arena,
+                               hawq_attr *out) {
+    double *floats;
+    HAWQ_TAKE(floats, arena, a->n_floats);
+    for (size_t i = 0; i < a->n_floats; i++) floats[i] = (double)a->floats[i];
+    out->type = HAWQ_ATTR_FLOATS;
+    out->n = a->n_floats;
+    out->floats = floats;
+    return HAWQ_OK;
+}
+
+static hawq_status read_string(const attribute_proto *a, hawq_arena *arena,
+                               hawq_attr *out) {
+    out->type = HAWQ_ATTR_STRING;
+    out->s = a->s.len
+                 ? hawq_arena_string_n(arena, (const char *)a->s.data, a->s.len)
+                 : "";
+    return out->s ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static hawq_status read_attribute(const attribute_proto *a, const char *folder,
+                                  hawq_arena *arena, hawq_attr *out) {
+    *out = (hawq_attr){.name = text(a->name)};
+    if (a->ref_attr_name && a->ref_attr_name[0])
+        return hawq_fail(HAWQ_EUNSUPPORTED, "refers to a function's attribute");
+    switch (attribute_type(a)) {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
+        out->type = HAWQ_ATTR_FLOAT;
+        out->f = (double)a->f;
+        return HAWQ_OK;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT:
+        out->type = HAWQ_ATTR_INT;
+        out->i = a->i;
+        return HAWQ_OK;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
+        return read_string(a, arena, out);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
+        return read_floats(a, arena, out);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
+        out->type = HAWQ_ATTR_INTS;
+        out->n = a->n_ints;
+        out->ints = a->ints;
+        return HAWQ_OK;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
+        if (!a->t) return hawq_fail(HAWQ_EFORMAT, "has no tensor");
+        out->type = HAWQ_ATTR_TENSOR;
+        HAWQ_TAKE(out->tensor, arena, 1);
+        return read_tensor(a->t, folder, arena, out->tensor);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPHS:
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "is a subgraph; control flow is not supported");
+    default:
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "has type %d; numbers, strings and tensors are "
+                         "supported",
+                         attribute_type(a));
+    }
+}
+
+/* The current message as a defect, unless memory ran out. */
+static hawq_status note(hawq_status status, hawq_arena *arena,
+                        const char **defect) {
+    if (status == HAWQ_ENOMEM) return status;
+    *defect = hawq_arena_string(arena, hawq_message());
+    return *defect ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static hawq_status read_attributes(const Onnx__NodeProto *node,
+                                   const char *folder, hawq_arena *arena,
+                                   hawq_proto_node *out) {
+    hawq_attr *attr;
+    HAWQ_TAKE(attr, arena, node->n_attribute);
+    out->spec.attr = attr;
+    out->spec.n_attr = (int)node->n_attribute;
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        hawq_status status =
+            read_attribute(node->attribute[i], folder, arena, &attr[i]);
+        if (status == HAWQ_OK || out->defect) continue;
+        status = hawq_prefix("attribute '%s' ", attr[i].name);
+        HAWQ_TRY(note(status, arena, &out->defect));
+    }
+    return HAWQ_OK;
+}
+
+static bool is_function(const Onnx__ModelProto *model,
+                        const Onnx__NodeProto  *node) {
+    for (size_t i = 0; i < model->n_functions; i++)
+        if (strcmp(text(model->functions[i]->name), text(node->op_type)) == 0 &&
+            strcmp(text(model->functions[i]->domain), text(node->domain)) == 0)
+            return true;
+    return false;
+}
+
+static bool default_domain(const char *domain) {
+    return !domain || !domain[0] || strcmp(domain, "ai.onnx") == 0;
+}
+
+static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
+                             const char *folder, hawq_arena *arena,
+                             hawq_proto_node *out) {
+    const Onnx__NodeProto *node = model->graph->node[index];
+    hawq_node_spec        *spec = &out->spec;
+    spec->op_type = text(node->op_type);
+    spec->name = text(node->name);
+    if (!spec->name[0])
+        spec->name = hawq_arena_format(arena, "%s_%zu", spec->op_type, index);
+    if (!spec->name) return HAWQ_ENOMEM;
+    spec->n_in = (int)node->n_input;
+    spec->n_out = (int)node->n_output;
+    spec->in = (const char *const *)node->input;
+    spec->out = (const char *const *)node->output;
+    if (is_function(model, node))
+        return note(hawq_fail(HAWQ_EUNSUPPORTED,
+                              "calls a function of the model; inline functions "
+                              "before export"),
+                    arena, &out->defect);
+    if (!default_domain(node->domain))
+        return note(hawq_fail(HAWQ_EUNSUPPORTED,
+                              "operators of domain '%s' are not supported",
+                              node->domain),
+                    arena, &out->defect);
+    return read_attributes(node, folder, arena, out);
+}
+
+/* --- the graph --------------------------------------------------------- */
+
+static hawq_status read_shape(const Onnx__TensorShapeProto *declared,
+                              hawq_shape                   *shape) {
+    if (declared->n_dim > HAWQ_MAX_RANK)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "has %zu dimensions, at most %d are supported",
+                         declared->n_dim, HAWQ_MAX_RANK);
+    shape->rank = (int)declared->n_dim;
+    for (size_t i = 0; i < declared->n_dim; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = declared->dim[i];
+        bool                                     fixed = d->value_case ==
+                     ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        /* exporters write -1 and 0 as well for a dimension left free */
+        shape->dim[i] = fixed && d->dim_value > 0 ? d->dim_value : -1;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status read_type(const Onnx__TypeProto *type,
+                             hawq_proto_value      *out) {
+    if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+        !type->tensor_type)
+        return hawq_fail(HAWQ_EUNSUPPORTED, "is not declared as a tensor");
+    const Onnx__TypeProto__Tensor *tensor = type->tensor_type;
+    hawq_number                    number = HAWQ_U8;
+    bool known = number_type(tensor->elem_type, &number);
+    out->is_float = known && hawq_number_dtype(number) == HAWQ_FLOAT;
+    if (!out->is_float)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "holds ONNX data type %d, expected floating point",
+                         tensor->elem_type);
+    if (!tensor->shape)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "has no declared shape; export with a fixed size of "
+                         "the image");
+    return read_shape(tensor->shape, &out->shape);
+}
+
+static hawq_status read_values(Onnx__ValueInfoProto **value, size_t n,
+                               hawq_arena *arena, hawq_proto_value **out) {
+    HAWQ_TAKE(*out, arena, n);
+    for (size_t i = 0; i < n; i++) {
+        hawq_proto_value *v = &(*out)[i];
+        v->name = text(value[i]->name);
+        v->is_float = !value[i]->type;
+        hawq_status status = read_type(value[i]->type, v);
+        if (status != HAWQ_OK) HAWQ_TRY(note(status, arena, &v->defect));
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status read_opset(const Onnx__ModelProto *model, int *opset) {
+    int64_t found = 0;
+    for (size_t i = 0; i < model->n_opset_import; i++) {
+        const Onnx__OperatorSetIdProto *id = model->opset_import[i];
+        if (default_domain(id->domain) && id->version > found)
+            found = id->version;
+    }
+    if (!found)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "does not say which opset it uses; re-export it");
+    *opset = found > 1000 ? 1000 : (int)found;
+    return HAWQ_OK;
+}
+
+static hawq_status read_constants(const Onnx__GraphProto *graph, bool values,
+                                  const char *folder, hawq_arena *arena,
+                                  hawq_proto *out) {
+    out->n_constants = graph->n_initializer;
+    HAWQ_TAKE(out->constant, arena, graph->n_initializer);
+    for (size_t i = 0; i < graph->n_initializer; i++) {
+        const tensor_proto *t = graph->initializer[i];
+        out->constant[i].name = text(t->name);
+        if (values &&
+            read_tensor(t, folder, arena, &out->constant[i]) != HAWQ_OK)
+            return hawq_prefix("initializer '%s': ", text(t->name));
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
+                              const char *folder, hawq_arena *arena,
+                              hawq_proto *out) {
+    const Onnx__GraphProto *graph = model->graph;
+    out->producer = text(model->producer_name);
+    HAWQ_TRY(read_opset(model, &out->opset));
+    out->n_inputs = graph->n_input;
+    out->n_outputs = graph->n_output;
+    HAWQ_TRY(read_values(graph->input, graph->n_input, arena, &out->input));
+    HAWQ_TRY(read_values(graph->output, graph->n_output, arena, &out->output));
+    if (numbers_too && graph->n_sparse_initializer)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "has sparse initializers; export dense weights");
+    HAWQ_TRY(read_constants(graph, numbers_too, folder, arena, out));
+    out->n_nodes = graph->n_node;
+    HAWQ_TAKE(out->node, arena, graph->n_node);
+    for (size_t i = 0; i < graph->n_node; i++)
+        HAWQ_TRY(read_node(model, i, folder, arena, &out->node[i]));
+    return HAWQ_OK;
+}
+
+hawq_status hawq_proto_read(const char *path, bool numbers, hawq_arena *arena,
+                            hawq_proto *out) {
+    Onnx__ModelProto *model = NULL;
+    const char       *slash = strrchr(path, '/');
+    const char       *folder =
+        slash ? hawq_arena_string_n(arena, path, (size_t)(slash - path) + 1)
+                    : "";
+    if (!folder) return HAWQ_ENOMEM;
+    *out = (hawq_proto){0};
+    HAWQ_TRY(read_model(path, arena, &model));
+    return read_graph(model, numbers, folder, arena, out);
+}
