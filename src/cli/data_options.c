@@ -71,6 +71,17 @@ hawq_status hawq_data_load_other(const char *spec, size_t skip, size_t limit,
     return load(spec, skip, limit, graph, out);
 }
 
+static double of_channel(const hawq_reals *list, int channel, double none) {
+    if (list->n == 0) return none;
+    return list->item[channel < list->n ? channel : 0];
+}
+
+void hawq_data_black(int channels, real *value) {
+    for (int c = 0; c < channels; c++)
+        value[c] =
+            (real)(-of_channel(&o.mean, c, 0) / of_channel(&o.std, c, 1));
+}
+
 static const char *add_reals(hawq_arena *arena, const char *text,
                              const char *name, const hawq_reals *list) {
     char number[32];

@@ -28,6 +28,9 @@ HAWQ_NODISCARD hawq_status hawq_data_load_other(const char *spec, size_t skip,
                                                 const hawq_graph *graph,
                                                 hawq_dataset     *out);
 
+/* What a pixel of value 0 becomes, for each of the channels. */
+void hawq_data_black(int channels, real *value);
+
 /* "SPEC --scale 0.5 --limit 100": what was read, in one form whatever the
  * user's order and spelling, for the run's record; NULL if no memory. */
 const char *hawq_data_text(hawq_arena *arena);
