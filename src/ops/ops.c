@@ -65,6 +65,18 @@ hawq_status hawq_set_out(const hawq_node *node, int i, hawq_dtype dtype,
     return HAWQ_OK;
 }
 
+hawq_status hawq_make_constant(hawq_node *node, hawq_arena *arena,
+                               hawq_dtype dtype, const hawq_shape *shape) {
+    hawq_tensor *y = node->out[0];
+    HAWQ_TRY(hawq_set_out(node, 0, dtype, shape));
+    if (dtype == HAWQ_INT)
+        HAWQ_TAKE(y->ints, arena, y->n);
+    else
+        HAWQ_TAKE(y->data, arena, y->n);
+    y->role = HAWQ_CONSTANT;
+    return HAWQ_OK;
+}
+
 hawq_status hawq_read_ints(const hawq_node *node, const char *attr, int input,
                            const int64_t **ints, size_t *n) {
     static const int64_t none[1];

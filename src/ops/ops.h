@@ -38,6 +38,13 @@ HAWQ_NODISCARD hawq_status hawq_set_out(const hawq_node *node, int i,
                                         hawq_dtype        dtype,
                                         const hawq_shape *shape);
 
+/* Makes output 0 an integer or float constant of this shape, zero for now,
+ * filled in by the caller: out[0]->ints or out[0]->data. */
+HAWQ_NODISCARD hawq_status hawq_make_constant(hawq_node        *node,
+                                              hawq_arena       *arena,
+                                              hawq_dtype        dtype,
+                                              const hawq_shape *shape);
+
 /* A list of integers that is attribute `attr` in old operator sets and the
  * constant input `input` in new ones (either may be absent: NULL, -1). Absent
  * altogether: *ints = NULL, *n = 0; empty: *ints not NULL, *n = 0.

@@ -1,0 +1,62 @@
+/* gather.c -- Gather: the slices of `axis` that a constant index tensor names.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/move.h"
+#include "src/ops/ops.h"
+
+static hawq_status index_route(const hawq_node *node, hawq_arena *arena,
+                               int64_t dim, int64_t stride, hawq_route *out) {
+    const hawq_tensor *index = node->in[1];
+    int64_t           *from;
+    HAWQ_TAKE(from, arena, index->n);
+    for (size_t i = 0; i < index->n; i++) {
+        int64_t at = index->ints[i];
+        if (at < -dim || at >= dim)
+            return hawq_node_fail(node, HAWQ_EFORMAT,
+                                  "index %lld is out of range for length %lld",
+                                  (long long)at, (long long)dim);
+        from[i] = (at < 0 ? at + dim : at) * stride;
+    }
+    *out = (hawq_route){(int64_t)index->n, from};
+    return HAWQ_OK;
+}
+
+static hawq_status shape(hawq_node *node, hawq_arena *arena) {
+    const int64_t *index;
+    size_t         n;
+    hawq_route     route[3]; /* before the axis, the indices, after it */
+    HAWQ_TRY(hawq_need_value(node, 0));
+    HAWQ_TRY(hawq_read_ints(node, NULL, 1, &index, &n));
+    const hawq_shape *s = &node->in[0]->shape, *q = &node->in[1]->shape;
+    int64_t           given = hawq_attr_int(node, "axis", 0);
+    int               axis = hawq_axis(given, s->rank);
+    if (axis < 0)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "axis %lld is out of range for rank %d",
+                              (long long)given, s->rank);
+    hawq_shape out = {.rank = s->rank - 1 + q->rank};
+    if (out.rank > HAWQ_MAX_RANK)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "the output has %d axes; up to %d are supported",
+                              out.rank, HAWQ_MAX_RANK);
+    for (int a = 0, o = 0; a < s->rank; a++)
+        if (a == axis)
+            for (int b = 0; b < q->rank; b++) out.dim[o++] = q->dim[b];
+        else
+            out.dim[o++] = s->dim[a];
+    HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, &out));
+    int64_t inner = hawq_shape_count(s, axis + 1, s->rank);
+    HAWQ_TRY(hawq_route_stride(arena, hawq_shape_count(s, 0, axis), 0,
+                               inner * s->dim[axis], &route[0]));
+    HAWQ_TRY(index_route(node, arena, s->dim[axis], inner, &route[1]));
+    HAWQ_TRY(hawq_route_stride(arena, inner, 0, 1, &route[2]));
+    return hawq_move_set(node, arena, 3, route);
+}
+
+const hawq_op hawq_op_gather = {.name = "Gather",
+                                .attributes = "axis",
+                                .min_in = 2,
+                                .max_in = 2,
+                                .shape = shape,
+                                .fold = hawq_move_fold,
+                                .forward = hawq_move_forward,
+                                .adjoint = hawq_move_adjoint};
