@@ -1,0 +1,243 @@
+/* hawq_train.c -- fits a small residual network, or goes on with a given one.
+ *
+ * The file is written after every epoch, so an interrupted run loses at most
+ * one; `--from` goes on from it. Same options, data and seed: same bytes.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/cli.h"
+#include "src/cli/data_options.h"
+#include "src/cli/output.h"
+#include "src/cli/progress.h"
+#include "src/load/onnx.h"
+#include "src/ops/ops.h"
+#include "src/train/fit.h"
+#include "src/train/model.h"
+
+#include <limits.h>
+#include <math.h>
+
+enum { CHUNK = 16 }; /* images per sweep; part of the result: sums' order */
+
+static struct {
+    const char *model, *from, *test, *output;
+    int         epochs, batch_size, shift;
+    double      rate, warm_up, momentum, decay;
+    bool        nesterov, flip;
+} o = {.epochs = 20,
+       .batch_size = 128,
+       .rate = 0.1,
+       .warm_up = 1,
+       .momentum = 0.9,
+       .decay = 5e-4};
+
+static const hawq_option options[] = {
+    HAWQ_OPTION_TEXT("model", 'm', &o.model, "resnet:W,W,...[:BLOCKS]",
+                     "a new network: residual stages of these widths, BLOCKS "
+                     "blocks each (default 1)"),
+    HAWQ_OPTION_TEXT("from", 'f', &o.from, "MODEL.onnx",
+                     "go on with this network instead"),
+    HAWQ_OPTION_TEXT("output", 'o', &o.output, "FILE.onnx",
+                     "the trained network, written after every epoch"),
+    HAWQ_OPTION_TEXT("test", 't', &o.test, "SPEC",
+                     "images to test on after every epoch; scaled like --data"),
+    HAWQ_OPTION_INT("epochs", 'e', &o.epochs, 1, 100000, "N",
+                    "passes over the images (default 20)"),
+    HAWQ_OPTION_INT("batch-size", 'b', &o.batch_size, 1, 1000000, "N",
+                    "images per step (default 128)"),
+    HAWQ_OPTION_REAL("rate", 'r', &o.rate, 1e-12, 1e6, "R",
+                     "peak learning rate; falls along a cosine (default 0.1)"),
+    HAWQ_OPTION_REAL("warm-up", 0, &o.warm_up, 0, 100000, "EPOCHS",
+                     "epochs over which the rate rises (default 1)"),
+    HAWQ_OPTION_REAL("momentum", 0, &o.momentum, 0, 0.999999, "M",
+                     "default 0.9"),
+    HAWQ_OPTION_REAL("weight-decay", 0, &o.decay, 0, 1, "D",
+                     "pull of weights, not biases, to 0 (default 5e-4)"),
+    HAWQ_OPTION_FLAG("nesterov", 0, &o.nesterov, "Nesterov's momentum"),
+    HAWQ_OPTION_FLAG("flip", 0, &o.flip,
+                     "mirror half of the images, left to right"),
+    HAWQ_OPTION_INT("shift", 0, &o.shift, 0, 1024, "N",
+                    "move images by up to N pixels each way (default 0)"),
+    {0}};
+
+/* --- what is reported --------------------------------------------------- */
+
+typedef struct report {
+    hawq_cli     *cli;
+    hawq_graph   *graph;
+    hawq_progress progress;
+    hawq_json     json;
+    bool          begun;
+} report;
+
+static void report_step(void *self, size_t done, size_t steps, double loss) {
+    report *r = self;
+    char    note[32];
+    if (!r->begun)
+        hawq_progress_begin(&r->progress, r->cli->quiet, "training",
+                            (int64_t)steps, "steps");
+    r->begun = true;
+    snprintf(note, sizeof note, "loss %.4f", loss);
+    hawq_progress_update(&r->progress, (int64_t)done, note);
+}
+
+static void print_json(hawq_json *w, const hawq_fit_epoch *e) {
+    hawq_json_object(w, NULL);
+    hawq_json_integer(w, "epoch", e->epoch);
+    hawq_json_real(w, "rate", e->rate);
+    hawq_json_real(w, "loss", e->loss);
+    hawq_json_real(w, "accuracy", e->accuracy);
+    hawq_json_real(w, "test_loss", e->test_loss);
+    hawq_json_real(w, "test_accuracy", e->test_accuracy);
+    hawq_json_real(w, "seconds", e->seconds);
+    hawq_json_end(w);
+}
+
+static void print_tsv(const hawq_fit_epoch *e) {
+    const double value[] = {e->rate,      e->loss,          e->accuracy,
+                            e->test_loss, e->test_accuracy, e->seconds};
+    char         text[32];
+    if (e->epoch == 1)
+        puts("epoch\trate\tloss\taccuracy\ttest_loss\ttest_accuracy\tseconds");
+    printf("%d", e->epoch);
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++)
+        printf("\t%s",
+               isfinite(value[i]) ? hawq_number_text(value[i], text) : "");
+    putchar('\n');
+}
+
+static void print_row(const hawq_fit_epoch *e) {
+    if (e->epoch == 1)
+        puts("epoch      rate     loss  accuracy  test loss  test accuracy  "
+             "seconds");
+    printf("%5d  %8.5f  %7.4f  %7.2f %%", e->epoch, e->rate, e->loss,
+           100 * e->accuracy);
+    if (isfinite(e->test_loss))
+        printf("  %9.4f  %11.2f %%", e->test_loss, 100 * e->test_accuracy);
+    else
+        printf("  %9s  %13s", "-", "-");
+    printf("  %7.1f\n", e->seconds);
+}
+
+/* One line per epoch as it ends, and the network on disk. */
+static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
+    report *r = self;
+    hawq_progress_end(&r->progress);
+    if (r->cli->format == HAWQ_FORMAT_JSON)
+        print_json(&r->json, e);
+    else if (r->cli->format == HAWQ_FORMAT_TSV)
+        print_tsv(e);
+    else
+        print_row(e);
+    fflush(stdout);
+    return hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION);
+}
+
+/* --- from options to a run ---------------------------------------------- */
+
+/* Outputs that the data ask for: targets, or one per class. */
+static hawq_status count_outputs(const hawq_dataset *data, int64_t *out) {
+    int64_t n = (int64_t)data->n_targets;
+    for (size_t i = 0; data->labels && i < data->n; i++) {
+        if (data->labels[i] < 0 || data->labels[i] > 65535)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: image %zu has label %lld, expected 0 to "
+                             "65535",
+                             hawq_data_spec(), i, (long long)data->labels[i]);
+        if (data->labels[i] >= n) n = data->labels[i] + 1;
+    }
+    *out = n;
+    return HAWQ_OK;
+}
+
+/* A grey image of height x width is one of a single channel. */
+static hawq_status image_shape(const hawq_dataset *data, int64_t shape[3]) {
+    const hawq_shape *item = &data->item;
+    char              text[128];
+    if (item->rank != 2 && item->rank != 3)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s: images of shape %s; --model needs (channels, "
+                         "height, width)",
+                         hawq_data_spec(), hawq_shape_text(item, text));
+    shape[0] = item->rank == 3 ? item->dim[0] : 1;
+    shape[1] = item->dim[item->rank - 2];
+    shape[2] = item->dim[item->rank - 1];
+    return HAWQ_OK;
+}
+
+static hawq_status open_graph(const hawq_cli *cli, const hawq_dataset *data,
+                              hawq_graph **out) {
+    hawq_model model;
+    int64_t    shape[3], outputs;
+    if (o.from) return hawq_onnx_load(o.from, CHUNK, out);
+    HAWQ_TRY(hawq_model_parse(o.model, &model));
+    HAWQ_TRY(image_shape(data, shape));
+    HAWQ_TRY(count_outputs(data, &outputs));
+    return hawq_model_build(&model, cli->seed, CHUNK, shape, outputs,
+                            hawq_op_find, out);
+}
+
+static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
+                       const hawq_dataset *data, const hawq_dataset *test) {
+    hawq_shape      *shape = &graph->input->shape;
+    hawq_batch       batch = {data->n, data->x, data->labels, data->targets};
+    hawq_batch       tests = {test->n, test->x, test->labels, test->targets};
+    hawq_fit_options f = {.epochs = o.epochs,
+                          .batch_size = (size_t)o.batch_size,
+                          .rate = o.rate,
+                          .warm_up = o.warm_up,
+                          .momentum = o.momentum,
+                          .decay = o.decay,
+                          .nesterov = o.nesterov,
+                          .augment = {.flip = o.flip, .shift = o.shift},
+                          .seed = cli->seed};
+    report           r = {cli, graph, .json = {.file = stdout}};
+    hawq_fit_report  calls = {&r, report_step, report_epoch};
+    hawq_threads    *threads;
+    real            *fill;
+    if (shape->rank == 4) {
+        HAWQ_TAKE(fill, &cli->arena, (size_t)shape->dim[1]);
+        hawq_data_black((int)shape->dim[1], fill);
+        f.augment.fill = fill;
+    }
+    HAWQ_TRY(hawq_threads_new(cli->threads, &threads));
+    if (cli->format == HAWQ_FORMAT_JSON) {
+        hawq_json_object(&r.json, NULL);
+        hawq_json_text(&r.json, "output", o.output);
+        hawq_json_array(&r.json, "epochs");
+    }
+    hawq_status s =
+        hawq_fit(graph, threads, data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE,
+                 &batch, o.test ? &tests : NULL, &f, &calls);
+    hawq_progress_end(&r.progress);
+    while (s == HAWQ_OK && r.json.depth) hawq_json_end(&r.json);
+    hawq_threads_free(threads);
+    return s;
+}
+
+static hawq_status run(hawq_cli *cli) {
+    hawq_dataset data = {0}, test = {0};
+    hawq_graph  *graph = NULL;
+    if (!o.model == !o.from)
+        return hawq_fail(HAWQ_EINVAL, "give either --model, for a new network, "
+                                      "or --from, to go on with one");
+    if (!o.output)
+        return hawq_fail(HAWQ_EINVAL, "--output is missing: FILE.onnx");
+    hawq_status s = hawq_data_load(NULL, &data);
+    if (s == HAWQ_OK) s = open_graph(cli, &data, &graph);
+    if (s == HAWQ_OK) s = hawq_dataset_check(&data, graph, hawq_data_spec());
+    if (s == HAWQ_OK && o.test)
+        s = hawq_data_load_other(o.test, 0, 0, graph, &test);
+    if (s == HAWQ_OK) s = fit(cli, graph, &data, &test);
+    hawq_graph_free(graph);
+    hawq_dataset_free(&test);
+    hawq_dataset_free(&data);
+    return s;
+}
+
+const hawq_command hawq_command_this = {
+    .name = "hawq-train",
+    .summary = "Trains a network by stochastic gradient descent and writes it "
+               "as ONNX.",
+    .usage = "--model resnet:16,32,64 --data SPEC --output FILE.onnx [options]",
+    .options = {options, hawq_data_rows},
+    .run = run};
