@@ -167,7 +167,7 @@ static hawq_status image_shape(const hawq_dataset *data, int64_t shape[3]) {
 static hawq_status open_graph(const hawq_cli *cli, const hawq_dataset *data,
                               hawq_graph **out) {
     hawq_model model;
-    int64_t    shape[3], outputs;
+    int64_t    shape[3], outputs = 0;
     if (o.from) return hawq_onnx_load(o.from, CHUNK, out);
     HAWQ_TRY(hawq_model_parse(o.model, &model));
     HAWQ_TRY(image_shape(data, shape));
