@@ -119,12 +119,13 @@ static const char *bias_name(hawq_graph *g, const hawq_tensor *weight) {
  * bias of other shapes: those are left alone (false). */
 static hawq_status own_bias(hawq_graph *g, const product *p, bool *ok) {
     hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
-    *ok = !b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
-                 hawq_attr_float(p->node, "beta", 1) == 1);
+    *ok = hawq_attr_float(p->node, "beta", 1) == 1 &&
+          (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels));
     if (!*ok) return HAWQ_OK;
     const char *name = bias_name(g, p->node->in[1]);
     if (!name) return HAWQ_ENOMEM;
-    return own_constant(g, p->node, 2, name, p->channels);
+    HAWQ_TRY(own_constant(g, p->node, 2, name, p->channels));
+    return p->node->op->shape(p->node, &g->arena); /* plans the bias */
 }
 
 static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
@@ -185,7 +186,6 @@ static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
         HAWQ_TAKE(in, &g->arena, 4);
         memcpy(in, p->node->in, 2 * sizeof *in);
         p->node->in = in;
-        HAWQ_TRY(p->node->op->shape(p->node, &g->arena));
     }
     bool ok;
     HAWQ_TRY(own_bias(g, p, &ok));

@@ -1,0 +1,45 @@
+/* convolve.h -- the three products of a convolution, of one image,
+ * single-threaded, behind which providers may change.
+ *
+ * With y = w * x (cross-correlation, as in ONNX), x (c, h, w), w (o, c/groups,
+ * kh, kw), y (o, oh, ow):
+ *     forward      y    += w * x
+ *     by data      bx   += w^T * by     (transposed convolution)
+ *     by weights   bw   += by * x
+ * Each takes n operands of the kind that differs between lanes, so that what
+ * lanes share (the unfolded image) is prepared once.
+ *
+ * Implementation: direct loops for depthwise convolutions; otherwise the image
+ * is unfolded to a (c/groups kh kw) x (oh ow) matrix (im2col, Chellapilla et
+ * al. 2006; skipped for 1x1) and BLAS multiplies.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_CONVOLVE_H
+#define HAWQ_CONVOLVE_H
+#include "src/graph/op.h"
+
+typedef struct hawq_conv_shape {
+    size_t c, h, w;   /* input image */
+    size_t o, oh, ow; /* output image */
+    size_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
+    size_t pad_top, pad_left;
+    size_t groups;
+} hawq_conv_shape;
+
+/* Reals of scratch that any of the three wants. */
+size_t hawq_conv_scratch(const hawq_conv_shape *s);
+
+/* y[i] += w[i] * x, i < n */
+void hawq_conv_forward(const hawq_conv_shape *s, int n, const real *const *w,
+                       const real *x, real *const *y, real *scratch);
+
+/* bx += sum_i w[i]^T * by[i], i < n */
+void hawq_conv_by_data(const hawq_conv_shape *s, int n, const real *const *w,
+                       const real *const *by, real *bx, real *scratch);
+
+/* bw[i] += by[i] * x, i < n */
+void hawq_conv_by_weights(const hawq_conv_shape *s, int n,
+                          const real *const *by, const real *x, real *const *bw,
+                          real *scratch);
+
+#endif

@@ -1,0 +1,239 @@
+/* conv.c -- y = w * x + b (ONNX Conv: cross-correlation), 1-D and 2-D, grouped,
+ * depthwise, dilated, any padding. Bilinear in x and w, so each derivative is
+ * the product rule, one line per term. The bias enters linearly.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/convolve.h"
+#include "src/ops/ops.h"
+#include "src/ops/window.h"
+
+#include <string.h>
+
+enum { X, W, B, MAX_LANES = 64 };
+
+static hawq_status check_weight(const hawq_node *node, int64_t group) {
+    const hawq_shape  *x = &node->in[X]->shape, *w = &node->in[W]->shape;
+    const hawq_tensor *b = hawq_in(node, B);
+    char               tx[128], tw[128];
+    if (x->rank < 3 || x->rank > 4)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "input has shape %s; supported are N,C,W and "
+                              "N,C,H,W",
+                              hawq_shape_text(x, tx));
+    if (w->rank != x->rank || group < 1 || w->dim[0] < 1 ||
+        w->dim[1] * group != x->dim[1] || w->dim[0] % group)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "weight %s does not fit input %s with %lld "
+                              "groups",
+                              hawq_shape_text(w, tw), hawq_shape_text(x, tx),
+                              (long long)group);
+    if (b && b->n != (size_t)w->dim[0])
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "bias has %zu elements, expected %lld", b->n,
+                              (long long)w->dim[0]);
+    return HAWQ_OK;
+}
+
+static hawq_conv_shape conv_shape(const hawq_node *node, const hawq_window *win,
+                                  int64_t group) {
+    int h = win->rank - 2, w = win->rank - 1; /* a 1-D image has one row */
+    hawq_conv_shape s = {
+        .c = (size_t)node->in[X]->shape.dim[1],
+        .o = (size_t)node->in[W]->shape.dim[0],
+        .h = h < 0 ? 1 : (size_t)win->in[h],
+        .oh = h < 0 ? 1 : (size_t)win->out[h],
+        .kh = h < 0 ? 1 : (size_t)win->kernel[h],
+        .stride_h = h < 0 ? 1 : (size_t)win->stride[h],
+        .dilation_h = h < 0 ? 1 : (size_t)win->dilation[h],
+        .pad_top = h < 0 ? 0 : (size_t)win->pad_begin[h],
+        .w = (size_t)win->in[w],
+        .ow = (size_t)win->out[w],
+        .kw = (size_t)win->kernel[w],
+        .stride_w = (size_t)win->stride[w],
+        .dilation_w = (size_t)win->dilation[w],
+        .pad_left = (size_t)win->pad_begin[w],
+        .groups = (size_t)group,
+    };
+    return s;
+}
+
+static hawq_status shape(hawq_node *node, hawq_arena *arena) {
+    for (int i = X; i <= B; i++)
+        if (hawq_in(node, i)) HAWQ_TRY(hawq_need_float(node, i));
+    int64_t group = hawq_attr_int(node, "group", 1);
+    HAWQ_TRY(check_weight(node, group));
+    const hawq_shape *x = &node->in[X]->shape, *w = &node->in[W]->shape;
+    hawq_window       win;
+    HAWQ_TRY(hawq_window_read(node, x->rank - 2, x->dim + 2, w->dim + 2, &win));
+    hawq_shape out = {x->rank, {x->dim[0], w->dim[0]}};
+    for (int i = 0; i < win.rank; i++) out.dim[2 + i] = win.out[i];
+    HAWQ_TRY(hawq_set_out(node, 0, HAWQ_FLOAT, &out));
+    hawq_conv_shape *s;
+    HAWQ_TAKE(s, arena, 1);
+    *s = conv_shape(node, &win, group);
+    node->param = s;
+    node->scratch = hawq_conv_scratch(s);
+    return HAWQ_OK;
+}
+
+static size_t image_in(const hawq_conv_shape *s) {
+    return s->c * s->h * s->w;
+}
+static size_t image_out(const hawq_conv_shape *s) {
+    return s->o * s->oh * s->ow;
+}
+
+/* y = b, broadcast over images and pixels; zero without a bias. */
+static void set_bias(const hawq_conv_shape *s, size_t n, const real *b,
+                     real *y) {
+    size_t pixels = s->oh * s->ow;
+    if (!b) {
+        memset(y, 0, n * image_out(s) * sizeof *y);
+        return;
+    }
+    for (size_t i = 0; i < n * s->o; i++)
+        for (size_t p = 0; p < pixels; p++) y[i * pixels + p] = b[i % s->o];
+}
+
+/* bb += sum of by over images and pixels */
+static void bias_adjoint(const hawq_conv_shape *s, size_t n, const real *by,
+                         real *bb) {
+    size_t pixels = s->oh * s->ow;
+    if (!bb || !by) return;
+    for (size_t i = 0; i < n * s->o; i++) {
+        double sum = 0;
+        for (size_t p = 0; p < pixels; p++) sum += by[i * pixels + p];
+        bb[i % s->o] += (real)sum;
+    }
+}
+
+static size_t images(const hawq_node *node) {
+    return (size_t)node->in[X]->shape.dim[0];
+}
+
+static void forward(const hawq_node *node, const hawq_planes *p) {
+    const hawq_conv_shape *s = node->param;
+    const real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
+    real       *y = hawq_val(p, node->out[0]);
+    set_bias(s, images(node), hawq_val(p, hawq_in(node, B)), y);
+    for (size_t i = 0; i < images(node); i++) {
+        real *yi = y + i * image_out(s);
+        hawq_conv_forward(s, 1, &w, x + i * image_in(s), &yi, p->scratch);
+    }
+}
+
+/* Pointers to image i of the planes that are not NULL; their number. */
+static int gather(real *const *planes, int n, size_t offset, real **out) {
+    int count = 0;
+    for (int l = 0; l < n; l++)
+        if (planes[l]) out[count++] = planes[l] + offset;
+    return count;
+}
+
+static void tangent_block(const hawq_node *node, const hawq_planes *p,
+                          int first, int n) {
+    const hawq_conv_shape *s = node->param;
+    const real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
+    const real *dw[MAX_LANES];
+    real       *dy[MAX_LANES], *dyi[MAX_LANES];
+    int         seeded = 0;
+    for (int l = 0; l < n; l++) {
+        real *d = hawq_dot(p, first + l, node->in[W]);
+        real *y = hawq_dot(p, first + l, node->out[0]);
+        set_bias(s, images(node), hawq_dot(p, first + l, hawq_in(node, B)), y);
+        if (!d) continue;
+        dw[seeded] = d;
+        dy[seeded++] = y;
+    }
+    for (size_t i = 0; i < images(node); i++) {
+        for (int l = 0; l < n; l++) { /* dy += w * dx */
+            const real *dx = hawq_dot(p, first + l, node->in[X]);
+            real *to = hawq_dot(p, first + l, node->out[0]) + i * image_out(s);
+            if (dx)
+                hawq_conv_forward(s, 1, &w, dx + i * image_in(s), &to,
+                                  p->scratch);
+        }
+        gather(dy, seeded, i * image_out(s), dyi);
+        if (seeded) /* dy += dw * x */
+            hawq_conv_forward(s, seeded, dw, x + i * image_in(s), dyi,
+                              p->scratch);
+    }
+}
+
+static void tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int first = 0; first < p->lanes; first += MAX_LANES)
+        tangent_block(node, p, first,
+                      p->lanes - first < MAX_LANES ? p->lanes - first
+                                                   : MAX_LANES);
+}
+
+/* bx += w^T * by and bw += by * x of one image, for what is wanted */
+static void adjoint_image(const hawq_conv_shape *s, const real *w,
+                          const real *x, const real *by, real *bw, real *bx,
+                          real *scratch) {
+    if (w && bx) hawq_conv_by_data(s, 1, &w, &by, bx, scratch);
+    if (x && bw) hawq_conv_by_weights(s, 1, &by, x, &bw, scratch);
+}
+
+static real *at(real *plane, size_t offset) {
+    return plane ? plane + offset : NULL;
+}
+
+static void adjoint(const hawq_node *node, const hawq_planes *p) {
+    const hawq_conv_shape *s = node->param;
+    real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
+    real *by = hawq_bar(p, node->out[0]), *bx = hawq_bar(p, node->in[X]);
+    real *bw = hawq_bar(p, node->in[W]);
+    bias_adjoint(s, images(node), by, hawq_bar(p, hawq_in(node, B)));
+    for (size_t i = 0; i < images(node); i++)
+        adjoint_image(s, w, x + i * image_in(s), by + i * image_out(s), bw,
+                      at(bx, i * image_in(s)), p->scratch);
+}
+
+static void adjoint_tangent_block(const hawq_node *node, const hawq_planes *p,
+                                  int first, int n) {
+    const hawq_conv_shape *s = node->param;
+    real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
+    real *by = hawq_bar(p, node->out[0]);
+    real *bdy[MAX_LANES], *bdw[MAX_LANES], *bdyi[MAX_LANES];
+    for (int l = 0; l < n; l++) {
+        bdy[l] = hawq_bardot(p, first + l, node->out[0]);
+        bdw[l] = hawq_bardot(p, first + l, node->in[W]);
+        bias_adjoint(s, images(node), bdy[l],
+                     hawq_bardot(p, first + l, hawq_in(node, B)));
+    }
+    for (size_t i = 0; i < images(node); i++) {
+        size_t in = i * image_in(s), out = i * image_out(s);
+        gather(bdy, n, out, bdyi);
+        if (bdw[0]) /* wanted in every lane or in none: bdw += bdy * x */
+            hawq_conv_by_weights(s, n, (const real *const *)bdyi, x + in, bdw,
+                                 p->scratch);
+        for (int l = 0; l < n; l++) {
+            real *bdx = at(hawq_bardot(p, first + l, node->in[X]), in);
+            real *dx = at(hawq_dot(p, first + l, node->in[X]), in);
+            real *dw = hawq_dot(p, first + l, node->in[W]);
+            /* bdx += w^T * bdy */
+            adjoint_image(s, w, NULL, bdyi[l], NULL, bdx, p->scratch);
+            /* bdx += dw^T * by and bdw += by * dx */
+            if (by) adjoint_image(s, dw, dx, by + out, bdw[l], bdx, p->scratch);
+        }
+    }
+}
+
+static void adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int first = 0; first < p->lanes; first += MAX_LANES)
+        adjoint_tangent_block(node, p, first,
+                              p->lanes - first < MAX_LANES ? p->lanes - first
+                                                           : MAX_LANES);
+}
+
+const hawq_op hawq_op_conv = {
+    .name = "Conv",
+    .attributes = "auto_pad dilations group kernel_shape pads strides",
+    .min_in = 2,
+    .max_in = 3,
+    .shape = shape,
+    .forward = forward,
+    .tangent = tangent,
+    .adjoint = adjoint,
+    .adjoint_tangent = adjoint_tangent,
+};
