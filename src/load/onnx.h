@@ -31,12 +31,11 @@
 HAWQ_NODISCARD hawq_status hawq_onnx_load(const char *path, int batch,
                                           hawq_graph **out);
 
-/* Writes the network as it stands: opset 13, IR version 7, batch dimension
- * "N" (or the number, if graph->fixed_batch), float32 weights as raw bytes.
- * Attributes are written as the nodes hold them, brought to the forms of opset
- * 13 where those differ; EUNSUPPORTED names the node if they cannot be.
- * The file appears complete or not at all (written beside, then renamed); EIO
- * says why not. producer: written as producer_name. */
+/* Writes the network as it stands: in the opset its nodes were read under
+ * (graph->opset), batch dimension "N" (or the number, if graph->fixed_batch),
+ * float32 weights as raw bytes. The file appears complete or not at all
+ * (written beside, then renamed); EIO says why not. producer: written as
+ * producer_name. */
 HAWQ_NODISCARD hawq_status hawq_onnx_save(const char       *path,
                                           const hawq_graph *graph,
                                           const char       *producer);

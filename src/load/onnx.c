@@ -1,0 +1,357 @@
+/* onnx.c -- from an ONNX file's plain structs to a graph.
+ *
+ * Only what the chosen output needs is built: dead branches, a second head, a
+ * label output do not stop a network from loading. The chosen output is the
+ * first of floating type.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/load/onnx.h"
+
+#include "src/load/names.h"
+#include "src/load/proto.h"
+#include "src/ops/ops.h"
+
+#include <string.h>
+
+enum { MOST_IMAGES = 65536, CHOSEN_IMAGES = 32, CHOSEN_ELEMENTS = 1 << 20 };
+
+/* What of the file the chosen output needs. */
+typedef struct plan {
+    const hawq_proto       *model;
+    const hawq_proto_value *input, *output;
+    hawq_names              needed; /* tensors */
+    bool                   *wanted; /* per node */
+} plan;
+
+/* --- what is needed ---------------------------------------------------- */
+
+static hawq_status choose_output(plan *p) {
+    const hawq_proto *m = p->model;
+    if (m->n_outputs == 0)
+        return hawq_fail(HAWQ_EFORMAT, "the graph has no output");
+    for (size_t i = m->n_outputs; i-- > 0;)
+        if (m->output[i].is_float) p->output = &m->output[i];
+    if (!p->output) p->output = &m->output[0];
+    return HAWQ_OK;
+}
+
+/* Backwards through the nodes, which the format keeps in topological order. */
+static hawq_status mark_needed(plan *p, hawq_arena *arena) {
+    const hawq_proto *m = p->model;
+    HAWQ_TAKE(p->wanted, arena, m->n_nodes);
+    HAWQ_TRY(hawq_names_add(&p->needed, arena, p->output->name));
+    for (size_t i = m->n_nodes; i-- > 0;) {
+        const hawq_node_spec *spec = &m->node[i].spec;
+        for (int j = 0; j < spec->n_out; j++)
+            p->wanted[i] |=
+                spec->out[j][0] && hawq_names_has(&p->needed, spec->out[j]);
+        for (int j = 0; p->wanted[i] && j < spec->n_in; j++)
+            HAWQ_TRY(hawq_names_add(&p->needed, arena, spec->in[j]));
+    }
+    return HAWQ_OK;
+}
+
+/* The one needed input that is not an initializer (before IR version 4 every
+ * initializer was listed among the inputs too). */
+static hawq_status choose_input(plan *p, hawq_arena *arena) {
+    const hawq_proto *m = p->model;
+    hawq_names        constants = {0};
+    for (size_t i = 0; i < m->n_constants; i++)
+        HAWQ_TRY(hawq_names_add(&constants, arena, m->constant[i].name));
+    for (size_t i = 0; i < m->n_inputs; i++) {
+        const hawq_proto_value *v = &m->input[i];
+        if (hawq_names_has(&constants, v->name) ||
+            !hawq_names_has(&p->needed, v->name))
+            continue;
+        if (p->input)
+            return hawq_fail(HAWQ_EUNSUPPORTED,
+                             "has inputs '%s' and '%s'; networks with one "
+                             "input are supported",
+                             p->input->name, v->name);
+        p->input = v;
+    }
+    if (!p->input)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "output '%s' does not depend on any input",
+                         p->output->name);
+    return HAWQ_OK;
+}
+
+/* --- building ---------------------------------------------------------- */
+
+/* The input's shape with the batch put in; fixed: the file's own batch. */
+static hawq_status input_shape(const hawq_proto_value *v, int batch,
+                               hawq_shape *shape, bool *fixed) {
+    if (v->defect)
+        return hawq_fail(HAWQ_EUNSUPPORTED, "input '%s' %s", v->name,
+                         v->defect);
+    *shape = v->shape;
+    if (shape->rank < 1)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "input '%s' is a scalar, expected a leading batch "
+                         "dimension",
+                         v->name);
+    for (int i = 1; i < shape->rank; i++)
+        if (shape->dim[i] < 0)
+            return hawq_fail(HAWQ_EUNSUPPORTED,
+                             "dimension %d of input '%s' is free; only the "
+                             "batch (dimension 0) may be: export with a fixed "
+                             "size of the image",
+                             i, v->name);
+    *fixed = shape->dim[0] > 0;
+    if (!*fixed) shape->dim[0] = batch;
+    if (shape->dim[0] > MOST_IMAGES)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "input '%s' has a batch of %lld images, at most %d "
+                         "are supported",
+                         v->name, (long long)shape->dim[0], MOST_IMAGES);
+    return HAWQ_OK;
+}
+
+/* Arrays and names of the attributes into the graph's own memory. */
+static hawq_status copy_attribute(const hawq_attr *from, hawq_arena *arena,
+                                  hawq_attr *to) {
+    int64_t *ints;
+    double  *floats;
+    *to = *from;
+    to->name = hawq_arena_string(arena, from->name);
+    if (!to->name) return HAWQ_ENOMEM;
+    if (from->type == HAWQ_ATTR_STRING) {
+        to->s = hawq_arena_string(arena, from->s);
+        if (!to->s) return HAWQ_ENOMEM;
+    } else if (from->type == HAWQ_ATTR_INTS) {
+        HAWQ_TAKE(ints, arena, from->n);
+        if (from->n) memcpy(ints, from->ints, from->n * sizeof *ints);
+        to->ints = ints;
+    } else if (from->type == HAWQ_ATTR_FLOATS) {
+        HAWQ_TAKE(floats, arena, from->n);
+        if (from->n) memcpy(floats, from->floats, from->n * sizeof *floats);
+        to->floats = floats;
+    } else if (from->type == HAWQ_ATTR_TENSOR) {
+        hawq_tensor *t;
+        HAWQ_TAKE(t, arena, 1);
+        *t = *from->tensor;
+        if (t->data) HAWQ_TAKE(t->data, arena, t->n);
+        if (t->ints) HAWQ_TAKE(t->ints, arena, t->n);
+        if (t->data && t->n)
+            memcpy(t->data, from->tensor->data, t->n * sizeof *t->data);
+        if (t->ints && t->n)
+            memcpy(t->ints, from->tensor->ints, t->n * sizeof *t->ints);
+        t->name = "";
+        to->tensor = t;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status add_tensor(hawq_graph *g, const char *name,
+                              const hawq_tensor *t) {
+    return hawq_graph_constant(g, name, t->dtype, &t->shape,
+                               t->dtype == HAWQ_FLOAT ? (const void *)t->data
+                                                      : t->ints);
+}
+
+static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
+    hawq_node_spec spec = node->spec;
+    hawq_attr     *attr;
+    if (node->defect) return node_fail(&spec, HAWQ_EUNSUPPORTED, node->defect);
+    HAWQ_TAKE(attr, &g->arena, (size_t)spec.n_attr);
+    for (int i = 0; i < spec.n_attr; i++)
+        HAWQ_TRY(copy_attribute(&spec.attr[i], &g->arena, &attr[i]));
+    spec.attr = attr;
+    return hawq_graph_add(g, &spec);
+}
+
+static hawq_status check_output(const hawq_graph *g) {
+    char text[128];
+    if (g->output->shape.rank >= 1 && g->output->shape.dim[0] == g->batch)
+        return HAWQ_OK;
+    return hawq_fail(HAWQ_EUNSUPPORTED,
+                     "output '%s' has shape %s for a batch of %d, expected "
+                     "the batch as its first dimension",
+                     g->output->name, hawq_shape_text(&g->output->shape, text),
+                     g->batch);
+}
+
+static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
+    const hawq_proto *m = p->model;
+    hawq_shape        shape;
+    HAWQ_TRY(input_shape(p->input, batch, &shape, &g->fixed_batch));
+    HAWQ_TRY(hawq_graph_input(g, p->input->name, &shape));
+    for (size_t i = 0; i < m->n_constants; i++)
+        if (hawq_names_has(&p->needed, m->constant[i].name))
+            HAWQ_TRY(add_tensor(g, m->constant[i].name, &m->constant[i]));
+    for (size_t i = 0; i < m->n_nodes; i++)
+        if (p->wanted[i]) HAWQ_TRY(add_node(g, &m->node[i]));
+    HAWQ_TRY(hawq_graph_finish(g, p->output->name));
+    return check_output(g);
+}
+
+static hawq_status build(const plan *p, int batch, hawq_graph **out) {
+    hawq_graph *g = NULL;
+    HAWQ_TRY(hawq_graph_new(hawq_op_find, p->model->opset, &g));
+    hawq_status status = fill(g, p, batch);
+    if (status == HAWQ_OK)
+        *out = g;
+    else
+        hawq_graph_free(g);
+    return status;
+}
+
+/* Largest power of two up to 32 whose activations fit. */
+static int choose_batch(const hawq_graph *g) {
+    size_t per_image = 0;
+    for (int i = 0; i < g->n_tensors; i++)
+        if (g->tensor[i]->role == HAWQ_ACTIVATION)
+            per_image += hawq_per_image(g, g->tensor[i]);
+    int batch = CHOSEN_IMAGES;
+    while (batch > 1 && (size_t)batch * per_image > CHOSEN_ELEMENTS) batch /= 2;
+    return batch;
+}
+
+static hawq_status load(const char *path, int batch, hawq_arena *arena,
+                        hawq_graph **out) {
+    hawq_proto model;
+    plan       p = {.model = &model};
+    if (batch < 0 || batch > MOST_IMAGES)
+        return hawq_fail(HAWQ_EINVAL, "batch of %d images, expected 0 to %d",
+                         batch, MOST_IMAGES);
+    HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
+    HAWQ_TRY(choose_output(&p));
+    HAWQ_TRY(mark_needed(&p, arena));
+    HAWQ_TRY(choose_input(&p, arena));
+    if (batch) return build(&p, batch, out);
+
+    hawq_graph *first = NULL;
+    HAWQ_TRY(build(&p, 1, &first));
+    batch = choose_batch(first);
+    if (first->fixed_batch || batch == 1) {
+        *out = first;
+        return HAWQ_OK;
+    }
+    hawq_graph_free(first);
+    return build(&p, batch, out);
+}
+
+hawq_status hawq_onnx_load(const char *path, int batch, hawq_graph **out) {
+    hawq_arena  arena = {0};
+    hawq_status status = load(path, batch, &arena, out);
+    hawq_arena_free(&arena);
+    return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
+}
+
+/* --- judging nodes one by one ------------------------------------------ */
+
+typedef struct trial {
+    hawq_graph *graph; /* as much of the network as could be built */
+    hawq_names  known; /* tensors that are in it */
+    hawq_arena *scratch;
+} trial;
+
+/* Is `word` among the words of `list`, which single spaces separate? */
+static bool has_word(const char *list, const char *word) {
+    size_t n = strlen(word);
+    while (list && *list) {
+        size_t length = strcspn(list, " ");
+        if (length == n && memcmp(list, word, n) == 0) return true;
+        list += length + (list[length] == ' ');
+    }
+    return false;
+}
+
+/* What can be said without the inputs. "" if nothing speaks against it. */
+static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
+    const hawq_node_spec *spec = &node->spec;
+    if (node->defect) return hawq_arena_string(arena, node->defect);
+    const hawq_op *op = hawq_op_find(spec->op_type);
+    if (!op) return hawq_arena_string(arena, "operator is not supported");
+    for (int i = 0; i < spec->n_attr; i++)
+        if (!has_word(op->attributes, spec->attr[i].name))
+            return hawq_arena_format(
+                arena, "attribute '%s' is not supported; supported: %s",
+                spec->attr[i].name,
+                op->attributes && *op->attributes ? op->attributes : "none");
+    if (spec->n_in < op->min_in || spec->n_in > op->max_in)
+        return hawq_arena_format(arena, "%d inputs, expected %d to %d",
+                                 spec->n_in, op->min_in, op->max_in);
+    return "";
+}
+
+/* The last message without the node's name, which the row tells already. */
+static const char *reason(const hawq_node_spec *spec, hawq_arena *arena) {
+    const char *said = hawq_message();
+    const char *prefix =
+        hawq_arena_format(arena, "node '%s' (%s): ", spec->name, spec->op_type);
+    if (!prefix) return NULL;
+    size_t n = strlen(prefix);
+    return hawq_arena_string(arena,
+                             strncmp(said, prefix, n) == 0 ? said + n : said);
+}
+
+static hawq_status judge(trial *t, const hawq_proto_node *node,
+                         hawq_arena *arena, hawq_onnx_row *row) {
+    const hawq_node_spec *spec = &node->spec;
+    bool                  possible = true;
+    row->name = hawq_arena_string(arena, spec->name);
+    row->op_type = hawq_arena_string(arena, spec->op_type);
+    row->why_not = objection(node, arena);
+    if (!row->name || !row->op_type || !row->why_not) return HAWQ_ENOMEM;
+    for (int i = 0; i < spec->n_in; i++)
+        possible &= !spec->in[i][0] || hawq_names_has(&t->known, spec->in[i]);
+    if (!row->why_not[0] && possible) {
+        hawq_status status = add_node(t->graph, node);
+        if (status == HAWQ_ENOMEM) return status;
+        if (status != HAWQ_OK) row->why_not = reason(spec, arena);
+        if (!row->why_not) return HAWQ_ENOMEM;
+        for (int i = 0; status == HAWQ_OK && i < spec->n_out; i++)
+            HAWQ_TRY(hawq_names_add(&t->known, t->scratch, spec->out[i]));
+    }
+    row->runs = !row->why_not[0];
+    return HAWQ_OK;
+}
+
+/* Constants, and the first input that can be one. */
+static hawq_status begin(trial *t, const hawq_proto *m, bool numbers) {
+    hawq_shape shape;
+    HAWQ_TRY(hawq_graph_new(hawq_op_find, m->opset, &t->graph));
+    for (size_t i = 0; numbers && i < m->n_constants; i++) {
+        const char *name = m->constant[i].name;
+        HAWQ_TRY(add_tensor(t->graph, name, &m->constant[i]));
+        HAWQ_TRY(hawq_names_add(&t->known, t->scratch, name));
+    }
+    for (size_t i = 0; i < m->n_inputs && !t->graph->input; i++) {
+        const hawq_proto_value *v = &m->input[i];
+        if (hawq_names_has(&t->known, v->name) ||
+            input_shape(v, 1, &shape, &t->graph->fixed_batch) != HAWQ_OK)
+            continue;
+        HAWQ_TRY(hawq_graph_input(t->graph, v->name, &shape));
+        HAWQ_TRY(hawq_names_add(&t->known, t->scratch, v->name));
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status list_ops(const char *path, trial *t, hawq_arena *arena,
+                            hawq_onnx_row **rows, size_t *n) {
+    hawq_proto model;
+    bool       numbers = true;
+    if (hawq_proto_read(path, true, t->scratch, &model) != HAWQ_OK) {
+        numbers = false; /* a weight is missing or of an unknown type */
+        HAWQ_TRY(hawq_proto_read(path, false, t->scratch, &model));
+    }
+    HAWQ_TRY(begin(t, &model, numbers));
+    hawq_onnx_row *row;
+    HAWQ_TAKE(row, arena, model.n_nodes);
+    for (size_t i = 0; i < model.n_nodes; i++)
+        HAWQ_TRY(judge(t, &model.node[i], arena, &row[i]));
+    *rows = row;
+    *n = model.n_nodes;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_onnx_list_ops(const char *path, hawq_arena *arena,
+                               hawq_onnx_row **rows, size_t *n) {
+    hawq_arena  scratch = {0};
+    trial       t = {.scratch = &scratch};
+    hawq_status status = list_ops(path, &t, arena, rows, n);
+    hawq_graph_free(t.graph);
+    hawq_arena_free(&scratch);
+    return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
+}

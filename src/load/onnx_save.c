@@ -1,0 +1,138 @@
+/* onnx_save.c -- a graph to an ONNX file that other programs load.
+ *
+ * A node keeps the attributes and inputs of the opset it was read under, so
+ * the file is written in that opset: no form needs translation. Two things
+ * are not as a file wants them. Tensors that passes made may share a name:
+ * later ones get a number. And a free batch dimension has been made concrete:
+ * a Reshape's target starts with the batch times something. Written back it
+ * starts with -1, which is that product for any batch.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/load/onnx.h"
+
+#include "src/load/file.h"
+#include "src/load/names.h"
+#include "src/load/proto.h"
+
+#include <string.h>
+
+typedef struct writer {
+    const hawq_graph *graph;
+    hawq_arena       *arena;
+    hawq_names        used;
+    const char      **name; /* in the file, by tensor id; NULL: not yet */
+    hawq_proto        file;
+} writer;
+
+/* `wish`, or the first of wish_2, wish_3, ... that is free. */
+static const char *unique(writer *w, const char *wish) {
+    const char *name = wish[0] ? wish : "tensor";
+    for (int k = 2; name && hawq_names_has(&w->used, name); k++)
+        name = hawq_arena_format(w->arena, "%s_%d", wish, k);
+    if (!name || hawq_names_add(&w->used, w->arena, name) != HAWQ_OK)
+        return NULL;
+    return name;
+}
+
+static hawq_status add_constant(writer *w, const char *name,
+                                const hawq_tensor *t) {
+    hawq_tensor *c = &w->file.constant[w->file.n_constants++];
+    *c = *t;
+    c->name = name;
+    return HAWQ_OK;
+}
+
+/* The name of a tensor; constants become initializers at their first use. */
+static hawq_status name_of(writer *w, const hawq_tensor *t, const char **out) {
+    *out = "";
+    if (!t) return HAWQ_OK;
+    if (!w->name[t->id]) {
+        w->name[t->id] = unique(w, t->name);
+        if (!w->name[t->id]) return HAWQ_ENOMEM;
+        if (t->role == HAWQ_CONSTANT)
+            HAWQ_TRY(add_constant(w, w->name[t->id], t));
+    }
+    *out = w->name[t->id];
+    return HAWQ_OK;
+}
+
+/* The target of a Reshape for any batch, as an initializer of its own. */
+static hawq_status add_target(writer *w, const hawq_node *node,
+                              const char **out) {
+    const hawq_shape *to = &node->out[0]->shape;
+    hawq_tensor       target = {.role = HAWQ_CONSTANT, .dtype = HAWQ_INT};
+    target.shape = (hawq_shape){1, {to->rank}};
+    target.n = (size_t)to->rank;
+    HAWQ_TAKE(target.ints, w->arena, target.n);
+    memcpy(target.ints, to->dim, target.n * sizeof *target.ints);
+    if (to->rank) target.ints[0] = -1;
+    const char *wish = hawq_arena_format(w->arena, "%s.shape", node->name);
+    if (!wish || !(*out = unique(w, wish))) return HAWQ_ENOMEM;
+    return add_constant(w, *out, &target);
+}
+
+static bool restores_batch(const writer *w, const hawq_node *node) {
+    return !w->graph->fixed_batch && strcmp(node->op->name, "Reshape") == 0;
+}
+
+static hawq_status add_node(writer *w, const hawq_node *node) {
+    hawq_node_spec *spec = &w->file.node[w->file.n_nodes++].spec;
+    const char    **in, **out;
+    *spec = (hawq_node_spec){.op_type = node->op->name,
+                             .name = node->name,
+                             .n_in = node->n_in,
+                             .n_out = node->n_out,
+                             .n_attr = node->n_attr,
+                             .attr = node->attr};
+    HAWQ_TAKE(in, w->arena, (size_t)node->n_in);
+    HAWQ_TAKE(out, w->arena, (size_t)node->n_out);
+    for (int i = 0; i < node->n_in; i++)
+        if (i == 1 && restores_batch(w, node))
+            HAWQ_TRY(add_target(w, node, &in[i]));
+        else
+            HAWQ_TRY(name_of(w, node->in[i], &in[i]));
+    for (int i = 0; i < node->n_out; i++)
+        HAWQ_TRY(name_of(w, node->out[i], &out[i]));
+    spec->in = in;
+    spec->out = out;
+    return HAWQ_OK;
+}
+
+static hawq_status add_value(writer *w, const hawq_tensor *t,
+                             hawq_proto_value **out, size_t *n) {
+    HAWQ_TAKE(*out, w->arena, 1);
+    **out = (hawq_proto_value){.shape = t->shape};
+    if (!w->graph->fixed_batch) (*out)->shape.dim[0] = -1;
+    *n = 1;
+    return name_of(w, t, &(*out)->name);
+}
+
+static hawq_status fill(writer *w, const char *producer) {
+    const hawq_graph *g = w->graph;
+    size_t            most = (size_t)g->n_tensors + (size_t)g->n_nodes;
+    w->file.producer = producer;
+    w->file.opset = g->opset;
+    HAWQ_TAKE(w->name, w->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(w->file.constant, w->arena, most);
+    HAWQ_TAKE(w->file.node, w->arena, (size_t)g->n_nodes);
+    HAWQ_TRY(add_value(w, g->input, &w->file.input, &w->file.n_inputs));
+    HAWQ_TRY(add_value(w, g->output, &w->file.output, &w->file.n_outputs));
+    for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(add_node(w, g->node[i]));
+    return HAWQ_OK;
+}
+
+static hawq_status save(const char *path, writer *w, const char *producer) {
+    uint8_t *bytes = NULL;
+    size_t   n = 0;
+    HAWQ_TRY(fill(w, producer));
+    HAWQ_TRY(hawq_proto_pack(&w->file, w->arena, &bytes, &n));
+    return hawq_file_write(path, bytes, n);
+}
+
+hawq_status hawq_onnx_save(const char *path, const hawq_graph *graph,
+                           const char *producer) {
+    hawq_arena  arena = {0};
+    writer      w = {.graph = graph, .arena = &arena};
+    hawq_status status = save(path, &w, producer);
+    hawq_arena_free(&arena);
+    return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
+}
