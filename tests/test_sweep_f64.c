@@ -1,0 +1,293 @@
+/* test_sweep_f64.c -- the executor in double on tiny networks.
+ *
+ * Claims: the gradient is the central difference of the loss; a Hessian product
+ * is the central difference of the gradient; the dense Hessian, column by
+ * column, is symmetric; the Gauss-Newton matrix is symmetric, positive
+ * semidefinite, and equals the Hessian where the second-order part vanishes
+ * (self-distillation at its own start); results are the same bits for any
+ * number of threads and lanes; chunk size changes nothing but rounding.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/base/rng.h"
+#include "src/graph/sweep.h"
+#include "src/ops/ops.h"
+#include "tests/check.h"
+
+enum { IMAGES = 5, CLASSES = 3, PIXELS = 2 * 6 * 5, MOST = 512 };
+
+/* --- a residual network with every wiring the executor must handle -------- */
+
+static hawq_status weight(hawq_graph *g, const char *name, hawq_shape s) {
+    double data[MOST];
+    size_t n = (size_t)hawq_shape_count(&s, 0, s.rank);
+    for (size_t i = 0; i < n; i++)
+        data[i] =
+            0.4 * hawq_rng_normal(hawq_rng_key(1, s.dim[0], n, name[0]), i);
+    return hawq_graph_constant(g, name, HAWQ_FLOAT, &s, data);
+}
+
+static hawq_status node(hawq_graph *g, const char *op, const char *a,
+                        const char *b, const char *c, const char *out,
+                        int n_attr, const hawq_attr *attr) {
+    const char    *in[] = {a, b, c};
+    hawq_node_spec spec = {op,     out, b[0] ? (c[0] ? 3 : 2) : 1, 1, in, &out,
+                           n_attr, attr};
+    return hawq_graph_add(g, &spec);
+}
+
+static const int64_t   ones4[] = {1, 1, 1, 1}, two[] = {2, 2};
+static const hawq_attr pads[] = {
+    {.name = "pads", .type = HAWQ_ATTR_INTS, .n = 4, .ints = ones4}};
+static const hawq_attr strided[] = {
+    {.name = "pads", .type = HAWQ_ATTR_INTS, .n = 4, .ints = ones4},
+    {.name = "strides", .type = HAWQ_ATTR_INTS, .n = 2, .ints = two},
+    {.name = "group", .type = HAWQ_ATTR_INT, .i = 2}};
+static const hawq_attr trans_b[] = {
+    {.name = "transB", .type = HAWQ_ATTR_INT, .i = 1}};
+
+static hawq_status residual(int batch, hawq_graph **out) {
+    hawq_graph *g;
+    HAWQ_TRY(hawq_graph_new(hawq_op_find, 13, &g));
+    hawq_shape input = {4, {batch, 2, 6, 5}};
+    HAWQ_TRY(hawq_graph_input(g, "x", &input));
+    HAWQ_TRY(weight(g, "a.weight", (hawq_shape){4, {4, 2, 3, 3}}));
+    HAWQ_TRY(weight(g, "a.bias", (hawq_shape){1, {4}}));
+    HAWQ_TRY(weight(g, "b.weight", (hawq_shape){4, {4, 2, 3, 3}}));
+    HAWQ_TRY(weight(g, "c.weight", (hawq_shape){4, {4, 1, 3, 3}}));
+    HAWQ_TRY(weight(g, "d.weight", (hawq_shape){2, {CLASSES, 4}}));
+    HAWQ_TRY(weight(g, "d.bias", (hawq_shape){1, {CLASSES}}));
+    HAWQ_TRY(node(g, "Conv", "x", "a.weight", "a.bias", "ya", 1, pads));
+    HAWQ_TRY(node(g, "Sigmoid", "ya", "", "", "ra", 0, NULL));
+    HAWQ_TRY(node(g, "Conv", "ra", "b.weight", "", "yb", 3, strided));
+    HAWQ_TRY(node(g, "Tanh", "yb", "", "", "rb", 0, NULL));
+    const hawq_attr group4 = {.name = "group", .type = HAWQ_ATTR_INT, .i = 4};
+    hawq_attr       depthwise[] = {pads[0], group4};
+    HAWQ_TRY(node(g, "Conv", "rb", "c.weight", "", "yc", 2, depthwise));
+    HAWQ_TRY(node(g, "Add", "yc", "rb", "", "s", 0, NULL));
+    HAWQ_TRY(node(g, "Mul", "s", "s", "", "sq", 0, NULL));
+    HAWQ_TRY(node(g, "GlobalAveragePool", "sq", "", "", "p", 0, NULL));
+    HAWQ_TRY(node(g, "Flatten", "p", "", "", "f", 0, NULL));
+    HAWQ_TRY(node(g, "Gemm", "f", "d.weight", "d.bias", "z", 1, trans_b));
+    HAWQ_TRY(hawq_graph_finish(g, "z"));
+    *out = g;
+    return HAWQ_OK;
+}
+
+static double  image[IMAGES * PIXELS], teacher[IMAGES * CLASSES];
+static int64_t label[IMAGES];
+
+static hawq_batch data(void) {
+    for (size_t i = 0; i < IMAGES * PIXELS; i++)
+        image[i] = hawq_rng_normal(77, i);
+    for (int i = 0; i < IMAGES; i++) label[i] = i % CLASSES;
+    return (hawq_batch){IMAGES, image, label, NULL};
+}
+
+typedef struct fixture {
+    hawq_arena     arena;
+    hawq_graph    *graph;
+    hawq_threads  *threads;
+    hawq_engine   *engine;
+    hawq_selection all;
+    size_t         n;
+} fixture;
+
+static void fixture_open(fixture *f, int batch, int threads, int lanes,
+                         hawq_loss loss) {
+    memset(f, 0, sizeof *f);
+    CHECK_OK(residual(batch, &f->graph));
+    CHECK_OK(hawq_threads_new(threads, &f->threads));
+    CHECK_OK(hawq_engine_new(f->graph, f->threads, lanes, loss, &f->engine));
+    CHECK_OK(hawq_select_parameters(f->graph, &f->arena, &f->all));
+    f->n = hawq_selection_total(&f->all);
+}
+
+static void fixture_close(fixture *f) {
+    hawq_engine_free(f->engine);
+    hawq_threads_free(f->threads);
+    hawq_graph_free(f->graph);
+    hawq_arena_free(&f->arena);
+}
+
+static real *parameter(fixture *f, size_t i) {
+    int k = 0;
+    while (f->all.offset[k + 1] <= i) k++;
+    return &f->all.tensor[k]->data[i - f->all.offset[k]];
+}
+
+/* --- claims --------------------------------------------------------------- */
+
+static void gradient_is_the_difference_of_the_loss(hawq_loss loss) {
+    fixture    f;
+    hawq_batch batch = data();
+    double     g[MOST];
+    fixture_open(&f, 2, 1, 1, loss);
+    for (size_t i = 0; i < IMAGES * CLASSES; i++)
+        teacher[i] = hawq_rng_normal(5, i);
+    if (loss == HAWQ_SELF_DISTILLATION) batch.targets = teacher;
+    hawq_engine_gradient(f.engine, &batch, &f.all, g, NULL, NULL);
+    for (size_t i = 0; i < f.n; i += 7) {
+        double h = 1e-5, up, down, keep = *parameter(&f, i);
+        *parameter(&f, i) = keep + h;
+        hawq_engine_forward(f.engine, &batch, NULL, &up, NULL);
+        *parameter(&f, i) = keep - h;
+        hawq_engine_forward(f.engine, &batch, NULL, &down, NULL);
+        *parameter(&f, i) = keep;
+        CHECK_NEAR(g[i], (up - down) / (2 * h), 1e-8);
+    }
+    fixture_close(&f);
+}
+
+static void dense(fixture *f, hawq_curvature kind, const hawq_batch *batch,
+                  double *matrix) {
+    double *v = calloc(f->n * f->n, sizeof *v);
+    for (size_t i = 0; i < f->n; i++) v[i * f->n + i] = 1;
+    hawq_engine_products(f->engine, batch, kind, (int)f->n, &f->all, v, &f->all,
+                         matrix, NULL);
+    free(v);
+}
+
+static void hessian_is_the_difference_of_the_gradient(void) {
+    fixture    f;
+    hawq_batch batch = data();
+    fixture_open(&f, 3, 2, 5, HAWQ_CROSS_ENTROPY);
+    size_t  n = f.n;
+    double *H = malloc(n * n * sizeof *H), up[MOST], down[MOST];
+    dense(&f, HAWQ_HESSIAN, &batch, H);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            CHECK_NEAR(H[i * n + j], H[j * n + i], 1e-12);
+    for (size_t i = 0; i < n; i += 11) {
+        double h = 1e-5, keep = *parameter(&f, i);
+        *parameter(&f, i) = keep + h;
+        hawq_engine_gradient(f.engine, &batch, &f.all, up, NULL, NULL);
+        *parameter(&f, i) = keep - h;
+        hawq_engine_gradient(f.engine, &batch, &f.all, down, NULL, NULL);
+        *parameter(&f, i) = keep;
+        for (size_t j = 0; j < n; j++)
+            CHECK_NEAR(H[i * n + j], (up[j] - down[j]) / (2 * h), 1e-8);
+    }
+    free(H);
+    fixture_close(&f);
+}
+
+/* The second-order part of the network is weighted by dL/dz, which is zero
+ * when the target is the network's own output. */
+static void gauss_newton_is_the_hessian_at_its_own_target(void) {
+    fixture    f;
+    hawq_batch batch = data();
+    fixture_open(&f, 2, 1, 4, HAWQ_SELF_DISTILLATION);
+    size_t  n = f.n;
+    double *H = malloc(n * n * sizeof *H), *G = malloc(n * n * sizeof *G);
+    hawq_engine_forward(f.engine, &batch, teacher, NULL, NULL);
+    batch.targets = teacher;
+    dense(&f, HAWQ_HESSIAN, &batch, H);
+    dense(&f, HAWQ_GAUSS_NEWTON, &batch, G);
+    double trace = 0;
+    for (size_t i = 0; i < n * n; i++) CHECK_NEAR(H[i], G[i], 1e-12);
+    for (size_t i = 0; i < n; i++) trace += G[i * n + i];
+    CHECK(trace > 1e-3);
+    for (uint64_t k = 0; k < 50; k++) { /* v' G v >= 0 */
+        double quadratic = 0;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                quadratic +=
+                    hawq_rng_sign(k, i) * hawq_rng_sign(k, j) * G[i * n + j];
+        CHECK(quadratic > -1e-12);
+    }
+    free(H);
+    free(G);
+    fixture_close(&f);
+}
+
+/* v on one layer and the result on another: the off-diagonal block. */
+static void selections_are_blocks_of_the_whole(void) {
+    fixture        f;
+    hawq_batch     batch = data();
+    hawq_selection one, other;
+    fixture_open(&f, 2, 1, 2, HAWQ_CROSS_ENTROPY);
+    size_t  n = f.n;
+    double *H = malloc(n * n * sizeof *H), v[MOST], product[MOST], grad[MOST];
+    dense(&f, HAWQ_HESSIAN, &batch, H);
+    for (int i = 0; i < f.graph->n_layers; i++)
+        for (int j = 0; j < f.graph->n_layers; j++) {
+            CHECK_OK(hawq_select_weights(f.graph, i, &f.arena, &one));
+            CHECK_OK(hawq_select_weights(f.graph, j, &f.arena, &other));
+            size_t from = 0, to = 0;
+            while (f.all.tensor[from] != one.tensor[0]) from++;
+            while (f.all.tensor[to] != other.tensor[0]) to++;
+            from = f.all.offset[from];
+            to = f.all.offset[to];
+            size_t rows = other.offset[1], cols = one.offset[1];
+            for (size_t c = 0; c < cols; c++) v[c] = hawq_rng_normal(9, c);
+            hawq_engine_products(f.engine, &batch, HAWQ_HESSIAN, 1, &one, v,
+                                 &other, product, grad);
+            for (size_t r = 0; r < rows; r++) {
+                double want = 0;
+                for (size_t c = 0; c < cols; c++)
+                    want += H[(from + c) * n + to + r] * v[c];
+                CHECK_NEAR(product[r], want, 1e-12);
+            }
+        }
+    free(H);
+    fixture_close(&f);
+}
+
+static void threads_and_lanes_change_no_bit(void) {
+    fixture    a, b;
+    hawq_batch batch = data();
+    fixture_open(&a, 2, 1, 1, HAWQ_CROSS_ENTROPY);
+    fixture_open(&b, 2, 3, 4, HAWQ_CROSS_ENTROPY);
+    size_t  n = a.n;
+    double *v = malloc(6 * n * sizeof *v), *ha = malloc(6 * n * sizeof *ha);
+    double *hb = malloc(6 * n * sizeof *hb), ga[MOST], gb[MOST], la, lb;
+    size_t  ca, cb;
+    for (size_t i = 0; i < 6 * n; i++) v[i] = hawq_rng_sign(3, i);
+    hawq_engine_products(a.engine, &batch, HAWQ_HESSIAN, 6, &a.all, v, &a.all,
+                         ha, ga);
+    hawq_engine_products(b.engine, &batch, HAWQ_HESSIAN, 6, &b.all, v, &b.all,
+                         hb, gb);
+    CHECK(memcmp(ha, hb, 6 * n * sizeof *ha) == 0);
+    CHECK(memcmp(ga, gb, n * sizeof *ga) == 0);
+    hawq_engine_gradient(a.engine, &batch, &a.all, ga, &la, &ca);
+    hawq_engine_gradient(b.engine, &batch, &b.all, gb, &lb, &cb);
+    CHECK(memcmp(ga, gb, n * sizeof *ga) == 0);
+    CHECK(la == lb && ca == cb);
+    free(v);
+    free(ha);
+    free(hb);
+    fixture_close(&a);
+    fixture_close(&b);
+}
+
+/* 5 images in chunks of 1, 2, 4, 8, with shared and with private buffers. */
+static void chunks_do_not_matter(void) {
+    double z[IMAGES * CLASSES], want[IMAGES * CLASSES], loss, wanted = 0;
+    for (int size = 1; size <= 8; size *= 2)
+        for (int lanes = 0; lanes < 2; lanes++) {
+            fixture    f;
+            hawq_batch batch = data();
+            fixture_open(&f, size, 2, lanes, HAWQ_CROSS_ENTROPY);
+            hawq_engine_forward(f.engine, &batch, z, &loss, NULL);
+            if (size == 1 && lanes == 0) {
+                memcpy(want, z, sizeof z);
+                wanted = loss;
+            }
+            for (int i = 0; i < IMAGES * CLASSES; i++)
+                CHECK_NEAR(z[i], want[i], 1e-13);
+            CHECK_NEAR(loss, wanted, 1e-13);
+            fixture_close(&f);
+        }
+}
+
+int main(void) {
+    gradient_is_the_difference_of_the_loss(HAWQ_CROSS_ENTROPY);
+    gradient_is_the_difference_of_the_loss(HAWQ_MSE);
+    gradient_is_the_difference_of_the_loss(HAWQ_SELF_DISTILLATION);
+    hessian_is_the_difference_of_the_gradient();
+    gauss_newton_is_the_hessian_at_its_own_target();
+    selections_are_blocks_of_the_whole();
+    threads_and_lanes_change_no_bit();
+    chunks_do_not_matter();
+    DONE();
+}
