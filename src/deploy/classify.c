@@ -1,0 +1,282 @@
+/* classify.c -- what each node of a graph becomes in an integer program.
+ *
+ * Layers, additions, pools and concatenations are known by name. Any other
+ * node with one activation is asked what it does: it is run on three inputs,
+ *     a[i] = i + 1,   b[i] = -a[i],   c[i] = 1 + (i * 2654435761 mod 2^22),
+ * and it is an index map if every output is either the same constant in all
+ * three or element j of all three, j being read off the first. No list of
+ * moving operators is needed, and none can be read wrongly.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/lower.h"
+
+#include <string.h>
+
+static bool is(const hawq_node *node, const char *op) {
+    return strcmp(node->op->name, op) == 0;
+}
+
+/* Is the operator one of the space-separated names? */
+static bool is_one_of(const hawq_node *node, const char *names) {
+    const char *name = node->op->name;
+    size_t      n = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at += n)
+        if ((at == names || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+            return true;
+    return false;
+}
+
+static bool is_activation(const hawq_tensor *t) {
+    return t && t->role != HAWQ_CONSTANT;
+}
+
+static int count_activations(const hawq_node *node) {
+    int n = 0;
+    for (int i = 0; i < node->n_in; i++) n += is_activation(node->in[i]);
+    return n;
+}
+
+/* --- movements --------------------------------------------------------- */
+
+hawq_status hawq_lower_planes(const hawq_graph *graph, const hawq_node *node,
+                              hawq_arena *arena, hawq_planes *out) {
+    hawq_planes p = {0};
+    size_t      tensors = (size_t)graph->n_tensors;
+    HAWQ_TAKE(p.val, arena, tensors);
+    HAWQ_TAKE(p.bar, arena, tensors);
+    HAWQ_TAKE(p.scratch, arena, node->scratch);
+    for (int i = 0; i < node->n_in + node->n_out; i++) {
+        hawq_tensor *t =
+            i < node->n_in ? node->in[i] : node->out[i - node->n_in];
+        if (!t || p.val[t->id]) continue;
+        p.val[t->id] = t->data;
+        if (is_activation(t)) HAWQ_TAKE(p.val[t->id], arena, t->n);
+    }
+    *out = p;
+    return HAWQ_OK;
+}
+
+static double probe(int which, size_t i) {
+    switch (which) {
+    case 0:
+        return (double)i + 1;
+    case 1:
+        return -(double)i - 1;
+    default:
+        return 1 + (double)(i * 2654435761u % (1u << 22));
+    }
+}
+
+/* What the three outputs y say about one output element: the input element
+ * (>= 0), -1 for the constant y[0], or -2 if neither. */
+static int64_t source(const double y[3], size_t n_in) {
+    if (y[0] == y[1] && y[0] == y[2]) return -1;
+    if (!(y[0] >= 1 && y[0] <= (double)n_in)) return -2;
+    size_t j = (size_t)y[0] - 1;
+    for (int k = 0; k < 3; k++)
+        if (y[k] != probe(k, j)) return -2;
+    return (int64_t)j;
+}
+
+/* Reads the map of the first image off three outputs of the node. */
+static bool read_map(const hawq_graph *graph, const hawq_node *node,
+                     real *const y[3], const hawq_tensor *x, int32_t *map,
+                     node_plan *plan) {
+    size_t n = hawq_per_image(graph, node->out[0]);
+    size_t per_image = hawq_per_image(graph, x);
+    bool   filled = false;
+    plan->identity = n == per_image;
+    for (size_t i = 0; i < n; i++) {
+        double  at[3] = {y[0][i], y[1][i], y[2][i]};
+        int64_t j = source(at, x->n);
+        if (j < -1 || j >= (int64_t)per_image) return false;
+        if (j < 0 && filled && at[0] != plan->fill) return false;
+        if (j < 0) {
+            plan->fill = at[0];
+            filled = true;
+        }
+        map[i] = (int32_t)j;
+        plan->identity &= j == (int64_t)i;
+    }
+    return true;
+}
+
+/* Is the node an index map of its one activation? Fills plan if so. */
+static hawq_status find_move(lowering *low, const hawq_node *node,
+                             node_plan *plan, bool *found) {
+    const hawq_tensor *x = NULL;
+    for (int i = 0; i < node->n_in; i++)
+        if (is_activation(node->in[i])) x = node->in[i];
+    size_t batch = (size_t)low->graph->batch, n = node->out[0]->n;
+    *found = false;
+    if (node->n_out != 1 || x->dtype != HAWQ_FLOAT || n % batch != 0 ||
+        x->n >= (size_t)1 << 24)
+        return HAWQ_OK;
+    int32_t *map;
+    HAWQ_TAKE(map, low->scratch, n / batch);
+    hawq_mark   mark = hawq_arena_mark(low->scratch);
+    hawq_planes planes;
+    HAWQ_TRY(hawq_lower_planes(low->graph, node, low->scratch, &planes));
+    real *y[3];
+    for (int k = 0; k < 3; k++) {
+        HAWQ_TAKE(y[k], low->scratch, n);
+        real *val = hawq_val(&planes, x);
+        for (size_t i = 0; i < x->n; i++) val[i] = (real)probe(k, i);
+        node->op->forward(node, &planes);
+        memcpy(y[k], hawq_val(&planes, node->out[0]), n * sizeof *y[k]);
+    }
+    *found = read_map(low->graph, node, y, x, map, plan);
+    hawq_arena_reset(low->scratch, mark);
+    plan->map = map;
+    return HAWQ_OK;
+}
+
+/* --- kinds ------------------------------------------------------------- */
+
+static int layer_of(const hawq_graph *graph, const hawq_node *node) {
+    for (int i = 0; i < graph->n_layers; i++)
+        for (int j = 0; j < graph->layer[i].n_nodes; j++)
+            if (graph->layer[i].node[j] == node) return i;
+    return -1;
+}
+
+static const hawq_node *only_reader(const hawq_graph *g, const hawq_tensor *t) {
+    if (t == g->output || t->n_uses != 1) return NULL;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j] == t) return g->node[i];
+    return NULL;
+}
+
+/* Do all inputs but one activation hold a single number? */
+static bool scalar_constants(const hawq_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] && node->in[i]->role == HAWQ_CONSTANT &&
+            node->in[i]->n != 1)
+            return false;
+    return count_activations(node) == 1;
+}
+
+static bool is_clamp(const hawq_node *node) {
+    return is_one_of(node, "Relu Clip") && scalar_constants(node);
+}
+
+/* Operators whose output element depends on one input element alone. */
+static const char pointwise[] =
+    "Relu Clip Sigmoid Tanh LeakyRelu Elu HardSigmoid HardSwish Abs Neg Exp "
+    "Sqrt Add Sub Mul Div";
+
+static hawq_status refuse(const hawq_node *node) {
+    if (count_activations(node) == 1 && is_one_of(node, "Add Sub Mul Div"))
+        return hawq_node_fail(
+            node, HAWQ_EUNSUPPORTED,
+            "a constant for each channel runs on integer kernels only where it "
+            "directly follows a Conv, Gemm or MatMul and is folded into it");
+    return hawq_node_fail(
+        node, HAWQ_EUNSUPPORTED,
+        "cannot be lowered to integers; what can: Conv, Gemm and MatMul with "
+        "constant weights, Add of two activations of one shape, Relu, Clip, "
+        "other functions of one element, MaxPool, AveragePool, their global "
+        "forms, ReduceMean over height and width, Concat, and operators that "
+        "only move values");
+}
+
+static hawq_status classify(lowering *low, const hawq_node *node,
+                            node_plan *plan) {
+    int  activations = count_activations(node);
+    bool found = false;
+    plan->layer = layer_of(low->graph, node);
+    if (plan->layer >= 0)
+        plan->kind = KIND_LAYER;
+    else if (is(node, "Add") && activations == 2 &&
+             hawq_shape_equal(&node->in[0]->shape, &node->in[1]->shape))
+        plan->kind = KIND_ADD;
+    else if (is(node, "Concat") && activations == node->n_in)
+        plan->kind = KIND_CONCAT;
+    else if (activations != 1)
+        return refuse(node);
+    else if (is_one_of(node, "MaxPool GlobalMaxPool"))
+        plan->kind = KIND_MAX_POOL;
+    else if (is_one_of(node, "AveragePool GlobalAveragePool ReduceMean"))
+        plan->kind = KIND_AVERAGE_POOL;
+    else if (is_one_of(node, pointwise) && scalar_constants(node))
+        plan->kind = KIND_POINTWISE;
+    else {
+        HAWQ_TRY(find_move(low, node, plan, &found));
+        if (!found) return refuse(node);
+        plan->kind = KIND_MOVE;
+    }
+    return HAWQ_OK;
+}
+
+/* A Relu or Clip that alone reads a layer or an addition is its clamp. */
+static void fuse(lowering *low, int i) {
+    const hawq_graph *g = low->graph;
+    node_plan        *plan = &low->plan[i];
+    if (plan->kind != KIND_LAYER && plan->kind != KIND_ADD) return;
+    const hawq_node *reader = only_reader(g, g->node[i]->out[0]);
+    if (!reader || !is_clamp(reader)) return;
+    for (int j = i + 1; j < g->n_nodes; j++)
+        if (g->node[j] == reader) low->plan[j].kind = KIND_FUSED;
+    plan->activation = reader;
+}
+
+/* The layer whose plain accumulators are the network's output, through moves
+ * that change nothing. */
+static void mark_logits(lowering *low) {
+    const hawq_graph  *g = low->graph;
+    const hawq_tensor *t = g->output;
+    for (int i = g->n_nodes; i-- > 0;) {
+        if (g->node[i]->out[0] != t) continue;
+        if (t->n_uses > (t != g->output)) return;
+        node_plan *plan = &low->plan[i];
+        plan->logits = plan->kind == KIND_LAYER;
+        if (plan->kind != KIND_MOVE || !plan->identity) return;
+        t = g->node[i]->in[0];
+    }
+}
+
+/* --- activation maps --------------------------------------------------- */
+
+static void find_roots(lowering *low) {
+    const hawq_graph *g = low->graph;
+    for (int i = 0; i < g->n_tensors; i++) low->root[i] = i;
+    for (int i = 0; i < g->n_nodes; i++) {
+        node_kind kind = low->plan[i].kind;
+        if (kind != KIND_MOVE && kind != KIND_MAX_POOL) continue;
+        const hawq_node *node = g->node[i];
+        for (int j = 0; j < node->n_in; j++)
+            if (is_activation(node->in[j]))
+                low->root[node->out[0]->id] = low->root[node->in[j]->id];
+    }
+}
+
+static void find_bits(lowering *low) {
+    const hawq_graph *g = low->graph;
+    for (int i = 0; i < g->n_nodes; i++) {
+        if (low->plan[i].kind != KIND_LAYER) continue;
+        int *bits = &low->bits[low->root[g->node[i]->in[0]->id]];
+        int  wish = low->program->choice[low->plan[i].layer].activation_bits;
+        if (wish > *bits) *bits = wish;
+    }
+    for (int i = 0; i < g->n_tensors; i++)
+        if (!low->bits[i]) low->bits[i] = 8;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (low->plan[i].kind == KIND_LAYER)
+            low->program->choice[low->plan[i].layer].activation_bits =
+                low->bits[low->root[g->node[i]->in[0]->id]];
+}
+
+hawq_status hawq_lower_classify(lowering *low) {
+    const hawq_graph *g = low->graph;
+    HAWQ_TAKE(low->plan, low->scratch, (size_t)g->n_nodes);
+    HAWQ_TAKE(low->root, low->scratch, (size_t)g->n_tensors);
+    HAWQ_TAKE(low->bits, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_nodes; i++)
+        HAWQ_TRY(classify(low, g->node[i], &low->plan[i]));
+    for (int i = 0; i < g->n_nodes; i++) fuse(low, i);
+    mark_logits(low);
+    find_roots(low);
+    find_bits(low);
+    return HAWQ_OK;
+}

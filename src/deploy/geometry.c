@@ -1,0 +1,157 @@
+/* geometry.c -- windows of convolutions and pools, read off a node's
+ * attributes and shapes, and the clamps of fused activations.
+ *
+ * The shapes were worked out by the operator, so what remains is where the
+ * first window starts: pads[i], or for auto_pad SAME the smaller (UPPER) or
+ * larger (LOWER) half of the padding that the output's size implies.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/lower.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One of the two spatial axes. */
+typedef struct axis {
+    int in, out, kernel, stride, dilation, pad;
+} axis;
+
+static int64_t entry(const hawq_node *node, const char *name, size_t i,
+                     int64_t missing) {
+    const hawq_attr *a = hawq_attr_find(node, name);
+    return a && i < a->n ? a->ints[i] : missing;
+}
+
+static hawq_status need_image(const hawq_node *node) {
+    char text[128];
+    if (node->in[0]->shape.rank == 4) return HAWQ_OK;
+    return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                          "input of shape %s; integer convolutions and pools "
+                          "are two-dimensional: N x C x H x W",
+                          hawq_shape_text(&node->in[0]->shape, text));
+}
+
+static axis read_axis(const hawq_node *node, size_t i, int64_t kernel) {
+    const char *mode = hawq_attr_string(node, "auto_pad", "NOTSET");
+    axis        a = {.in = (int)node->in[0]->shape.dim[2 + i],
+                     .out = (int)node->out[0]->shape.dim[2 + i],
+                     .kernel = (int)kernel,
+                     .stride = (int)entry(node, "strides", i, 1),
+                     .dilation = (int)entry(node, "dilations", i, 1)};
+    int         span = (a.kernel - 1) * a.dilation + 1;
+    int         total = (a.out - 1) * a.stride + span - a.in;
+    if (strcmp(mode, "SAME_UPPER") == 0)
+        a.pad = total > 0 ? total / 2 : 0;
+    else if (strcmp(mode, "SAME_LOWER") == 0)
+        a.pad = total > 0 ? (total + 1) / 2 : 0;
+    else if (strcmp(mode, "VALID") != 0)
+        a.pad = (int)entry(node, "pads", i, 0);
+    return a;
+}
+
+hawq_status hawq_lower_conv_shape(const hawq_node *node, hawq_conv *out) {
+    HAWQ_TRY(need_image(node));
+    const int64_t *w = node->in[1]->shape.dim;
+    axis           y = read_axis(node, 0, w[2]), x = read_axis(node, 1, w[3]);
+    *out = (hawq_conv){.h = y.in,
+                       .w = x.in,
+                       .c = (int)node->in[0]->shape.dim[1],
+                       .oh = y.out,
+                       .ow = x.out,
+                       .oc = (int)w[0],
+                       .kh = y.kernel,
+                       .kw = x.kernel,
+                       .stride_h = y.stride,
+                       .stride_w = x.stride,
+                       .dilation_h = y.dilation,
+                       .dilation_w = x.dilation,
+                       .pad_top = y.pad,
+                       .pad_left = x.pad,
+                       .groups = (int)hawq_attr_int(node, "group", 1)};
+    return HAWQ_OK;
+}
+
+/* --- pools ------------------------------------------------------------- */
+
+static bool is(const hawq_node *node, const char *op) {
+    return strcmp(node->op->name, op) == 0;
+}
+
+/* ReduceMean over axes 2 and 3 (attribute, or second input) is a global
+ * average. */
+static hawq_status need_spatial_mean(const hawq_node *node) {
+    const hawq_attr *a = hawq_attr_find(node, "axes");
+    const int64_t   *axes = a ? a->ints : NULL;
+    size_t           n = a ? a->n : 0;
+    unsigned         seen = 0;
+    if (!a && node->n_in > 1 && node->in[1]) {
+        axes = node->in[1]->ints;
+        n = node->in[1]->n;
+    }
+    for (size_t i = 0; axes && i < n; i++)
+        seen |= 1u << (axes[i] < 0 ? axes[i] + 4 : axes[i]);
+    if (seen == (1u << 2 | 1u << 3)) return HAWQ_OK;
+    return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                          "only the mean over axes 2 and 3 (height and width) "
+                          "runs on integer kernels");
+}
+
+/* A window that reaches beyond the right padding (ceil_mode) would need a
+ * divisor of its own where padding counts. */
+static bool overhangs(const hawq_node *node, size_t i, axis a) {
+    int64_t padded = a.in + a.pad + entry(node, "pads", i + 2, 0);
+    return (a.out - 1) * a.stride + a.kernel > padded;
+}
+
+hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
+    HAWQ_TRY(need_image(node));
+    const int64_t *in = node->in[0]->shape.dim;
+    bool           mean = is(node, "ReduceMean");
+    if (mean) HAWQ_TRY(need_spatial_mean(node));
+    *out = (hawq_pool){.h = (int)in[2],
+                       .w = (int)in[3],
+                       .c = (int)in[1],
+                       .oh = 1,
+                       .ow = 1,
+                       .kh = (int)in[2],
+                       .kw = (int)in[3],
+                       .stride_h = 1,
+                       .stride_w = 1};
+    if (mean || strncmp(node->op->name, "Global", 6) == 0) return HAWQ_OK;
+    axis y = read_axis(node, 0, entry(node, "kernel_shape", 0, 1));
+    axis x = read_axis(node, 1, entry(node, "kernel_shape", 1, 1));
+    if (y.dilation != 1 || x.dilation != 1)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer pools have no dilation");
+    out->oh = y.out, out->kh = y.kernel, out->stride_h = y.stride;
+    out->ow = x.out, out->kw = x.kernel, out->stride_w = x.stride;
+    out->pad_top = y.pad, out->pad_left = x.pad;
+    out->count_pad = is(node, "AveragePool") &&
+                     hawq_attr_int(node, "count_include_pad", 0) != 0;
+    if (out->count_pad && (overhangs(node, 0, y) || overhangs(node, 1, x)))
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer average pools that count their padding "
+                              "have no windows beyond it (ceil_mode)");
+    return HAWQ_OK;
+}
+
+/* --- clamps ------------------------------------------------------------ */
+
+/* Bound `i` (1 low, 2 high) of a Clip: an input, or an old attribute. */
+static double bound(const hawq_node *node, int i) {
+    double open = i == 1 ? -INFINITY : INFINITY;
+    if (is(node, "Relu")) return i == 1 ? 0 : open;
+    if (i < node->n_in && node->in[i]) return (double)node->in[i]->data[0];
+    return hawq_attr_float(node, i == 1 ? "min" : "max", open);
+}
+
+static uint8_t clamp_to(hawq_affine q, double x) {
+    double v = rint(x / (double)q.scale) + q.zero;
+    return (uint8_t)(v < 0 ? 0 : v > q.high ? q.high : v);
+}
+
+void hawq_lower_clamp(const hawq_node *activation, hawq_affine q, uint8_t *low,
+                      uint8_t *high) {
+    *low = activation ? clamp_to(q, bound(activation, 1)) : 0;
+    *high = activation ? clamp_to(q, bound(activation, 2)) : q.high;
+}

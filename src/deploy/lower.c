@@ -1,0 +1,665 @@
+/* lower.c -- emits the steps of an integer program, node by node.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/lower.h"
+
+#include "kernels/arith.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- slots and steps --------------------------------------------------- */
+
+/* A larger copy of an array in the scratch arena when it is full. */
+static hawq_status reserve(lowering *low, void **array, size_t size, int n,
+                           int *capacity) {
+    if (n < *capacity) return HAWQ_OK;
+    int   wider = *capacity ? 2 * *capacity : 64;
+    void *copy = hawq_arena_take(low->scratch, (size_t)wider, size);
+    if (!copy) return HAWQ_ENOMEM;
+    if (n) memcpy(copy, *array, (size_t)n * size);
+    *array = copy;
+    *capacity = wider;
+    return HAWQ_OK;
+}
+
+static hawq_status slot_new(lowering *low, size_t bytes, int *out) {
+    void *slots = low->slot;
+    HAWQ_TRY(reserve(low, &slots, sizeof *low->slot, low->n_slots,
+                     &low->capacity_slots));
+    low->slot = slots;
+    low->slot[low->n_slots] = (slot){.bytes = bytes, .first = -1};
+    *out = low->n_slots++;
+    return HAWQ_OK;
+}
+
+static void touch(lowering *low, int slot_number, int step) {
+    slot *s = &low->slot[slot_number];
+    if (s->first < 0) s->first = step;
+    s->last = step;
+}
+
+/* Appends a step; in, in2 and out are numbers of slots, which now live until
+ * this step at least. */
+static hawq_status emit(lowering *low, const hawq_step *step,
+                        size_t out_offset) {
+    hawq_program *p = low->program;
+    void         *steps = p->step, *offsets = low->out_offset;
+    int           capacity = low->capacity_steps;
+    HAWQ_TRY(reserve(low, &steps, sizeof *p->step, p->n_steps, &capacity));
+    HAWQ_TRY(reserve(low, &offsets, sizeof *low->out_offset, p->n_steps,
+                     &low->capacity_steps));
+    p->step = steps;
+    low->out_offset = offsets;
+    p->step[p->n_steps] = *step;
+    p->step[p->n_steps].name = hawq_arena_string(&p->arena, step->name);
+    if (!p->step[p->n_steps].name) return HAWQ_ENOMEM;
+    low->out_offset[p->n_steps] = out_offset;
+    if (step->kind != HAWQ_STEP_QUANTIZE) touch(low, (int)step->in, p->n_steps);
+    if (step->kind == HAWQ_STEP_ADD) touch(low, (int)step->in2, p->n_steps);
+    if (step->kind != HAWQ_STEP_SCALE && step->kind != HAWQ_STEP_DEQUANTIZE)
+        touch(low, (int)step->out, p->n_steps);
+    p->n_steps++;
+    return HAWQ_OK;
+}
+
+/* --- values ------------------------------------------------------------ */
+
+/* Both extremes of an order of channels are the row-major one. */
+static size_t normal(size_t n, size_t channels) {
+    return channels == n ? 1 : channels;
+}
+
+/* Channels last for images, row-major for everything else. */
+static size_t usual_order(const hawq_tensor *t, size_t n) {
+    return t->shape.rank < 3 ? 1 : normal(n, (size_t)t->shape.dim[1]);
+}
+
+/* The map of a tensor whose values are new (not moved or pooled). */
+static hawq_status affine_of(const lowering *low, const hawq_tensor *t,
+                             hawq_affine *out) {
+    const hawq_histogram *seen = low->calibration->tensor[t->id];
+    if (!seen)
+        return hawq_fail(HAWQ_EINVAL, "tensor '%s' was not calibrated",
+                         t->name);
+    *out = hawq_affine_find(seen, low->bits[low->root[t->id]],
+                            low->options->activation_range);
+    return HAWQ_OK;
+}
+
+/* A new value for tensor t, in a slot of its own. */
+static hawq_status value_new(lowering *low, const hawq_tensor *t,
+                             size_t channels, hawq_affine q, value *out) {
+    value v = {.n = hawq_per_image(low->graph, t), .q = q};
+    v.channels = normal(v.n, channels);
+    HAWQ_TRY(slot_new(low, v.n, &v.slot));
+    low->value[t->id] = v;
+    *out = v;
+    return HAWQ_OK;
+}
+
+static void table_identity(uint8_t table[256]) {
+    for (int i = 0; i < 256; i++) table[i] = (uint8_t)i;
+}
+
+/* table[q] is the map `to` of what q means in the map `from`. */
+static void table_rescale(hawq_affine from, hawq_affine to,
+                          uint8_t table[256]) {
+    for (int i = 0; i < 256; i++) {
+        double x = (double)from.scale * (i - from.zero);
+        double q = rint(x / (double)to.scale) + to.zero;
+        table[i] = (uint8_t)(q < 0 ? 0 : q > to.high ? to.high : q);
+    }
+}
+
+/* Starts a move of n bytes; the caller fills the map. */
+static hawq_status gather_new(lowering *low, const hawq_node *node, int in,
+                              int out, size_t n, hawq_step *step,
+                              int32_t **map) {
+    *step = (hawq_step){.kind = HAWQ_STEP_MOVE,
+                        .name = node->name,
+                        .layer = -1,
+                        .in = (size_t)in,
+                        .out = (size_t)out,
+                        .u.gather.n = n};
+    table_identity(step->u.gather.table);
+    HAWQ_TAKE(*map, &low->program->arena, n);
+    step->u.gather.map = *map;
+    return HAWQ_OK;
+}
+
+/* The value of t in an order of so many channels, moved if need be; the moved
+ * one then replaces it for later readers. */
+static hawq_status value_in_order(lowering *low, const hawq_node *node,
+                                  const hawq_tensor *t, size_t channels,
+                                  value *out) {
+    value v = low->value[t->id];
+    channels = normal(v.n, channels);
+    if (v.channels != channels) {
+        value     moved;
+        hawq_step step;
+        int32_t  *map;
+        HAWQ_TRY(value_new(low, t, channels, v.q, &moved));
+        HAWQ_TRY(gather_new(low, node, v.slot, moved.slot, v.n, &step, &map));
+        for (size_t p = 0; p < v.n; p++)
+            map[p] = (int32_t)value_position(v.n, v.channels,
+                                             value_logical(v.n, channels, p));
+        HAWQ_TRY(emit(low, &step, 0));
+        v = moved;
+    }
+    *out = v;
+    return HAWQ_OK;
+}
+
+static const hawq_tensor *activation_in(const hawq_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] && node->in[i]->role != HAWQ_CONSTANT)
+            return node->in[i];
+    return NULL;
+}
+
+/* --- layers ------------------------------------------------------------ */
+
+/* A fully-connected layer is a 1 x 1 convolution over its rows. */
+static hawq_conv rows_shape(size_t rows, size_t k, size_t channels) {
+    return (hawq_conv){.h = (int)rows,
+                       .w = 1,
+                       .c = (int)k,
+                       .oh = (int)rows,
+                       .ow = 1,
+                       .oc = (int)channels,
+                       .kh = 1,
+                       .kw = 1,
+                       .stride_h = 1,
+                       .stride_w = 1,
+                       .dilation_h = 1,
+                       .dilation_w = 1,
+                       .groups = 1};
+}
+
+static hawq_status check_product(const hawq_node *node, size_t n, size_t k) {
+    const hawq_tensor *b = node->n_in > 2 ? node->in[2] : NULL;
+    size_t out = (size_t)node->out[0]->shape.dim[node->out[0]->shape.rank - 1];
+    if (hawq_attr_int(node, "transA", 0) ||
+        hawq_attr_float(node, "alpha", 1) != 1 ||
+        hawq_attr_float(node, "beta", 1) != 1)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer layers have alpha = beta = 1 and no "
+                              "transA");
+    if (n % k != 0)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "%zu inputs per image, expected a multiple of "
+                              "%zu: images must not share a row",
+                              n, k);
+    if (b && (b->role != HAWQ_CONSTANT || (b->n != out && b->n != 1)))
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer layers have one constant bias per "
+                              "output channel");
+    return HAWQ_OK;
+}
+
+/* Shape, input value, order of the weight rows and of the output. */
+static hawq_status layer_input(lowering *low, const hawq_node *node,
+                               const hawq_layer *layer, hawq_conv *shape,
+                               value *x, size_t *row_channels,
+                               size_t *out_channels) {
+    const hawq_tensor *t = node->in[0];
+    if (strcmp(node->op->name, "Conv") == 0) {
+        HAWQ_TRY(hawq_lower_conv_shape(node, shape));
+        HAWQ_TRY(value_in_order(low, node, t, (size_t)shape->c, x));
+        *row_channels = (size_t)(shape->c / shape->groups);
+        *out_channels = (size_t)shape->oc;
+    } else {
+        size_t k = layer->outer * layer->inner, n = low->value[t->id].n;
+        HAWQ_TRY(check_product(node, n, k));
+        HAWQ_TRY(value_in_order(low, node, t,
+                                n == k ? low->value[t->id].channels : 1, x));
+        *row_channels = x->channels;
+        *out_channels = 1; /* (row, channel) is row-major already */
+        *shape = rows_shape(n / k, k, layer->channels);
+    }
+    shape->zero = x->q.zero;
+    return HAWQ_OK;
+}
+
+/* int32 accumulators in a slot; the output step scales them. */
+static hawq_status emit_logits(lowering *low, const hawq_node *node,
+                               hawq_step *step, size_t out_channels,
+                               const float *scale) {
+    value  y = {.n = hawq_per_image(low->graph, node->out[0])};
+    size_t oc = (size_t)step->u.weights.shape.oc;
+    HAWQ_TRY(slot_new(low, y.n * sizeof(int32_t), &y.slot));
+    step->kind = HAWQ_STEP_CONV_S32;
+    step->out = (size_t)y.slot;
+    HAWQ_TRY(emit(low, step, 0));
+    hawq_step last = {.kind = HAWQ_STEP_SCALE,
+                      .name = "output",
+                      .layer = -1,
+                      .in = (size_t)y.slot,
+                      .u.boundary = {.n = y.n,
+                                     .channels = normal(y.n, out_channels),
+                                     .n_scales = oc,
+                                     .scale = scale}};
+    return emit(low, &last, 0);
+}
+
+static hawq_status lower_layer(lowering *low, const hawq_node *node,
+                               const node_plan *plan) {
+    const hawq_layer *layer = &low->graph->layer[plan->layer];
+    hawq_step         step = {
+                .kind = HAWQ_STEP_CONV, .name = node->name, .layer = plan->layer};
+    hawq_weights *w = &step.u.weights;
+    value         x, y = {0};
+    size_t        row_channels, out_channels;
+    float        *scale;
+    HAWQ_TRY(layer_input(low, node, layer, &w->shape, &x, &row_channels,
+                         &out_channels));
+    HAWQ_TAKE(scale, &low->program->arena, layer->channels);
+    step.in = (size_t)x.slot;
+    if (plan->logits) {
+        y.q = (hawq_affine){.scale = 1}; /* not requantized at all */
+        HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q,
+                                    y.q, w, scale));
+        return emit_logits(low, node, &step, out_channels, scale);
+    }
+    const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
+    HAWQ_TRY(affine_of(low, t, &y.q));
+    HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q, y.q,
+                                w, scale));
+    hawq_lower_clamp(plan->activation, y.q, &w->requant.low, &w->requant.high);
+    HAWQ_TRY(value_new(low, t, out_channels, y.q, &y));
+    step.out = (size_t)y.slot;
+    return emit(low, &step, 0);
+}
+
+/* --- additions and pools ----------------------------------------------- */
+
+static hawq_status lower_add(lowering *low, const hawq_node *node,
+                             const node_plan *plan) {
+    const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
+    size_t             order = low->value[node->in[0]->id].channels;
+    value              a, b, y = {0};
+    HAWQ_TRY(value_in_order(low, node, node->in[1], order, &b));
+    HAWQ_TRY(value_in_order(low, node, node->in[0], order, &a));
+    HAWQ_TRY(affine_of(low, t, &y.q));
+    hawq_step step = {.kind = HAWQ_STEP_ADD,
+                      .name = node->name,
+                      .layer = -1,
+                      .in = (size_t)a.slot,
+                      .in2 = (size_t)b.slot};
+    hawq_add *add = &step.u.add;
+    *add =
+        (hawq_add){.n = a.n, .za = a.q.zero, .zb = b.q.zero, .zero = y.q.zero};
+    if (!hawq_add_multipliers((double)a.q.scale / (double)y.q.scale,
+                              (double)b.q.scale / (double)y.q.scale, &add->ma,
+                              &add->mb, &add->shift))
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "the ranges of inputs and output differ by more "
+                              "than a factor of 2^14");
+    hawq_lower_clamp(plan->activation, y.q, &add->low, &add->high);
+    HAWQ_TRY(value_new(low, t, order, y.q, &y));
+    step.out = (size_t)y.slot;
+    return emit(low, &step, 0);
+}
+
+/* Requantization of a sum of n elements, n = 1 .. kh kw. */
+static hawq_status average_requant(lowering *low, const hawq_node *node,
+                                   hawq_affine x, hawq_affine y,
+                                   hawq_pool *pool) {
+    size_t   n = (size_t)pool->kh * (size_t)pool->kw;
+    int32_t *multiplier;
+    uint8_t *pre, *shift;
+    HAWQ_TAKE(multiplier, &low->program->arena, n);
+    HAWQ_TAKE(pre, &low->program->arena, n);
+    HAWQ_TAKE(shift, &low->program->arena, n);
+    for (size_t i = 0; i < n; i++) {
+        double M = (double)x.scale / ((double)y.scale * (double)(i + 1));
+        if (!hawq_multiplier(M, 255 * (int64_t)n, &multiplier[i], &pre[i],
+                             &shift[i]))
+            return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                                  "the range of its input is %.3g times that "
+                                  "of its output: too far apart for integers",
+                                  M);
+    }
+    pool->requant = (hawq_requant){.multiplier = multiplier,
+                                   .pre = pre,
+                                   .shift = shift,
+                                   .zero = y.zero,
+                                   .high = y.high};
+    return HAWQ_OK;
+}
+
+static hawq_status lower_pool(lowering *low, const hawq_node *node,
+                              bool average) {
+    const hawq_tensor *t = node->out[0];
+    hawq_pool          pool;
+    value              x, y = {0};
+    HAWQ_TRY(hawq_lower_pool_shape(node, &pool));
+    HAWQ_TRY(value_in_order(low, node, node->in[0], (size_t)pool.c, &x));
+    y.q = x.q;
+    pool.zero_in = x.q.zero;
+    if (average) {
+        HAWQ_TRY(affine_of(low, t, &y.q));
+        HAWQ_TRY(average_requant(low, node, x.q, y.q, &pool));
+    }
+    HAWQ_TRY(value_new(low, t, (size_t)pool.c, y.q, &y));
+    hawq_step step = {.kind =
+                          average ? HAWQ_STEP_AVERAGE_POOL : HAWQ_STEP_MAX_POOL,
+                      .name = node->name,
+                      .layer = -1,
+                      .in = (size_t)x.slot,
+                      .out = (size_t)y.slot,
+                      .u.pool = pool};
+    return emit(low, &step, 0);
+}
+
+/* --- moves ------------------------------------------------------------- */
+
+static hawq_status lower_move(lowering *low, const hawq_node *node,
+                              const node_plan *plan) {
+    const hawq_tensor *t = node->out[0];
+    value              x = low->value[activation_in(node)->id], y;
+    if (plan->identity) { /* another shape of the same bytes */
+        low->value[t->id] = x;
+        return HAWQ_OK;
+    }
+    size_t    n = hawq_per_image(low->graph, t);
+    hawq_step step;
+    int32_t  *map;
+    HAWQ_TRY(value_new(low, t, usual_order(t, n), x.q, &y));
+    HAWQ_TRY(gather_new(low, node, x.slot, y.slot, n, &step, &map));
+    for (size_t p = 0; p < n; p++) {
+        int32_t from = plan->map[value_logical(n, y.channels, p)];
+        map[p] = from < 0
+                     ? -1
+                     : (int32_t)value_position(x.n, x.channels, (size_t)from);
+    }
+    double fill = rint(plan->fill / (double)x.q.scale) + x.q.zero;
+    fill = fill < 0 ? 0 : fill > x.q.high ? x.q.high : fill;
+    step.u.gather.fill = (uint8_t)fill;
+    return emit(low, &step, 0);
+}
+
+/* table[q] = the operator's own float function of what q means. */
+static hawq_status pointwise_table(lowering *low, const hawq_node *node,
+                                   hawq_affine from, hawq_affine to,
+                                   uint8_t table[256]) {
+    hawq_mark   mark = hawq_arena_mark(low->scratch);
+    hawq_planes planes;
+    HAWQ_TRY(hawq_lower_planes(low->graph, node, low->scratch, &planes));
+    size_t      n = node->out[0]->n;
+    real       *x = hawq_val(&planes, activation_in(node));
+    const real *y = hawq_val(&planes, node->out[0]);
+    for (size_t first = 0; first < 256; first += n) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = from.scale * (real)((int)((first + i) % 256) - from.zero);
+        node->op->forward(node, &planes);
+        for (size_t i = 0; i < n && first + i < 256; i++) {
+            double q = rint((double)y[i] / (double)to.scale) + to.zero;
+            table[first + i] = (uint8_t)(q > 0 ? fmin(q, to.high) : 0);
+        }
+    }
+    hawq_arena_reset(low->scratch, mark);
+    return HAWQ_OK;
+}
+
+static hawq_status lower_pointwise(lowering *low, const hawq_node *node) {
+    const hawq_tensor *t = node->out[0];
+    value              x = low->value[activation_in(node)->id], y = {0};
+    hawq_step          step;
+    int32_t           *map;
+    HAWQ_TRY(affine_of(low, t, &y.q));
+    HAWQ_TRY(value_new(low, t, x.channels, y.q, &y));
+    HAWQ_TRY(gather_new(low, node, x.slot, y.slot, x.n, &step, &map));
+    for (size_t p = 0; p < x.n; p++) map[p] = (int32_t)p;
+    HAWQ_TRY(pointwise_table(low, node, x.q, y.q, step.u.gather.table));
+    return emit(low, &step, 0);
+}
+
+/* Every input is copied, on the output's map, into its part of one staging
+ * slot; then one move interleaves the parts. */
+static hawq_status stage_parts(lowering *low, const hawq_node *node,
+                               hawq_affine q, int staging) {
+    size_t offset = 0;
+    for (int i = 0; i < node->n_in; i++) {
+        value     x = low->value[node->in[i]->id];
+        hawq_step step;
+        int32_t  *map;
+        HAWQ_TRY(gather_new(low, node, x.slot, staging, x.n, &step, &map));
+        for (size_t p = 0; p < x.n; p++) map[p] = (int32_t)p;
+        table_rescale(x.q, q, step.u.gather.table);
+        HAWQ_TRY(emit(low, &step, offset));
+        offset += x.n;
+    }
+    return HAWQ_OK;
+}
+
+/* Where row-major element i of the concatenation lies in the staging slot.
+ * inner: elements behind the axis; width: inner * the axis' length. */
+static size_t staged_at(const lowering *low, const hawq_node *node, int axis,
+                        size_t inner, size_t width, size_t i) {
+    size_t outer = i / width, along = i % width, offset = 0;
+    for (int k = 0;; k++) {
+        value  x = low->value[node->in[k]->id];
+        size_t part = inner * (size_t)node->in[k]->shape.dim[axis];
+        if (along < part)
+            return offset +
+                   value_position(x.n, x.channels, outer * part + along);
+        along -= part;
+        offset += x.n;
+    }
+}
+
+static hawq_status lower_concat(lowering *low, const hawq_node *node) {
+    const hawq_tensor *t = node->out[0];
+    size_t             n = hawq_per_image(low->graph, t);
+    int       axis = hawq_axis(hawq_attr_int(node, "axis", 1), t->shape.rank);
+    value     y = {0};
+    int       staging;
+    hawq_step step;
+    int32_t  *map;
+    if (axis == 0)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "concatenation of images (axis 0)");
+    HAWQ_TRY(affine_of(low, t, &y.q));
+    HAWQ_TRY(slot_new(low, n, &staging));
+    HAWQ_TRY(stage_parts(low, node, y.q, staging));
+    HAWQ_TRY(value_new(low, t, usual_order(t, n), y.q, &y));
+    HAWQ_TRY(gather_new(low, node, staging, y.slot, n, &step, &map));
+    size_t inner = (size_t)hawq_shape_count(&t->shape, axis + 1, t->shape.rank);
+    size_t width = inner * (size_t)t->shape.dim[axis];
+    for (size_t p = 0; p < n; p++)
+        map[p] = (int32_t)staged_at(low, node, axis, inner, width,
+                                    value_logical(n, y.channels, p));
+    return emit(low, &step, 0);
+}
+
+/* --- whole programs ---------------------------------------------------- */
+
+static hawq_status lower_node(lowering *low, int i) {
+    const hawq_node *node = low->graph->node[i];
+    const node_plan *plan = &low->plan[i];
+    switch (plan->kind) {
+    case KIND_LAYER:
+        return lower_layer(low, node, plan);
+    case KIND_ADD:
+        return lower_add(low, node, plan);
+    case KIND_FUSED:
+        return HAWQ_OK;
+    case KIND_CONCAT:
+        return lower_concat(low, node);
+    case KIND_MAX_POOL:
+        return lower_pool(low, node, false);
+    case KIND_AVERAGE_POOL:
+        return lower_pool(low, node, true);
+    case KIND_POINTWISE:
+        return lower_pointwise(low, node);
+    default:
+        return lower_move(low, node, plan);
+    }
+}
+
+static hawq_status lower_input(lowering *low) {
+    const hawq_tensor *t = low->graph->input;
+    value              x = {0};
+    HAWQ_TRY(affine_of(low, t, &x.q));
+    HAWQ_TRY(value_new(low, t, 1, x.q, &x));
+    hawq_step step = {.kind = HAWQ_STEP_QUANTIZE,
+                      .name = t->name,
+                      .layer = -1,
+                      .out = (size_t)x.slot,
+                      .u.boundary = {.n = x.n,
+                                     .factor = 1 / x.q.scale,
+                                     .zero = x.q.zero,
+                                     .high = x.q.high}};
+    low->program->n_in = x.n;
+    return emit(low, &step, 0);
+}
+
+static hawq_status lower_output(lowering *low) {
+    const hawq_tensor *t = low->graph->output;
+    hawq_program      *p = low->program;
+    p->n_out = hawq_per_image(low->graph, t);
+    if (p->step[p->n_steps - 1].kind == HAWQ_STEP_SCALE) return HAWQ_OK;
+    value     y = low->value[t->id];
+    hawq_step step = {.kind = HAWQ_STEP_DEQUANTIZE,
+                      .name = "output",
+                      .layer = -1,
+                      .in = (size_t)y.slot,
+                      .u.boundary = {.n = y.n,
+                                     .factor = y.q.scale,
+                                     .zero = y.q.zero,
+                                     .channels = y.channels}};
+    return emit(low, &step, 0);
+}
+
+static bool is_width(int bits) {
+    return bits == 8 || bits == 4 || bits == 2;
+}
+
+/* The caller's choices, one per layer in the graph's order. */
+static hawq_status read_choices(lowering *low) {
+    const hawq_graph         *g = low->graph;
+    const hawq_lower_options *o = low->options;
+    hawq_program             *p = low->program;
+    p->n_layers = g->n_layers;
+    HAWQ_TAKE(p->choice, &p->arena, (size_t)g->n_layers);
+    for (int i = 0; i < o->n_choices; i++) {
+        const hawq_choice *c = &o->choice[i];
+        int                at = hawq_graph_find_layer(g, c->layer);
+        if (at < 0)
+            return hawq_fail(HAWQ_EINVAL,
+                             "the allocation names a layer '%s' that the "
+                             "network does not have: was it made for another "
+                             "network?",
+                             c->layer);
+        if (p->choice[at].layer)
+            return hawq_fail(HAWQ_EINVAL,
+                             "the allocation names layer '%s' twice", c->layer);
+        if (!is_width(c->weight_bits) || !is_width(c->activation_bits))
+            return hawq_fail(HAWQ_EINVAL,
+                             "layer '%s': weights of %d and activations of %d "
+                             "bits; integer kernels have 8, 4 and 2",
+                             c->layer, c->weight_bits, c->activation_bits);
+        p->choice[at] = *c;
+        p->choice[at].layer = hawq_arena_string(&p->arena, c->layer);
+        if (!p->choice[at].layer) return HAWQ_ENOMEM;
+    }
+    for (int i = 0; i < g->n_layers; i++)
+        if (!p->choice[i].layer)
+            return hawq_fail(HAWQ_EINVAL,
+                             "the allocation has no bits for layer '%s'",
+                             g->layer[i].name);
+    return HAWQ_OK;
+}
+
+/* Everything a file of the program would have to hold. */
+static int64_t step_bytes(const hawq_step *s) {
+    const hawq_conv *v = &s->u.weights.shape;
+    int64_t          pool_entries = (int64_t)s->u.pool.kh * s->u.pool.kw;
+    switch (s->kind) {
+    case HAWQ_STEP_CONV:
+    case HAWQ_STEP_CONV_S32: {
+        size_t n = (size_t)v->oc * (size_t)v->kh * (size_t)v->kw *
+                   (size_t)(v->c / v->groups);
+        int per_channel = s->kind == HAWQ_STEP_CONV ? 4 + 4 + 1 + 1 : 4 + 4;
+        return (int64_t)hawq_packed_bytes(n, v->weight_bits) +
+               (int64_t)v->oc * per_channel;
+    }
+    case HAWQ_STEP_AVERAGE_POOL:
+        return pool_entries * (4 + 1 + 1);
+    case HAWQ_STEP_MOVE:
+        return (int64_t)s->u.gather.n * 4 + 256;
+    default:
+        return 0;
+    }
+}
+
+static void count_bytes(lowering *low) {
+    const hawq_graph *g = low->graph;
+    hawq_program     *p = low->program;
+    for (int i = 0; i < g->n_layers; i++)
+        p->weight_bytes += hawq_weight_bytes((int64_t)g->layer[i].weight->n,
+                                             (int64_t)g->layer[i].channels,
+                                             p->choice[i].weight_bits);
+    for (int i = 0; i < p->n_steps; i++)
+        p->file_bytes += step_bytes(&p->step[i]);
+}
+
+static hawq_status lower_graph(lowering *low) {
+    const hawq_graph *g = low->graph;
+    hawq_program     *p = low->program;
+    HAWQ_TRY(read_choices(low));
+    HAWQ_TRY(hawq_lower_classify(low));
+    HAWQ_TAKE(low->value, low->scratch, (size_t)g->n_tensors);
+    HAWQ_TRY(lower_input(low));
+    for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(lower_node(low, i));
+    HAWQ_TRY(lower_output(low));
+    HAWQ_TRY(hawq_lower_place(low));
+    count_bytes(low);
+    hawq_step *steps;
+    HAWQ_TAKE(steps, &p->arena, (size_t)p->n_steps);
+    memcpy(steps, p->step, (size_t)p->n_steps * sizeof *steps);
+    p->step = steps;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_program_lower(const hawq_graph         *graph,
+                               const hawq_calibration   *calibration,
+                               const hawq_lower_options *options,
+                               hawq_program            **out) {
+    hawq_arena    arena = {0}, scratch = {0};
+    hawq_program *p;
+    HAWQ_TAKE(p, &arena, 1);
+    p->arena = arena;
+    lowering    low = {.graph = graph,
+                       .calibration = calibration,
+                       .options = options,
+                       .program = p,
+                       .scratch = &scratch};
+    hawq_status status = lower_graph(&low);
+    hawq_arena_free(&scratch);
+    if (status == HAWQ_OK)
+        *out = p;
+    else
+        hawq_program_free(p);
+    return status;
+}
+
+void hawq_program_free(hawq_program *program) {
+    if (!program) return;
+    hawq_arena arena = program->arena; /* the program lives in it */
+    hawq_arena_free(&arena);
+}
+
+hawq_status hawq_choice_uniform(const hawq_graph *graph, int weight_bits,
+                                int activation_bits, hawq_arena *arena,
+                                hawq_choice **out) {
+    hawq_choice *c;
+    HAWQ_TAKE(c, arena, (size_t)graph->n_layers);
+    for (int i = 0; i < graph->n_layers; i++)
+        c[i] =
+            (hawq_choice){graph->layer[i].name, weight_bits, activation_bits};
+    *out = c;
+    return HAWQ_OK;
+}

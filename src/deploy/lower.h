@@ -1,0 +1,106 @@
+/* lower.h -- what the files of the lowering share; for src/deploy only.
+ *
+ * classify.c decides what each node becomes and which activation maps belong
+ * together; lower.c emits the steps; layer.c computes a layer's constants;
+ * buffers.c gives every value its place. While steps are emitted, `in`, `in2`
+ * and `out` of a step are numbers of slots; buffers.c turns them into offsets.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_LOWER_H
+#define HAWQ_LOWER_H
+#include "src/deploy/program.h"
+
+/* What a node becomes. */
+typedef enum node_kind {
+    KIND_LAYER, /* Conv, Gemm or MatMul with its activation */
+    KIND_ADD,   /* of two activations, with its activation */
+    KIND_FUSED, /* Relu or Clip: a clamp of the node before */
+    KIND_CONCAT,
+    KIND_MAX_POOL,
+    KIND_AVERAGE_POOL,
+    KIND_POINTWISE, /* a table of 256 entries */
+    KIND_MOVE       /* an index map */
+} node_kind;
+
+typedef struct node_plan {
+    node_kind        kind;
+    int              layer;      /* KIND_LAYER: its index */
+    bool             logits;     /* its accumulators are the output */
+    const hawq_node *activation; /* the Relu or Clip fused into it, or NULL */
+    const int32_t   *map;        /* KIND_MOVE: row-major, per image; -1 fill */
+    double           fill;
+    bool             identity; /* KIND_MOVE: the map changes nothing */
+} node_plan;
+
+/* Order of a value's bytes: byte p holds row-major element
+ * p % channels * (n / channels) + p / channels of its image. channels = 1:
+ * row-major; NHWC has channels = C. */
+typedef struct value {
+    size_t      n, channels;
+    hawq_affine q;
+    int         slot;
+} value;
+
+/* A buffer; it lives from the step that writes it to its last reader. */
+typedef struct slot {
+    size_t bytes, offset;
+    int    first, last;
+} slot;
+
+typedef struct lowering {
+    const hawq_graph         *graph;
+    const hawq_calibration   *calibration;
+    const hawq_lower_options *options;
+    hawq_program             *program;
+    hawq_arena               *scratch; /* lives as long as the lowering */
+    node_plan                *plan;    /* per node */
+    int                      *root;    /* per tensor id: whose map it shares */
+    int                      *bits;    /* per tensor id, at roots */
+    value                    *value;   /* per tensor id */
+    slot                     *slot;
+    size_t *out_offset; /* per step: where in its slot it writes */
+    int     n_slots, capacity_slots, capacity_steps;
+} lowering;
+
+/* Fills plan, root and bits. */
+HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
+
+/* Places the slots and turns slot numbers into offsets. */
+HAWQ_NODISCARD hawq_status hawq_lower_place(lowering *low);
+
+/* Constants of a layer: quantizes its weights, with the rows in the order of
+ * the given channels, computes bias and requantization for input map x and
+ * output map y, and fills what->packed and what->requant; what->shape is
+ * filled but for weight_bits. `scale` receives s_x s_w per channel. */
+HAWQ_NODISCARD hawq_status hawq_lower_weights(lowering *low, int layer,
+                                              const hawq_node *node,
+                                              size_t           row_channels,
+                                              hawq_affine x, hawq_affine y,
+                                              hawq_weights *what, float *scale);
+
+/* Clamp of a fused Relu or Clip (NULL: none) on the map q. */
+void hawq_lower_clamp(const hawq_node *activation, hawq_affine q, uint8_t *low,
+                      uint8_t *high);
+
+/* Geometry. EUNSUPPORTED names what does not fit. */
+HAWQ_NODISCARD hawq_status hawq_lower_conv_shape(const hawq_node *node,
+                                                 hawq_conv       *out);
+HAWQ_NODISCARD hawq_status hawq_lower_pool_shape(const hawq_node *node,
+                                                 hawq_pool       *out);
+
+/* A planes structure in which `node` can run alone: its inputs' and outputs'
+ * planes are allocated, constants are in place. */
+HAWQ_NODISCARD hawq_status hawq_lower_planes(const hawq_graph *graph,
+                                             const hawq_node  *node,
+                                             hawq_arena       *arena,
+                                             hawq_planes      *out);
+
+static inline size_t value_logical(size_t n, size_t channels, size_t p) {
+    return p % channels * (n / channels) + p / channels;
+}
+
+static inline size_t value_position(size_t n, size_t channels, size_t i) {
+    return i % (n / channels) * channels + i / (n / channels);
+}
+
+#endif

@@ -1,0 +1,174 @@
+/* run.c -- executes the steps of a program.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/run.h"
+
+#include "kernels/timer.h"
+
+struct hawq_runner {
+    hawq_arena          arena;
+    const hawq_program *program;
+    const hawq_kernels *kernels;
+    hawq_threads       *threads;
+    void              **packed;    /* per step; NULL where it has no weights */
+    uint8_t           **workspace; /* per worker */
+    uint8_t           **scratch;   /* per worker */
+    float              *profiled;  /* outputs of the image being timed */
+    /* of the run in progress */
+    const float *x;
+    float       *outputs;
+};
+
+static bool has_weights(const hawq_step *s) {
+    return s->kind == HAWQ_STEP_CONV || s->kind == HAWQ_STEP_CONV_S32;
+}
+
+static hawq_status bind(hawq_runner *r) {
+    const hawq_program *p = r->program;
+    size_t              scratch = 0, workers;
+    workers = (size_t)hawq_threads_count(r->threads);
+    HAWQ_TAKE(r->packed, &r->arena, (size_t)p->n_steps);
+    for (int i = 0; i < p->n_steps; i++) {
+        const hawq_weights *w = &p->step[i].u.weights;
+        if (!has_weights(&p->step[i])) continue;
+        size_t         n = r->kernels->conv_packed_bytes(&w->shape);
+        unsigned char *packed;
+        HAWQ_TAKE(packed, &r->arena, n);
+        r->kernels->conv_pack(&w->shape, w->packed, packed);
+        r->packed[i] = packed;
+        size_t need = r->kernels->conv_scratch_bytes(&w->shape);
+        if (need > scratch) scratch = need;
+    }
+    HAWQ_TAKE(r->profiled, &r->arena, p->n_out);
+    HAWQ_TAKE(r->workspace, &r->arena, workers);
+    HAWQ_TAKE(r->scratch, &r->arena, workers);
+    for (size_t i = 0; i < workers; i++) {
+        HAWQ_TAKE(r->workspace[i], &r->arena, p->workspace_bytes);
+        HAWQ_TAKE(r->scratch[i], &r->arena, scratch);
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_runner_new(const hawq_program *program,
+                            const hawq_kernels *kernels, hawq_threads *threads,
+                            hawq_runner **out) {
+    hawq_arena   arena = {0};
+    hawq_runner *r;
+    HAWQ_TAKE(r, &arena, 1);
+    *r = (hawq_runner){.arena = arena,
+                       .program = program,
+                       .kernels = kernels,
+                       .threads = threads};
+    hawq_status status = bind(r);
+    if (status == HAWQ_OK)
+        *out = r;
+    else
+        hawq_runner_free(r);
+    return status;
+}
+
+void hawq_runner_free(hawq_runner *runner) {
+    if (!runner) return;
+    hawq_arena arena = runner->arena; /* the runner lives in it */
+    hawq_arena_free(&arena);
+}
+
+/* --- steps ------------------------------------------------------------- */
+
+static void scale_outputs(const hawq_boundary *b, const int32_t *acc,
+                          float *y) {
+    size_t pixels = b->n / b->channels;
+    for (size_t p = 0; p < b->n; p++)
+        y[p % b->channels * pixels + p / b->channels] =
+            (float)acc[p] * b->scale[p % b->n_scales];
+}
+
+static void dequantize(const hawq_boundary *b, const uint8_t *q, float *y) {
+    size_t pixels = b->n / b->channels;
+    for (size_t p = 0; p < b->n; p++)
+        y[p % b->channels * pixels + p / b->channels] =
+            (float)(q[p] - b->zero) * b->factor;
+}
+
+static void run_step(const hawq_runner *r, int i, int worker, const float *x,
+                     float *y) {
+    const hawq_kernels  *k = r->kernels;
+    const hawq_step     *s = &r->program->step[i];
+    const hawq_boundary *b = &s->u.boundary;
+    const hawq_weights  *w = &s->u.weights;
+    const hawq_gather   *g = &s->u.gather;
+    uint8_t             *base = r->workspace[worker];
+    uint8_t             *in = base + s->in, *out = base + s->out;
+    void                *scratch = r->scratch[worker];
+    switch (s->kind) {
+    case HAWQ_STEP_QUANTIZE:
+        k->quantize(b->n, x, b->factor, b->zero, 0, b->high, out);
+        break;
+    case HAWQ_STEP_CONV:
+        k->conv(&w->shape, r->packed[i], &w->requant, in, out, scratch);
+        break;
+    case HAWQ_STEP_CONV_S32:
+        k->conv_s32(&w->shape, r->packed[i], w->requant.bias, in,
+                    (int32_t *)(void *)out, scratch);
+        break;
+    case HAWQ_STEP_ADD:
+        k->add(&s->u.add, in, base + s->in2, out);
+        break;
+    case HAWQ_STEP_MAX_POOL:
+        k->max_pool(&s->u.pool, in, out);
+        break;
+    case HAWQ_STEP_AVERAGE_POOL:
+        k->average_pool(&s->u.pool, in, out);
+        break;
+    case HAWQ_STEP_MOVE:
+        k->move(g->n, g->map, g->fill, g->table, in, out);
+        break;
+    case HAWQ_STEP_SCALE:
+        scale_outputs(b, (const int32_t *)(const void *)in, y);
+        break;
+    case HAWQ_STEP_DEQUANTIZE:
+        dequantize(b, in, y);
+        break;
+    }
+}
+
+static void run_image(void *self, size_t task, int worker) {
+    const hawq_runner  *r = self;
+    const hawq_program *p = r->program;
+    for (int i = 0; i < p->n_steps; i++)
+        run_step(r, i, worker, r->x + task * p->n_in,
+                 r->outputs + task * p->n_out);
+}
+
+void hawq_runner_run(hawq_runner *runner, size_t n, const float *x,
+                     float *outputs) {
+    runner->x = x;
+    runner->outputs = outputs;
+    hawq_threads_run(runner->threads, n, run_image, NULL, runner);
+}
+
+/* --- reports ----------------------------------------------------------- */
+
+void hawq_runner_profile(hawq_runner *runner, const float *x, int repeats,
+                         double *samples, double *ns) {
+    const hawq_program *p = runner->program;
+    float              *y = runner->profiled;
+    for (int k = -1; k < repeats; k++) /* pass -1 warms up */
+        for (int i = 0; i < p->n_steps; i++) {
+            uint64_t from = hawq_timer_now();
+            run_step(runner, i, 0, x, y);
+            uint64_t to = hawq_timer_now();
+            if (k >= 0)
+                samples[(size_t)i * (size_t)repeats + (size_t)k] =
+                    (double)(to - from);
+        }
+    for (int i = 0; i < p->n_steps; i++) {
+        double *of_step = samples + (size_t)i * (size_t)repeats;
+        ns[i] = hawq_timing_of(of_step, repeats).median_ns;
+    }
+}
+
+const char *hawq_runner_kernel(const hawq_runner *runner, int step) {
+    const hawq_step *s = &runner->program->step[step];
+    return has_weights(s) ? runner->kernels->conv_name(&s->u.weights.shape)
+                          : runner->kernels->name;
+}
