@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/arith.h"
 #include "kernels/kernel.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 

@@ -1,12 +1,14 @@
 /* select.c -- the list of tables, best first, and the choice among them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/kernel.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 
-extern const hawq_kernels hawq_kernels_ref;
-
 const hawq_kernels *const hawq_kernels_all[] = {
+#if defined(__x86_64__)
+    &hawq_kernels_avx512vnni,
+#endif
     &hawq_kernels_ref,
     NULL,
 };
@@ -17,15 +19,10 @@ const hawq_kernels *hawq_kernels_select(const char *name) {
     return NULL;
 }
 
-/* Every subset of the list, in its order, is a suffix-free choice of few bits:
- * with at most three tables of which ref is always usable, four texts. */
+/* Constant texts, so that any thread may ask: ref is always usable. */
 const char *hawq_kernels_usable_names(void) {
-    static const char *const names[4] = {
-        "ref",
-        "avx2 ref",
-        "avx512vnni ref",
-        "avx512vnni avx2 ref",
-    };
+    static const char *const names[] = {"ref", "avx2 ref", "avx512vnni ref",
+                                        "avx512vnni avx2 ref"};
     return names[(hawq_kernels_select("avx2") != NULL) +
                  2 * (hawq_kernels_select("avx512vnni") != NULL)];
 }

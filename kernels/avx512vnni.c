@@ -1,0 +1,548 @@
+/* avx512vnni.c -- AVX-512 with VNNI: vpdpbusd adds four products of an unsigned
+ * and a signed byte to an int32 lane, without saturation, so sums are exact.
+ *
+ * Tiles (tiled.h) are 8 pixels x 2 vectors: 32 output channels, or 16 whose
+ * lanes are split in two. Sixteen accumulators hide the latency of vpdpbusd,
+ * and a step needs 10 loads for its 16 products. Compiled with its own flags.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/tables.h"
+#include "kernels/tiled.h"
+
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+#include <immintrin.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+static bool usable(void) {
+    return __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+/* acc += x (unsigned) . w (signed). One instruction of inline assembly: from
+ * the intrinsic, gcc 12 moves accumulators of unrolled loops to the stack. */
+INLINE void dot(__m512i *acc, __m512i x, __m512i w) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*acc) : "v"(x), "v"(w));
+}
+
+/* --- requantization, arith.h ------------------------------------------- */
+
+/* Parameters of 16 lanes. */
+typedef struct scale {
+    __m512i multiplier, odd, pre, half, shift;
+} scale;
+
+INLINE scale scale_load(const hawq_tile *t, int at) {
+    scale s = {.multiplier = _mm512_load_si512(t->multiplier + at),
+               .pre = _mm512_load_si512(t->pre + at),
+               .half = _mm512_load_si512(t->half + at),
+               .shift = _mm512_load_si512(t->shift + at)};
+    s.odd = _mm512_srli_epi64(s.multiplier, 32);
+    return s;
+}
+
+/* ((acc << pre) * multiplier >> 32) + 2^(t-1) >> t. The products of odd lanes
+ * already lie where their high words belong. */
+INLINE __m512i scaled(__m512i acc, scale s) {
+    acc = _mm512_sllv_epi32(acc, s.pre);
+    __m512i even = _mm512_mul_epi32(acc, s.multiplier);
+    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), s.odd);
+    __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xF5);
+    return _mm512_srav_epi32(_mm512_add_epi32(high, s.half), s.shift);
+}
+
+typedef struct bounds {
+    __m512i zero, low, high;
+} bounds;
+
+INLINE bounds bounds_of(uint8_t zero, uint8_t low, uint8_t high) {
+    return (bounds){_mm512_set1_epi16(zero), _mm512_set1_epi8((char)low),
+                    _mm512_set1_epi8((char)high)};
+}
+
+/* Four vectors of scaled values to bytes; within each 128 bits, four of a,
+ * four of b, c, d. Saturation on the way cannot change a clamped result. */
+INLINE __m512i narrow(__m512i a, __m512i b, __m512i c, __m512i d, bounds k) {
+    __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), k.zero);
+    __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), k.zero);
+    __m512i y = _mm512_packus_epi16(ab, cd);
+    return _mm512_min_epu8(_mm512_max_epu8(y, k.low), k.high);
+}
+
+/* The same in the order a, b, c, d. */
+INLINE __m512i narrow_in_order(__m512i a, __m512i b, __m512i c, __m512i d,
+                               bounds k) {
+    const __m512i order =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, narrow(a, b, c, d, k));
+}
+
+/* --- tiles -------------------------------------------------------------- */
+
+INLINE __m512i broadcast4(const uint8_t *p) {
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+
+INLINE __m512i broadcast8(const uint8_t *p) {
+    int64_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm512_set1_epi64(v);
+}
+
+/* acc += the windows of n pixels times the panel; k in steps of 4 * split. */
+INLINE void accumulate(const hawq_tile *t, const int8_t *w,
+                       const uint8_t *const *pixel, __m512i acc[8][2], int n,
+                       int split) {
+    for (int r = 0; r < t->n_runs; r++) {
+        ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
+        for (; k < end; k += 4 * split, w += 128) {
+            __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
+#pragma GCC unroll 8
+            for (int i = 0; i < n; i++) {
+                __m512i x = split == 1 ? broadcast4(pixel[i] + k)
+                                       : broadcast8(pixel[i] + k);
+                dot(&acc[i][0], x, w0);
+                dot(&acc[i][1], x, w1);
+            }
+        }
+    }
+}
+
+/* 32 output channels. */
+INLINE void finish_wide(const hawq_tile *t, __m512i acc[8][2], int n, void *y) {
+    __mmask32 mask = (__mmask32)(0xFFFFFFFFu >> (32 - t->n_oc));
+    if (t->raw) {
+        int32_t *to = y;
+#pragma GCC unroll 8
+        for (int i = 0; i < n; i++, to += t->y_stride) {
+            _mm512_mask_storeu_epi32(to, (__mmask16)mask, acc[i][0]);
+            _mm512_mask_storeu_epi32(to + 16, (__mmask16)(mask >> 16),
+                                     acc[i][1]);
+        }
+        return;
+    }
+    scale    s0 = scale_load(t, 0), s1 = scale_load(t, 16);
+    bounds   k = bounds_of(t->zero, t->low, t->high);
+    uint8_t *to = y;
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i += 2) {
+        int     j = i + 1 < n ? i + 1 : i;
+        __m512i out =
+            narrow_in_order(scaled(acc[i][0], s0), scaled(acc[i][1], s1),
+                            scaled(acc[j][0], s0), scaled(acc[j][1], s1), k);
+        __m256i a = _mm512_castsi512_si256(out);
+        __m256i b = _mm512_extracti64x4_epi64(out, 1);
+        if (t->n_oc == 32) {
+            _mm256_storeu_si256((void *)to, a);
+            if (j > i) _mm256_storeu_si256((void *)(to + t->y_stride), b);
+        } else {
+            _mm256_mask_storeu_epi8(to, mask, a);
+            if (j > i) _mm256_mask_storeu_epi8(to + t->y_stride, mask, b);
+        }
+        to += 2 * t->y_stride;
+    }
+}
+
+/* Sums of neighbouring lanes: 16 output channels from 2 x 8 split ones. */
+INLINE __m512i joined(__m512i a, __m512i b, __m512i bias) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18,
+                                           20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21,
+                                          23, 25, 27, 29, 31);
+    return _mm512_add_epi32(
+        _mm512_add_epi32(bias, _mm512_permutex2var_epi32(a, even, b)),
+        _mm512_permutex2var_epi32(a, odd, b));
+}
+
+/* Four pixels of 16 channels from one vector, of which m are wanted. */
+INLINE void store_quarters(uint8_t *to, __m512i out, int m, int n_oc,
+                           size_t stride) {
+    __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - n_oc));
+    __m128i   part[4] = {
+          _mm512_castsi512_si128(out), _mm512_extracti32x4_epi32(out, 1),
+          _mm512_extracti32x4_epi32(out, 2), _mm512_extracti32x4_epi32(out, 3)};
+    if (m == 4 && n_oc == 16 && stride == 16) {
+        _mm512_storeu_si512(to, out);
+        return;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < m; i++)
+        if (n_oc == 16)
+            _mm_storeu_si128((void *)(to + (size_t)i * stride), part[i]);
+        else
+            _mm_mask_storeu_epi8(to + (size_t)i * stride, mask, part[i]);
+}
+
+/* 16 output channels, split lanes. */
+INLINE void finish_narrow(const hawq_tile *t, __m512i acc[8][2], int n,
+                          void *y) {
+    __m512i bias = _mm512_load_si512(t->bias), sum[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) sum[i] = joined(acc[i][0], acc[i][1], bias);
+    if (t->raw) {
+        int32_t  *to = y;
+        __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - t->n_oc));
+#pragma GCC unroll 8
+        for (int i = 0; i < n; i++, to += t->y_stride)
+            _mm512_mask_storeu_epi32(to, mask, sum[i]);
+        return;
+    }
+    scale    s = scale_load(t, 0);
+    bounds   k = bounds_of(t->zero, t->low, t->high);
+    uint8_t *to = y;
+#pragma GCC unroll 2
+    for (int i = 0; i < n; i += 4) {
+        int     last = n - 1;
+        __m512i out = narrow_in_order(
+            scaled(sum[i], s), scaled(sum[i + 1 < last ? i + 1 : last], s),
+            scaled(sum[i + 2 < last ? i + 2 : last], s),
+            scaled(sum[i + 3 < last ? i + 3 : last], s), k);
+        store_quarters(to, out, n - i < 4 ? n - i : 4, t->n_oc, t->y_stride);
+        to += 4 * t->y_stride;
+    }
+}
+
+INLINE void tile(const hawq_tile *t, const int8_t *w,
+                 const uint8_t *const *pixel, void *y, int n, int split) {
+    __m512i        acc[8][2];
+    const uint8_t *p[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) {
+        p[i] = pixel[i];
+        acc[i][0] =
+            split == 1 ? _mm512_load_si512(t->bias) : _mm512_setzero_si512();
+        acc[i][1] = split == 1 ? _mm512_load_si512(t->bias + 16)
+                               : _mm512_setzero_si512();
+    }
+    accumulate(t, w, p, acc, n, split);
+    if (split == 1)
+        finish_wide(t, acc, n, y);
+    else
+        finish_narrow(t, acc, n, y);
+}
+
+#define TILE(name, n, split)                                                   \
+    static void name(const hawq_tile *t, const int8_t *w,                      \
+                     const uint8_t *const *pixel, void *y) {                   \
+        tile(t, w, pixel, y, n, split);                                        \
+    }
+#define TILES(name, split)                                                     \
+    TILE(name##1, 1, split)                                                    \
+    TILE(name##2, 2, split)                                                    \
+    TILE(name##3, 3, split)                                                    \
+    TILE(name##4, 4, split)                                                    \
+    TILE(name##5, 5, split)                                                    \
+    TILE(name##6, 6, split)                                                    \
+    TILE(name##7, 7, split)                                                    \
+    TILE(name##8, 8, split)                                                    \
+    static hawq_tile_function *const name##s[8] = {name##1, name##2, name##3,  \
+                                                   name##4, name##5, name##6,  \
+                                                   name##7, name##8};
+TILES(wide, 1)
+TILES(slim, 2)
+
+static const hawq_tile_kind wide_kind = {
+    {"w8_8x32c4_avx512vnni", "w4_8x32c4_avx512vnni", "w2_8x32c4_avx512vnni"},
+    16,
+    4,
+    1,
+    1,
+    8,
+    wides};
+static const hawq_tile_kind slim_kind = {
+    {"w8_8x16c8_avx512vnni", "w4_8x16c8_avx512vnni", "w2_8x16c8_avx512vnni"},
+    16,
+    4,
+    2,
+    1,
+    8,
+    slims};
+
+static const hawq_tile_kind *kind(int weight_bits, int rest) {
+    (void)weight_bits;
+    return rest > 16 ? &wide_kind : &slim_kind;
+}
+
+/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
+static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+    const __m512i nibbles = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+    const __m512i crumbs = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
+    const __m512i table = bits == 4 ? nibbles : crumbs;
+    const __m512i mask = _mm512_set1_epi8(bits == 4 ? 15 : 3);
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i v = _mm512_loadu_si512(from + i);
+        for (int at = 0; at < 8; at += bits, to += 64) {
+            __m512i index = _mm512_and_si512(
+                _mm512_srl_epi16(v, _mm_cvtsi32_si128(at)), mask);
+            _mm512_storeu_si512(to, _mm512_shuffle_epi8(table, index));
+        }
+    }
+}
+
+/* --- depthwise ---------------------------------------------------------- */
+
+/* Interleaves four kernel rows of every column: columns[ix][quad][vector]. */
+static void interleave(const hawq_depthwise_row *r, int quads, uint8_t *to) {
+    for (int ix = 0; ix < r->width; ix++)
+        for (int q = 0; q < quads; q++, to += 256) {
+            const uint8_t *p = r->x + (size_t)ix * (size_t)r->c +
+                               (size_t)(4 * q) * r->row_bytes;
+            __m512i v[4];
+            for (int j = 0; j < 4; j++, p += r->row_bytes)
+                v[j] = 4 * q + j < r->kh ? _mm512_loadu_si512(p)
+                                         : _mm512_setzero_si512();
+            __m512i ab0 = _mm512_unpacklo_epi8(v[0], v[1]);
+            __m512i ab1 = _mm512_unpackhi_epi8(v[0], v[1]);
+            __m512i cd0 = _mm512_unpacklo_epi8(v[2], v[3]);
+            __m512i cd1 = _mm512_unpackhi_epi8(v[2], v[3]);
+            _mm512_store_si512(to, _mm512_unpacklo_epi16(ab0, cd0));
+            _mm512_store_si512(to + 64, _mm512_unpackhi_epi16(ab0, cd0));
+            _mm512_store_si512(to + 128, _mm512_unpacklo_epi16(ab1, cd1));
+            _mm512_store_si512(to + 192, _mm512_unpackhi_epi16(ab1, cd1));
+        }
+}
+
+/* Accumulators in depthwise order to channel order. */
+static void store_raw(int32_t *to, const __m512i acc[4], int n) {
+    _Alignas(64) int32_t in[64];
+    for (int i = 0; i < 4; i++) _mm512_store_si512(in + 16 * i, acc[i]);
+    for (int c = 0; c < n; c++)
+        to[c] = in[c % 16 / 4 * 16 + c / 16 * 4 + c % 4];
+}
+
+/* One row of outputs from interleaved columns; kw and quads are constants where
+ * that pays. */
+INLINE void depthwise_outputs(const hawq_tile *t, const int8_t *w,
+                              const hawq_depthwise_row *r, void *y,
+                              const uint8_t *columns, int kw, int quads) {
+    scale s[4];
+    for (int i = 0; i < 4; i++) s[i] = scale_load(t, 16 * i);
+    bounds k = bounds_of(t->zero, t->low, t->high);
+    size_t column = (size_t)quads * 256;
+    for (int ox = 0; ox < r->ow; ox += r->pixels) {
+        const uint8_t *x = columns + (size_t)(ox * r->stride_w) * column;
+        int            rest = (r->ow - ox) * r->c;
+        int            n = rest < t->n_oc ? rest : t->n_oc;
+        __m512i        acc[4];
+        for (int i = 0; i < 4; i++)
+            acc[i] = _mm512_load_si512(t->bias + 16 * i);
+        for (int kx = 0; kx < kw; kx++, x += (size_t)r->step_w * column)
+            for (int q = 0; q < quads; q++)
+                for (int i = 0; i < 4; i++)
+                    dot(&acc[i], _mm512_load_si512(x + q * 256 + i * 64),
+                        _mm512_loadu_si512(w + (kx * quads + q) * 256 +
+                                           i * 64));
+        size_t at = (size_t)ox * t->y_stride;
+        if (t->raw) {
+            store_raw((int32_t *)y + at, acc, n);
+            continue;
+        }
+        __m512i out = narrow(scaled(acc[0], s[0]), scaled(acc[1], s[1]),
+                             scaled(acc[2], s[2]), scaled(acc[3], s[3]), k);
+        if (n == 64)
+            _mm512_storeu_si512((uint8_t *)y + at, out);
+        else
+            _mm512_mask_storeu_epi8((uint8_t *)y + at, ~0ull >> (64 - n), out);
+    }
+}
+
+static void depthwise(const hawq_tile *t, const int8_t *w,
+                      const hawq_depthwise_row *r, void *y, void *columns) {
+    int quads = (r->kh + 3) / 4;
+    interleave(r, quads, columns);
+    if (r->kw == 3 && quads == 1)
+        depthwise_outputs(t, w, r, y, columns, 3, 1);
+    else
+        depthwise_outputs(t, w, r, y, columns, r->kw, quads);
+}
+
+static const hawq_tiled isa = {
+    .kind = kind,
+    .expand = expand,
+    .depthwise_names = {"w8_depthwise64_avx512vnni",
+                        "w4_depthwise64_avx512vnni",
+                        "w2_depthwise64_avx512vnni"},
+    .depthwise_lanes = 16,
+    .depthwise_per = 4,
+    .depthwise = depthwise,
+};
+
+/* --- slots -------------------------------------------------------------- */
+
+static size_t conv_packed_bytes(const hawq_conv *v) {
+    return hawq_tiled_packed_bytes(&isa, v);
+}
+
+static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
+                      void *packed) {
+    hawq_tiled_pack(&isa, v, canonical, packed);
+}
+
+static size_t conv_scratch_bytes(const hawq_conv *v) {
+    return hawq_tiled_scratch_bytes(&isa, v);
+}
+
+static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
+                 const uint8_t *x, uint8_t *y, void *scratch) {
+    hawq_tiled_conv(&isa, v, packed, q, q->bias, x, y, scratch);
+}
+
+static void conv_s32(const hawq_conv *v, const void *packed,
+                     const int32_t *bias, const uint8_t *x, int32_t *y,
+                     void *scratch) {
+    hawq_tiled_conv(&isa, v, packed, NULL, bias, x, y, scratch);
+}
+
+static const char *conv_name(const hawq_conv *v) {
+    return hawq_tiled_name(&isa, v);
+}
+
+/* a ma + b mb + (2^(t-1) - za ma - zb mb), all shifted by t. The constant part
+ * is one number: sums stay far below 2^31 either way. */
+static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
+                uint8_t *y) {
+    const __m512i factors = _mm512_set1_epi32(
+        (int32_t)((uint32_t)(uint16_t)v->mb << 16 | (uint16_t)v->ma));
+    const __m512i constant = _mm512_set1_epi32(((int32_t)1 << (v->shift - 1)) -
+                                               v->za * v->ma - v->zb * v->mb);
+    const __m128i shift = _mm_cvtsi32_si128(v->shift);
+    const __m512i none = _mm512_setzero_si512();
+    const bounds  k = bounds_of(v->zero, v->low, v->high);
+    for (size_t i = 0; i < v->n; i += 64) {
+        size_t    rest = v->n - i;
+        __mmask64 mask = rest >= 64 ? ~0ull : ~0ull >> (64 - rest);
+        __m512i   p = _mm512_maskz_loadu_epi8(mask, a + i);
+        __m512i   q = _mm512_maskz_loadu_epi8(mask, b + i);
+        __m512i   lo = _mm512_unpacklo_epi8(p, q);
+        __m512i   hi = _mm512_unpackhi_epi8(p, q);
+        __m512i   r[4] = {
+              _mm512_unpacklo_epi8(lo, none), _mm512_unpackhi_epi8(lo, none),
+              _mm512_unpacklo_epi8(hi, none), _mm512_unpackhi_epi8(hi, none)};
+        for (int j = 0; j < 4; j++)
+            r[j] = _mm512_sra_epi32(
+                _mm512_add_epi32(_mm512_madd_epi16(r[j], factors), constant),
+                shift);
+        __m512i out = narrow(r[0], r[1], r[2], r[3], k);
+        if (rest >= 64)
+            _mm512_storeu_si512(y + i, out);
+        else
+            _mm512_mask_storeu_epi8(y + i, mask, out);
+    }
+}
+
+static void max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
+    hawq_kernels_ref.max_pool(v, x, y);
+}
+
+/* Sums of n (1 .. 64) channels over rows y0 .. y1 - 1, columns x0 .. x1 - 1. */
+static void window_sums(const hawq_pool *v, const uint8_t *x, int y0, int y1,
+                        int x0, int x1, int n, __m512i sum[4]) {
+    __mmask64 mask = ~0ull >> (64 - n);
+    for (int i = 0; i < 4; i++) sum[i] = _mm512_setzero_si512();
+    for (int iy = y0; iy < y1; iy++)
+        for (int ix = x0; ix < x1; ix++) {
+            const uint8_t *p = x + ((size_t)iy * v->w + ix) * v->c;
+            __m512i        q = _mm512_maskz_loadu_epi8(mask, p);
+            sum[0] = _mm512_add_epi32(
+                sum[0], _mm512_cvtepu8_epi32(_mm512_castsi512_si128(q)));
+            sum[1] = _mm512_add_epi32(
+                sum[1], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 1)));
+            sum[2] = _mm512_add_epi32(
+                sum[2], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 2)));
+            sum[3] = _mm512_add_epi32(
+                sum[3], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 3)));
+        }
+}
+
+static int at_least(int v, int low) {
+    return v > low ? v : low;
+}
+
+static int at_most(int v, int high) {
+    return v < high ? v : high;
+}
+
+/* A factor of 0 turns a window without elements into the zero point. */
+static scale scale_of_count(const hawq_requant *q, int n) {
+    int t = n ? q->shift[n - 1] : 1;
+    return (scale){.multiplier =
+                       _mm512_set1_epi32(n ? q->multiplier[n - 1] : 0),
+                   .odd = _mm512_set1_epi32(n ? q->multiplier[n - 1] : 0),
+                   .pre = _mm512_set1_epi32(n ? q->pre[n - 1] : 0),
+                   .half = _mm512_set1_epi32((int32_t)1 << (t - 1)),
+                   .shift = _mm512_set1_epi32(t)};
+}
+
+static void average_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
+    const hawq_requant *q = &v->requant;
+    const bounds        k = bounds_of(q->zero, q->low, q->high);
+    for (int o = 0; o < v->oh * v->ow; o++) {
+        int     iy = o / v->ow * v->stride_h - v->pad_top;
+        int     ix = o % v->ow * v->stride_w - v->pad_left;
+        int     y0 = at_least(iy, 0), y1 = at_most(iy + v->kh, v->h);
+        int     x0 = at_least(ix, 0), x1 = at_most(ix + v->kw, v->w);
+        int     inside = y1 > y0 && x1 > x0 ? (y1 - y0) * (x1 - x0) : 0;
+        scale   s = scale_of_count(q, v->count_pad ? v->kh * v->kw : inside);
+        __m512i zeros = _mm512_set1_epi32(inside * v->zero_in), sum[4];
+        for (int c = 0; c < v->c; c += 64) {
+            int n = at_most(v->c - c, 64);
+            window_sums(v, x + c, y0, y1, x0, x1, n, sum);
+            for (int i = 0; i < 4; i++)
+                sum[i] = scaled(_mm512_sub_epi32(sum[i], zeros), s);
+            __m512i out = narrow_in_order(sum[0], sum[1], sum[2], sum[3], k);
+            _mm512_mask_storeu_epi8(y + (size_t)o * v->c + c, ~0ull >> (64 - n),
+                                    out);
+        }
+    }
+}
+
+/* max and min return their second operand when the first is NaN, as ref. */
+static void quantize(size_t n, const float *x, float inverse_scale,
+                     uint8_t zero, uint8_t low, uint8_t high, uint8_t *y) {
+    const __m512  factor = _mm512_set1_ps(inverse_scale);
+    const __m512  least = _mm512_set1_ps(-512.0f);
+    const __m512  most = _mm512_set1_ps(512.0f);
+    const __m512i offset = _mm512_set1_epi32(zero);
+    const __m512i bottom = _mm512_set1_epi32(low);
+    const __m512i top = _mm512_set1_epi32(high);
+    for (size_t i = 0; i < n; i += 16) {
+        size_t    rest = n - i;
+        __mmask16 mask =
+            (__mmask16)(rest >= 16 ? 0xFFFF : 0xFFFF >> (16 - rest));
+        __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
+        v = _mm512_min_ps(_mm512_max_ps(v, least), most);
+        __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), offset);
+        q = _mm512_min_epi32(_mm512_max_epi32(q, bottom), top);
+        _mm_mask_storeu_epi8(y + i, mask, _mm512_cvtepi32_epi8(q));
+    }
+}
+
+static void move(size_t n, const int32_t *map, uint8_t fill,
+                 const uint8_t table[256], const uint8_t *x, uint8_t *y) {
+    hawq_kernels_ref.move(n, map, fill, table, x, y);
+}
+
+const hawq_kernels hawq_kernels_avx512vnni = {
+    .name = "avx512vnni",
+    .usable = usable,
+    .conv_packed_bytes = conv_packed_bytes,
+    .conv_pack = conv_pack,
+    .conv_scratch_bytes = conv_scratch_bytes,
+    .conv = conv,
+    .conv_s32 = conv_s32,
+    .conv_name = conv_name,
+    .add = add,
+    .max_pool = max_pool,
+    .average_pool = average_pool,
+    .quantize = quantize,
+    .move = move,
+};
+#endif

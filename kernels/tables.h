@@ -1,0 +1,14 @@
+/* tables.h -- the tables themselves, for select.c and for tables that take a
+ * slot from ref.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_TABLES_H
+#define HAWQ_TABLES_H
+#include "kernels/kernel.h"
+
+extern const hawq_kernels hawq_kernels_ref; /* ref.c */
+#if defined(__x86_64__)
+extern const hawq_kernels hawq_kernels_avx2;       /* avx2.c */
+extern const hawq_kernels hawq_kernels_avx512vnni; /* avx512vnni.c */
+#endif
+
+#endif

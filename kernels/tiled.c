@@ -1,0 +1,428 @@
+/* tiled.c -- see tiled.h. Geometry, packing and loops; no intrinsics.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/tiled.h"
+
+#include "kernels/arith.h"
+
+#include <string.h>
+
+static size_t up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+static bool depthwise(const hawq_conv *v) {
+    return v->groups > 1 && v->groups == v->c && v->oc == v->c;
+}
+
+/* A run is a kernel row, unless groups or dilation tear it apart. */
+static bool whole_rows(const hawq_conv *v) {
+    return v->groups == 1 && (v->dilation_w == 1 || v->kw == 1);
+}
+
+static int n_runs(const hawq_conv *v) {
+    return whole_rows(v) ? v->kh : v->kh * v->kw;
+}
+
+static int run_values(const hawq_conv *v) {
+    return whole_rows(v) ? v->kw * v->c : v->c / v->groups;
+}
+
+static int tile_oc(const hawq_tile_kind *kind) {
+    return 2 * kind->lanes / kind->split;
+}
+
+static int step_values(const hawq_tile_kind *kind) {
+    return kind->per * kind->split;
+}
+
+static size_t run_padded(const hawq_conv *v, const hawq_tile_kind *kind) {
+    return up((size_t)run_values(v), (size_t)step_values(kind));
+}
+
+/* Weights of a panel, and bytes of a panel of n weights. */
+static size_t panel_values(const hawq_conv *v, const hawq_tile_kind *kind) {
+    return (size_t)tile_oc(kind) * (size_t)n_runs(v) * run_padded(v, kind);
+}
+
+static size_t panel_bytes(size_t n, int bits) {
+    return up(hawq_packed_bytes(n, bits), 64);
+}
+
+/* Rows and columns of the image that any window touches, padding included. */
+static int padded_h(const hawq_conv *v) {
+    return (v->oh - 1) * v->stride_h + (v->kh - 1) * v->dilation_h + 1;
+}
+
+static int padded_w(const hawq_conv *v) {
+    return (v->ow - 1) * v->stride_w + (v->kw - 1) * v->dilation_w + 1;
+}
+
+static int x_bytes(const hawq_tiled *isa, const hawq_conv *v) {
+    return depthwise(v) ? 1 : isa->kind(v->weight_bits, v->oc)->x_bytes;
+}
+
+/* Channels of a depthwise tile, and the pixels that share it. */
+static int depthwise_block(const hawq_tiled *isa) {
+    return 4 * isa->depthwise_lanes;
+}
+
+static int depthwise_pixels(const hawq_tiled *isa, const hawq_conv *v) {
+    int n = depthwise_block(isa) / v->c;
+    return v->stride_w == 1 && n > 1 ? n : 1;
+}
+
+static size_t depthwise_values(const hawq_tiled *isa, const hawq_conv *v) {
+    size_t quads = up((size_t)v->kh, (size_t)isa->depthwise_per);
+    return (size_t)depthwise_block(isa) * quads * (size_t)v->kw;
+}
+
+/* Must the image be copied? Not if nothing is padded and nothing is read past
+ * a window. */
+static bool copied(const hawq_tiled *isa, const hawq_conv *v) {
+    bool inside = v->pad_top == 0 && v->pad_left == 0 && padded_h(v) <= v->h &&
+                  padded_w(v) <= v->w;
+    if (!inside || x_bytes(isa, v) != 1) return true;
+    if (depthwise(v)) return v->c % depthwise_block(isa) != 0;
+    int group_oc = v->oc / v->groups;
+    for (int at = 0; at < group_oc;) {
+        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        if (run_values(v) % step_values(kind)) return true;
+        at += tile_oc(kind);
+    }
+    return false;
+}
+
+static size_t copy_bytes(const hawq_tiled *isa, const hawq_conv *v) {
+    if (!copied(isa, v)) return 0;
+    return up((size_t)padded_h(v) * (size_t)padded_w(v) * (size_t)v->c *
+                      (size_t)x_bytes(isa, v) +
+                  HAWQ_TILE_SLACK,
+              64);
+}
+
+static size_t expanded_bytes(const hawq_tiled *isa, const hawq_conv *v) {
+    if (v->weight_bits == 8) return 0;
+    size_t largest = 0, n;
+    if (depthwise(v)) return up(depthwise_values(isa, v), 256);
+    int group_oc = v->oc / v->groups;
+    for (int at = 0; at < group_oc;) {
+        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        n = up(panel_values(v, kind), 256);
+        largest = n > largest ? n : largest;
+        at += tile_oc(kind);
+    }
+    return largest;
+}
+
+static size_t runs_bytes(const hawq_conv *v) {
+    return depthwise(v) ? 0 : (size_t)n_runs(v) * sizeof(int32_t);
+}
+
+size_t hawq_tiled_scratch_bytes(const hawq_tiled *isa, const hawq_conv *v) {
+    size_t columns = 0;
+    if (depthwise(v))
+        columns = (size_t)padded_w(v) * (size_t)depthwise_block(isa) *
+                  up((size_t)v->kh, (size_t)isa->depthwise_per) * 4 /
+                  (size_t)isa->depthwise_per;
+    return copy_bytes(isa, v) + expanded_bytes(isa, v) + columns +
+           runs_bytes(v);
+}
+
+size_t hawq_tiled_packed_bytes(const hawq_tiled *isa, const hawq_conv *v) {
+    size_t sum = 0;
+    if (depthwise(v)) {
+        size_t blocks = up((size_t)v->c, (size_t)depthwise_block(isa)) /
+                        (size_t)depthwise_block(isa);
+        return blocks * panel_bytes(depthwise_values(isa, v), v->weight_bits);
+    }
+    int group_oc = v->oc / v->groups;
+    for (int at = 0; at < group_oc;) {
+        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        sum += panel_bytes(panel_values(v, kind), v->weight_bits);
+        at += tile_oc(kind);
+    }
+    return sum * (size_t)v->groups;
+}
+
+/* Value i of a panel, in the grouped order of tiled.h. */
+static void panel_put(uint8_t *panel, size_t i, int bits, int8_t value) {
+    size_t per_byte = 8 / (size_t)bits, group = i / (64 * per_byte);
+    size_t within = i % (64 * per_byte);
+    hawq_pack(panel, (group * 64 + within % 64) * per_byte + within / 64, bits,
+              value);
+}
+
+/* The panel of n output channels from oc0 on. */
+static void pack_panel(const hawq_conv *v, const hawq_tile_kind *kind,
+                       const uint8_t *canonical, int oc0, int n,
+                       uint8_t *panel) {
+    size_t run = (size_t)run_values(v), padded = run_padded(v, kind);
+    size_t row = run * (size_t)n_runs(v), at = 0;
+    size_t step = (size_t)step_values(kind);
+    size_t steps = padded / step * (size_t)n_runs(v);
+    for (size_t s = 0; s < steps; s++)
+        for (int i = 0; i < 2 * kind->lanes; i++) {
+            int    oc = i / kind->split;
+            size_t k = s * step + (size_t)(i % kind->split * kind->per);
+            for (int j = 0; j < kind->per; j++, k++, at++) {
+                if (oc >= n || k % padded >= run) continue;
+                size_t from = (size_t)(oc0 + oc) * row + k / padded * run;
+                panel_put(
+                    panel, at, v->weight_bits,
+                    hawq_unpack(canonical, from + k % padded, v->weight_bits));
+            }
+        }
+}
+
+/* Accumulator i of a depthwise tile belongs to this channel: the order that
+ * interleaving bytes and then words within 128 bits leads to. */
+static int depthwise_channel(const hawq_tiled *isa, int i) {
+    int vector = i / isa->depthwise_lanes, lane = i % isa->depthwise_lanes;
+    return lane / 4 * 16 + vector * 4 + lane % 4;
+}
+
+/* Channels c0 .. c0 + n - 1, of which c exist; the rest repeats them, since it
+ * holds further pixels. panel[kx][quad of rows][vector][lane][row]. */
+static void pack_depthwise(const hawq_tiled *isa, const hawq_conv *v,
+                           const uint8_t *canonical, int c0, int n,
+                           uint8_t *panel) {
+    int    per = isa->depthwise_per;
+    int    rows = (int)up((size_t)v->kh, (size_t)per);
+    size_t at = 0;
+    for (int kx = 0; kx < v->kw; kx++)
+        for (int ky0 = 0; ky0 < rows; ky0 += per)
+            for (int i = 0; i < depthwise_block(isa); i++)
+                for (int ky = ky0; ky < ky0 + per; ky++, at++) {
+                    int c = depthwise_channel(isa, i);
+                    if (c >= n || ky >= v->kh) continue;
+                    int from = ((c0 + c) % v->c * v->kh + ky) * v->kw + kx;
+                    panel_put(
+                        panel, at, v->weight_bits,
+                        hawq_unpack(canonical, (size_t)from, v->weight_bits));
+                }
+}
+
+/* Lanes in use from channel c0 on. */
+static int depthwise_valid(const hawq_tiled *isa, const hawq_conv *v, int c0) {
+    int block = depthwise_block(isa), pixels = depthwise_pixels(isa, v);
+    int rest = pixels > 1 ? pixels * v->c : v->c - c0;
+    return rest < block ? rest : block;
+}
+
+void hawq_tiled_pack(const hawq_tiled *isa, const hawq_conv *v,
+                     const uint8_t *canonical, uint8_t *packed) {
+    memset(packed, 0, hawq_tiled_packed_bytes(isa, v));
+    if (depthwise(v)) {
+        size_t size = panel_bytes(depthwise_values(isa, v), v->weight_bits);
+        for (int c0 = 0; c0 < v->c; c0 += depthwise_block(isa), packed += size)
+            pack_depthwise(isa, v, canonical, c0, depthwise_valid(isa, v, c0),
+                           packed);
+        return;
+    }
+    int group_oc = v->oc / v->groups;
+    for (int g = 0; g < v->groups; g++)
+        for (int at = 0; at < group_oc;) {
+            int                   rest = group_oc - at;
+            const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
+            int n = rest < tile_oc(kind) ? rest : tile_oc(kind);
+            pack_panel(v, kind, canonical, g * group_oc + at, n, packed);
+            packed += panel_bytes(panel_values(v, kind), v->weight_bits);
+            at += n;
+        }
+}
+
+/* n values of x, as bytes or widened to 16 bits. */
+static void copy_values(const uint8_t *x, size_t n, int bytes, uint8_t *to) {
+    if (bytes == 1) {
+        memcpy(to, x, n);
+        return;
+    }
+    uint16_t *wide = (uint16_t *)(void *)to;
+    for (size_t i = 0; i < n; i++) wide[i] = x[i];
+}
+
+static void fill_values(uint8_t value, size_t n, int bytes, uint8_t *to) {
+    if (bytes == 1) {
+        memset(to, value, n);
+        return;
+    }
+    uint16_t *wide = (uint16_t *)(void *)to;
+    for (size_t i = 0; i < n; i++) wide[i] = value;
+}
+
+/* The image with its padding: (padded_h, padded_w, c). */
+static void copy_padded(const hawq_tiled *isa, const hawq_conv *v,
+                        const uint8_t *x, uint8_t *to) {
+    int    bytes = x_bytes(isa, v), width = padded_w(v);
+    size_t c = (size_t)v->c, size = c * (size_t)bytes;
+    int    left = v->pad_left < width ? v->pad_left : width;
+    int    inside = width - left < v->w ? width - left : v->w;
+    int    right = width - left - inside;
+    for (int row = 0; row < padded_h(v); row++) {
+        int y = row - v->pad_top;
+        if (y < 0 || y >= v->h) {
+            fill_values(v->zero, (size_t)width * c, bytes, to);
+        } else {
+            uint8_t *p = to;
+            fill_values(v->zero, (size_t)left * c, bytes, p);
+            p += (size_t)left * size;
+            copy_values(x + (size_t)y * v->w * c, (size_t)inside * c, bytes, p);
+            p += (size_t)inside * size;
+            fill_values(v->zero, (size_t)right * c, bytes, p);
+        }
+        to += (size_t)width * size;
+    }
+    memset(to, 0, HAWQ_TILE_SLACK);
+}
+
+static void set_lane(hawq_tile *t, int lane, int c, const hawq_requant *q,
+                     const int32_t *bias) {
+    t->bias[lane] = bias[c];
+    if (!q) return;
+    t->multiplier[lane] = q->multiplier[c];
+    t->pre[lane] = q->pre[c];
+    t->shift[lane] = q->shift[c];
+    t->half[lane] = (int32_t)1 << (q->shift[c] - 1);
+}
+
+/* Everything but the lanes' parameters, which are made neutral. */
+static void tile_init(hawq_tile *t, const hawq_conv *v, const hawq_requant *q) {
+    *t = (hawq_tile){.y_stride = (size_t)v->oc, .raw = q == NULL};
+    if (q) {
+        t->zero = q->zero;
+        t->low = q->low;
+        t->high = q->high;
+    }
+}
+
+/* All pixels of one panel. x is at the group's first channel. */
+static void run_panel(const hawq_conv *v, const hawq_tile_kind *kind,
+                      const hawq_tile *t, const int8_t *panel, const uint8_t *x,
+                      size_t row_bytes, uint8_t *y) {
+    size_t step = (size_t)v->stride_w * (size_t)v->c * (size_t)kind->x_bytes;
+    size_t y_bytes = t->y_stride * (t->raw ? sizeof(int32_t) : 1);
+    int    n = v->oh * v->ow, groups = (n + kind->pixels - 1) / kind->pixels;
+    int    ox = 0, done = 0;
+    const uint8_t *row = x, *p = x;
+    for (int g = 1; g <= groups; g++) {
+        const uint8_t *pixel[HAWQ_TILE_PX];
+        int            until = (int)((int64_t)n * g / groups), m = until - done;
+        for (int i = 0; i < m; i++) {
+            pixel[i] = p;
+            p += step;
+            if (++ox == v->ow) {
+                ox = 0;
+                p = row += (size_t)v->stride_h * row_bytes;
+            }
+        }
+        kind->functions[m - 1](t, panel, pixel, y);
+        y += (size_t)m * y_bytes;
+        done = until;
+    }
+}
+
+/* Byte offsets of the runs of a window. */
+static void list_runs(const hawq_conv *v, int bytes, size_t row_bytes,
+                      int32_t *run_at) {
+    int taps = whole_rows(v) ? 1 : v->kw;
+    for (int ky = 0; ky < v->kh; ky++)
+        for (int kx = 0; kx < taps; kx++)
+            *run_at++ = (int32_t)((size_t)(ky * v->dilation_h) * row_bytes +
+                                  (size_t)(kx * v->dilation_w * v->c * bytes));
+}
+
+static void run_tiles(const hawq_tiled *isa, const hawq_conv *v,
+                      const uint8_t *packed, const hawq_requant *q,
+                      const int32_t *bias, const uint8_t *x, size_t row_bytes,
+                      uint8_t *y, int8_t *expanded, int32_t *run_at) {
+    hawq_tile t;
+    int       group_oc = v->oc / v->groups, group_c = v->c / v->groups;
+    int       bytes = x_bytes(isa, v);
+    list_runs(v, bytes, row_bytes, run_at);
+    for (int oc = 0; oc < v->oc; oc += t.n_oc) {
+        int                   rest = group_oc - oc % group_oc;
+        const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
+        size_t                n = panel_values(v, kind);
+        size_t                size = panel_bytes(n, v->weight_bits);
+        const int8_t         *panel = (const int8_t *)packed;
+        if (v->weight_bits < 8) {
+            isa->expand(v->weight_bits, size, packed, expanded);
+            panel = expanded;
+        }
+        tile_init(&t, v, q);
+        t.run_at = run_at;
+        t.n_runs = n_runs(v);
+        t.run_bytes = (int)run_padded(v, kind) * bytes;
+        t.n_oc = rest < tile_oc(kind) ? rest : tile_oc(kind);
+        for (int i = 0; i < t.n_oc; i++) set_lane(&t, i, oc + i, q, bias);
+        run_panel(v, kind, &t, panel, x + oc / group_oc * group_c * bytes,
+                  row_bytes, y + (size_t)oc * (q ? 1 : sizeof(int32_t)));
+        packed += size;
+    }
+}
+
+static void run_depthwise(const hawq_tiled *isa, const hawq_conv *v,
+                          const uint8_t *packed, const hawq_requant *q,
+                          const int32_t *bias, const uint8_t *x,
+                          size_t row_bytes, uint8_t *y, int8_t *expanded,
+                          void *columns) {
+    hawq_tile t;
+    int       block = depthwise_block(isa);
+    size_t    value = q ? 1 : sizeof(int32_t);
+    size_t    size = panel_bytes(depthwise_values(isa, v), v->weight_bits);
+    hawq_depthwise_row row = {.row_bytes = (size_t)v->dilation_h * row_bytes,
+                              .c = v->c,
+                              .width = padded_w(v),
+                              .kh = v->kh,
+                              .kw = v->kw,
+                              .step_w = v->dilation_w,
+                              .stride_w = v->stride_w,
+                              .ow = v->ow,
+                              .pixels = depthwise_pixels(isa, v)};
+    for (int c0 = 0; c0 < v->c; c0 += block, packed += size) {
+        const int8_t *panel = (const int8_t *)packed;
+        if (v->weight_bits < 8) {
+            isa->expand(v->weight_bits, size, packed, expanded);
+            panel = expanded;
+        }
+        tile_init(&t, v, q);
+        t.n_oc = depthwise_valid(isa, v, c0);
+        for (int i = 0; i < block; i++) {
+            int c = depthwise_channel(isa, i);
+            if (c < t.n_oc) set_lane(&t, i, (c0 + c) % v->c, q, bias);
+        }
+        for (int oy = 0; oy < v->oh; oy++) {
+            size_t at = (size_t)oy * (size_t)v->ow * (size_t)v->oc;
+            row.x = x + (size_t)(oy * v->stride_h) * row_bytes + c0;
+            isa->depthwise(&t, panel, &row, y + (at + (size_t)c0) * value,
+                           columns);
+        }
+    }
+}
+
+void hawq_tiled_conv(const hawq_tiled *isa, const hawq_conv *v,
+                     const uint8_t *packed, const hawq_requant *requant,
+                     const int32_t *bias, const uint8_t *x, void *y,
+                     uint8_t *scratch) {
+    size_t  pitch = (size_t)v->w;
+    int8_t *expanded = (int8_t *)scratch + copy_bytes(isa, v);
+    void   *after = expanded + expanded_bytes(isa, v);
+    if (copied(isa, v)) {
+        copy_padded(isa, v, x, scratch);
+        x = scratch;
+        pitch = (size_t)padded_w(v);
+    }
+    size_t row_bytes = pitch * (size_t)v->c * (size_t)x_bytes(isa, v);
+    if (depthwise(v))
+        run_depthwise(isa, v, packed, requant, bias, x, row_bytes, y, expanded,
+                      after);
+    else
+        run_tiles(isa, v, packed, requant, bias, x, row_bytes, y, expanded,
+                  (int32_t *)after);
+}
+
+const char *hawq_tiled_name(const hawq_tiled *isa, const hawq_conv *v) {
+    int at = v->weight_bits == 8 ? 0 : v->weight_bits == 4 ? 1 : 2;
+    if (depthwise(v)) return isa->depthwise_names[at];
+    return isa->kind(v->weight_bits, v->oc / v->groups)->names[at];
+}
