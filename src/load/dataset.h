@@ -1,8 +1,8 @@
 /* dataset.h -- labelled images, whole in memory, from one specification:
  *
- *     file.npz                 NumPy archive: x (float32, float64, uint8; C
- *                              order; first dimension = images) and y (labels
- *                              of any integer type, or float targets)
+ *     file.npz                 NumPy archive: x (floating or integer, C order,
+ *                              first dimension = images) and y (labels of any
+ *                              integer type, or float targets)
  *     idx:PREFIX               PREFIX-images-idx3-ubyte and
  *                              PREFIX-labels-idx1-ubyte, each plain or .gz
  *     cifar:FILE.bin[,FILE...] CIFAR-10 binary, 1 + 3072 bytes an image
@@ -30,6 +30,7 @@ typedef struct hawq_dataset_options {
 typedef struct hawq_dataset {
     hawq_arena arena;   /* owns everything below */
     size_t     n;       /* images */
+    size_t     first;   /* images of the data that were skipped before */
     hawq_shape item;    /* one image, without the batch dimension */
     real      *x;       /* n * elements of item */
     int64_t   *labels;  /* n, or NULL if the data has float targets */

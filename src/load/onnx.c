@@ -152,7 +152,9 @@ static hawq_status add_tensor(hawq_graph *g, const char *name,
 static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
     hawq_node_spec spec = node->spec;
     hawq_attr     *attr;
-    if (node->defect) return node_fail(&spec, HAWQ_EUNSUPPORTED, node->defect);
+    if (node->defect)
+        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s", spec.name,
+                         spec.op_type, node->defect);
     HAWQ_TAKE(attr, &g->arena, (size_t)spec.n_attr);
     for (int i = 0; i < spec.n_attr; i++)
         HAWQ_TRY(copy_attribute(&spec.attr[i], &g->arena, &attr[i]));
