@@ -144,21 +144,22 @@ static hawq_affine find_mse(const hawq_histogram *h, int bits) {
     return found;
 }
 
-/* Walks in from both ends, at each step from the one further out (relative to
- * its observed end), while at most 0.01 % of the values are cut. */
+/* Bins from `end` inwards (step +1 or -1) while what they hold is within the
+ * budget; returns the first one that stays. */
+static int cut(const hawq_histogram *h, int end, int step, uint64_t budget) {
+    while (end != HALF && end != HALF - 1 && h->count[end] <= budget) {
+        budget -= h->count[end];
+        end += step;
+    }
+    return end;
+}
+
 static hawq_affine find_percentile(const hawq_histogram *h, int bits) {
     uint64_t total = 0;
     for (int i = 0; i < HAWQ_BINS; i++) total += h->count[i];
-    uint64_t budget = total / 10000;
-    int      low = 0, high = HAWQ_BINS - 1;
-    for (;;) {
-        double left = h->min < 0 ? (low - HALF) * h->width / h->min : -1;
-        double right = h->max > 0 ? (high + 1 - HALF) * h->width / h->max : -1;
-        int   *end = left > right ? &low : &high;
-        if (h->count[*end] > budget || low >= HALF - 1 || high <= HALF) break;
-        budget -= h->count[*end];
-        *end += end == &low ? 1 : -1;
-    }
+    uint64_t budget = total / 10000 / (h->min < 0 && h->max > 0 ? 2 : 1);
+    int      low = cut(h, 0, 1, budget);
+    int      high = cut(h, HAWQ_BINS - 1, -1, budget);
     return hawq_affine_make(fmax(h->min, (low - HALF) * h->width),
                             fmin(h->max, (high + 1 - HALF) * h->width), bits);
 }

@@ -56,9 +56,10 @@ HAWQ_NODISCARD hawq_status hawq_calibrate(hawq_engine      *engine,
 hawq_affine hawq_affine_make(double low, double high, int bits);
 
 /* The map for what was observed, bits in 2 .. 8.
- * max: the whole interval; percentile: all but 0.01 % of the values, taken off
- * at the ends proportionally to them; mse: the ends whose squared error over
- * the histogram is least, searched in steps of 1 % of the observed ends. */
+ * max: the whole interval; percentile: all but 0.01 % of the values, half of
+ * them at either end (all at the one end that is not zero); mse: the ends whose
+ * squared error over the histogram is least, searched in steps of 1 % of the
+ * observed ends. */
 hawq_affine hawq_affine_find(const hawq_histogram *observed, int bits,
                              hawq_range method);
 
