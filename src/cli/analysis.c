@@ -1,0 +1,263 @@
+/* analysis.c -- preparing and running an analysis; the metrics themselves are
+ * in analysis_sample.c and analysis_study.c.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/analysis.h"
+
+#include "src/cli/analysis_parts.h"
+#include "src/graph/mm.h"
+#include "src/load/onnx.h"
+
+#include <string.h>
+
+static const char *const metric_name[HAWQ_METRICS] = {
+    "depth",        "sqnr",      "measured", "trace",
+    "gauss-newton", "quadratic", "cross",    "hybrid"};
+
+const char *hawq_metric_name(hawq_metric metric) {
+    return metric_name[metric];
+}
+
+double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
+                           int layer, int i) {
+    const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
+    bool                 sampled = a->trace[metric] != NULL;
+    return sampled ? hawq_search_value(e) : e->mean;
+}
+
+/* --- options ------------------------------------------------------------- */
+
+static hawq_status want(hawq_analysis *a, const char *name, size_t length) {
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (strlen(metric_name[m]) == length &&
+            memcmp(metric_name[m], name, length) == 0) {
+            if (a->ranking == HAWQ_METRICS) a->ranking = (hawq_metric)m;
+            a->wanted[m] = true;
+            return HAWQ_OK;
+        }
+    const char *text = hawq_arena_string_n(&a->arena, name, length);
+    if (!text) return HAWQ_ENOMEM;
+    const char *near = hawq_nearest(text, HAWQ_METRICS, metric_name);
+    return hawq_fail(HAWQ_EINVAL,
+                     "--metric: unknown metric '%s'%s%s%s; there are depth, "
+                     "sqnr, measured, trace, gauss-newton, quadratic, cross, "
+                     "hybrid",
+                     text, near ? " (did you mean '" : "", near ? near : "",
+                     near ? "'?)" : "");
+}
+
+static hawq_status read_metrics(hawq_analysis *a) {
+    a->ranking = HAWQ_METRICS;
+    for (const char *at = a->metrics;;) {
+        size_t length = strcspn(at, ",");
+        HAWQ_TRY(want(a, at, length));
+        if (!at[length]) break;
+        at += length + 1;
+    }
+    if (a->wanted[HAWQ_METRIC_HYBRID]) a->wanted[HAWQ_METRIC_MEASURED] = true;
+    return HAWQ_OK;
+}
+
+/* Widest first, each a width that the quantizer has, none twice. */
+static hawq_status sort_bits(hawq_analysis *a) {
+    for (int i = 0; i < a->bits.n; i++) {
+        hawq_quantizer how = {.bits = a->bits.item[i]};
+        HAWQ_TRY(hawq_quantizer_check(&how));
+        for (int j = i; j > 0 && a->bits.item[j - 1] <= a->bits.item[j]; j--) {
+            int swap = a->bits.item[j];
+            if (a->bits.item[j - 1] == swap)
+                return hawq_fail(HAWQ_EINVAL, "--bits: %d is given twice",
+                                 swap);
+            a->bits.item[j] = a->bits.item[j - 1];
+            a->bits.item[j - 1] = swap;
+        }
+    }
+    return HAWQ_OK;
+}
+
+/* --- preparing ----------------------------------------------------------- */
+
+static hawq_status load(hawq_analysis *a) {
+    HAWQ_TRY(hawq_onnx_load(a->model_path, 0, &a->graph));
+    if (a->graph->n_layers == 0)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "%s: no Conv, Gemm or MatMul with constant weights: "
+                         "there is nothing to quantize",
+                         a->model_path);
+    HAWQ_TRY(hawq_data_load(a->graph, &a->data));
+    if (a->data.n < 2)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has one image; at least 2 are needed to "
+                         "tell an error from a result");
+    if (a->loss == HAWQ_CROSS_ENTROPY && !a->data.labels)
+        return hawq_fail(HAWQ_EINVAL, "--loss cross-entropy needs labels, and "
+                                      "the data has none; use --loss "
+                                      "self-distillation");
+    return HAWQ_OK;
+}
+
+/* The engine, and the batch of all images with what the loss compares to: for
+ * self-distillation the float network's own outputs. */
+static hawq_status start_engine(hawq_analysis *a) {
+    HAWQ_TRY(hawq_threads_new(a->cli->threads, &a->threads));
+    HAWQ_TRY(hawq_engine_new(a->graph, a->threads, a->bits.n,
+                             (hawq_loss)a->loss, &a->engine));
+    a->batch = (hawq_batch){a->data.n, a->data.x, a->data.labels, NULL};
+    if (a->loss == HAWQ_MSE) a->batch.targets = a->data.targets;
+    if (a->loss == HAWQ_SELF_DISTILLATION) {
+        real *targets;
+        HAWQ_TAKE(targets, &a->arena,
+                  a->data.n * hawq_per_image(a->graph, a->graph->output));
+        hawq_engine_forward(a->engine, &a->batch, targets, NULL, NULL);
+        a->batch.targets = targets;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status quantize(hawq_analysis *a) {
+    HAWQ_TAKE(a->candidate, &a->arena,
+              (size_t)a->graph->n_layers * (size_t)a->bits.n);
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        const hawq_layer *layer = &a->graph->layer[l];
+        real             *dw; /* the layer's candidates, one row each */
+        HAWQ_TAKE(dw, &a->arena, (size_t)a->bits.n * layer->weight->n);
+        for (int i = 0; i < a->bits.n; i++) {
+            hawq_candidate *c = &a->candidate[l * a->bits.n + i];
+            hawq_quantizer  how = {.bits = a->bits.item[i],
+                                   .range = (hawq_range)a->range};
+            c->dw = dw + (size_t)i * layer->weight->n;
+            HAWQ_TAKE(c->scale, &a->arena, layer->channels);
+            HAWQ_TAKE(c->error, &a->arena, layer->channels);
+            hawq_quant_scales(layer, &how, c->scale);
+            hawq_quant_error(layer, how.bits, c->scale, c->dw, c->error);
+        }
+    }
+    return HAWQ_OK;
+}
+
+/* At least eight batches, so that their spread tells the error. */
+static hawq_status start_study(hawq_analysis *a) {
+    size_t images =
+        (size_t)a->images < a->data.n ? (size_t)a->images : a->data.n;
+    size_t batch = images / 8 > 0 ? images / 8 : 1;
+    if (batch > (size_t)a->batch_size) batch = (size_t)a->batch_size;
+    a->study = (hawq_study){.graph = a->graph,
+                            .engine = a->engine,
+                            .data = a->batch,
+                            .batch_size = batch,
+                            .arena = &a->arena};
+    a->study.data.n = images;
+    return hawq_study_init(&a->study);
+}
+
+static hawq_status take_results(hawq_analysis *a) {
+    size_t layers = (size_t)a->graph->n_layers;
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        HAWQ_TAKE(a->rise[m], &a->arena, layers * (size_t)a->bits.n);
+    HAWQ_TAKE(a->trace[HAWQ_METRIC_TRACE], &a->arena, layers);
+    HAWQ_TAKE(a->trace[HAWQ_METRIC_GAUSS_NEWTON], &a->arena, layers);
+    return HAWQ_OK;
+}
+
+/* Everything a sample depends on beyond model, data, loss and seed. */
+static hawq_status describe_sampling(hawq_analysis *a) {
+    const char *bits = "";
+    for (int i = 0; i < a->bits.n && bits; i++)
+        bits = hawq_arena_format(&a->arena, "%s%s%d", bits, i ? "," : "",
+                                 a->bits.item[i]);
+    a->sampling = hawq_arena_format(
+        &a->arena,
+        "batch-size %d, images %d, chunk %d, bits %s, range %s, rademacher "
+        "probes balanced by %d pilots, %s",
+        a->batch_size, a->images, a->graph->batch, bits ? bits : "",
+        hawq_range_name((hawq_range)a->range), HAWQ_PILOTS, hawq_mm_provider());
+    return bits && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+hawq_status hawq_analysis_prepare(hawq_analysis *a) {
+    HAWQ_TRY(read_metrics(a));
+    HAWQ_TRY(sort_bits(a));
+    HAWQ_TRY(load(a));
+    if (hawq_analysis_samples(a) && (size_t)a->batch_size > a->data.n)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has %zu images, fewer than --batch-size %d; "
+                         "give more images or a smaller batch",
+                         a->data.n, a->batch_size);
+    HAWQ_TRY(take_results(a));
+    HAWQ_TRY(quantize(a));
+    HAWQ_TRY(start_engine(a));
+    HAWQ_TRY(start_study(a));
+    return describe_sampling(a);
+}
+
+/* --- running ------------------------------------------------------------- */
+
+static hawq_status put_layers(hawq_analysis *a) {
+    hawq_layer_record *row, *stored;
+    int                n;
+    HAWQ_TRY(hawq_store_load_layers(a->store, a->run, &a->arena, &n, &stored));
+    if (n > 0) return HAWQ_OK; /* resumed */
+    HAWQ_TAKE(row, &a->arena, (size_t)a->graph->n_layers);
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        const hawq_layer *layer = &a->graph->layer[l];
+        row[l] = (hawq_layer_record){.name = layer->name,
+                                     .op = layer->op,
+                                     .params = (int64_t)layer->weight->n,
+                                     .macs = layer->macs,
+                                     .channels = (int64_t)layer->channels,
+                                     .group = layer->name};
+    }
+    return hawq_store_put_layers(a->store, a->run, a->graph->n_layers, row);
+}
+
+static hawq_status begin(hawq_analysis *a) {
+    hawq_run_record record;
+    char            hash[17];
+    hawq_graph_hash(a->graph, hash);
+    hawq_cli_record(a->cli, &record);
+    record.model_path = a->model_path;
+    record.model_hash = hash;
+    record.data = a->data_text;
+    record.loss = hawq_loss_name((hawq_loss)a->loss);
+    record.provider = hawq_mm_provider();
+    record.sampling = a->sampling;
+    HAWQ_TRY(hawq_store_open(a->cli->db, HAWQ_STORE_WRITE, &a->store));
+    if (a->resume) {
+        HAWQ_TRY(hawq_store_find_unfinished(a->store, &record, &a->run));
+        if (a->run == 0)
+            hawq_cli_note(a->cli,
+                          "%s has no unfinished run with this model, "
+                          "data and options; starting a new one",
+                          a->cli->db);
+    }
+    if (a->run == 0) HAWQ_TRY(hawq_store_begin_run(a->store, &record, &a->run));
+    return put_layers(a);
+}
+
+static hawq_status run_metrics(hawq_analysis *a) {
+    HAWQ_TRY(hawq_analysis_depth(a));
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && a->trace[m])
+            HAWQ_TRY(hawq_analysis_sample(a, (hawq_metric)m));
+    HAWQ_TRY(hawq_analysis_measure(a));
+    HAWQ_TRY(hawq_analysis_products(a));
+    return hawq_store_finish_run(a->store, a->run);
+}
+
+hawq_status hawq_analysis_run(hawq_analysis *a) {
+    HAWQ_TRY(begin(a));
+    hawq_status status = run_metrics(a);
+    if (status == HAWQ_ENONFINITE) {
+        hawq_status dropped = hawq_store_drop_run(a->store, a->run);
+        return dropped == HAWQ_OK ? status : dropped;
+    }
+    return status;
+}
+
+void hawq_analysis_close(hawq_analysis *a) {
+    hawq_store_close(a->store);
+    hawq_engine_free(a->engine);
+    hawq_threads_free(a->threads);
+    hawq_dataset_free(&a->data);
+    hawq_graph_free(a->graph);
+    hawq_arena_free(&a->arena);
+}

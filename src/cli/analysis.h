@@ -1,0 +1,99 @@
+/* analysis.h -- what hawq-analyze does between its options and its report:
+ * samples curvature until enough, measures on images, stores all as it comes.
+ *
+ * Two kinds of metrics. Sampled ones (trace, gauss-newton): a sample is one
+ * fresh mini-batch and one probe on all layers, so samples are independent and
+ * their standard error has the noise of both. (Several probes on one mini-batch
+ * would share its primal sweeps, a third of a product's cost, but not its
+ * noise: they would not be independent samples.) The first PILOT samples of
+ * another stream balance the probe (hessian/trace.h) and are not counted.
+ * Studied ones (measured, sqnr, quadratic, cross, hybrid) are computed on the
+ * first `images` images; their standard error is over batches.
+ *
+ * Whatever is stored is a function of the options alone, so a run that was
+ * killed and is resumed ends with the same numbers, bit for bit.
+ *
+ * Legal order: zero the struct; set the first part; hawq_analysis_prepare (all
+ * that bad input can make fail); hawq_analysis_run; read the results;
+ * hawq_analysis_close in any case.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ANALYSIS_H
+#define HAWQ_ANALYSIS_H
+#include "hessian/hvp.h"
+#include "hessian/sensitivity.h"
+#include "results/store.h"
+#include "src/cli/cli.h"
+#include "src/load/dataset.h"
+#include "src/quant/quant.h"
+
+/* In the order of their cost. */
+typedef enum hawq_metric {
+    HAWQ_METRIC_DEPTH,
+    HAWQ_METRIC_SQNR,
+    HAWQ_METRIC_MEASURED,
+    HAWQ_METRIC_TRACE,
+    HAWQ_METRIC_GAUSS_NEWTON,
+    HAWQ_METRIC_QUADRATIC,
+    HAWQ_METRIC_CROSS,
+    HAWQ_METRIC_HYBRID,
+    HAWQ_METRICS
+} hawq_metric;
+const char *hawq_metric_name(hawq_metric metric);
+
+/* A layer quantized to a width. */
+typedef struct hawq_candidate {
+    real   *scale, *dw; /* channels; weights */
+    double *error;      /* |dW_c|^2 per channel */
+} hawq_candidate;
+
+typedef struct hawq_analysis {
+    hawq_cli   *cli; /* set these; all borrowed */
+    const char *model_path, *data_text;
+    const char *metrics;     /* "trace,measured"; the first ranks the table */
+    hawq_ints   bits;        /* sorted here: widest first */
+    int         range, loss; /* hawq_range, hawq_loss */
+    int         samples, batch_size, images;
+    double      tolerance; /* > 0: sample until it is met */
+    bool        resume;
+
+    /* results */
+    hawq_graph    *graph;
+    hawq_dataset   data;
+    hawq_metric    ranking;
+    bool           wanted[HAWQ_METRICS];
+    int            n_samples; /* counted ones of the sampled metrics */
+    bool           tolerance_met;
+    hawq_estimate *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
+    hawq_estimate *rise[HAWQ_METRICS];  /* [layer * bits.n + i] as estimated */
+    hawq_study     study;
+    int64_t        run; /* in the store */
+
+    /* private */
+    hawq_arena      arena;
+    hawq_store     *store;
+    hawq_threads   *threads;
+    hawq_engine    *engine;
+    hawq_batch      batch;     /* all images, with what the loss needs */
+    hawq_candidate *candidate; /* [layer * bits.n + i] */
+    const char     *sampling;
+} hawq_analysis;
+
+/* Number a search uses for layer at bits.item[i]: hawq_search_value of sampled
+ * metrics, the mean of the others. */
+double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
+                           int layer, int i);
+
+/* Loads model and data, checks every option against them, quantizes, runs the
+ * float network. EINVAL for options that do not fit, else what failed. Leaves
+ * no trace in the database. */
+HAWQ_NODISCARD hawq_status hawq_analysis_prepare(hawq_analysis *a);
+
+/* Opens the database, begins or resumes the run, computes every metric wanted
+ * and finishes the run. A failure of the network (not of the database) removes
+ * the run again. */
+HAWQ_NODISCARD hawq_status hawq_analysis_run(hawq_analysis *a);
+
+void hawq_analysis_close(hawq_analysis *a);
+
+#endif

@@ -1,0 +1,19 @@
+/* analysis_report.h -- what an analysis found, on stdout; what its reader must
+ * know besides, as notes on stderr.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ANALYSIS_REPORT_H
+#define HAWQ_ANALYSIS_REPORT_H
+#include "src/cli/analysis.h"
+
+/* Table: layers from most to least sensitive by the first metric at the
+ * narrowest width, then rank correlations with `measured`. TSV: layers in
+ * order, every number. JSON: the contract of the README. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
+
+/* Spearman correlation of the metric with `measured` over the layers at width
+ * bits.item[i]; NAN if `measured` is not there or says nothing. work: as many
+ * doubles as four times the layers. */
+double hawq_analysis_agreement(const hawq_analysis *a, hawq_metric metric,
+                               int i, double *work);
+
+#endif

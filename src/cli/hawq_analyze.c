@@ -1,0 +1,101 @@
+/* hawq_analyze.c -- hawq-analyze: how much each layer suffers from few bits.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/analysis.h"
+#include "src/cli/analysis_report.h"
+#include "src/cli/data_options.h"
+#include "src/cli/output.h"
+#include "src/load/onnx.h"
+
+static struct {
+    const char *metrics;
+    hawq_ints   bits;
+    int         loss, range, samples, batch_size, images;
+    double      tolerance;
+    bool        resume, list_ops;
+} o = {.metrics = "trace,measured,sqnr,depth",
+       .bits = {3, {8, 4, 2}},
+       .samples = 32,
+       .batch_size = 32,
+       .images = 256};
+
+static const hawq_option options[] = {
+    HAWQ_OPTION_TEXT("metric", 'm', &o.metrics, "LIST",
+                     "depth, sqnr, measured, trace, gauss-newton, quadratic, "
+                     "cross, hybrid; the first ranks the table (default "
+                     "trace,measured,sqnr,depth)"),
+    HAWQ_OPTION_CHOICE("loss", 0, &o.loss,
+                       "cross-entropy|mse|self-distillation",
+                       "what is differentiated (default cross-entropy)"),
+    HAWQ_OPTION_INTS("bits", 'b', &o.bits, 2, 8, "LIST",
+                     "widths of the weights (default 8,4,2)"),
+    HAWQ_OPTION_CHOICE("range", 0, &o.range, "max|mse|percentile",
+                       "range of the weight quantizer (default max)"),
+    HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
+                    "mini-batches with a probe each, for trace and "
+                    "gauss-newton (default 32)"),
+    HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
+                     "instead of --samples: until every layer's 95 % interval "
+                     "is within T of its mean (16 to 4096 samples)"),
+    HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
+                    "images in a mini-batch (default 32)"),
+    HAWQ_OPTION_INT("images", 0, &o.images, 2, 100000000, "N",
+                    "first images of the data, for the metrics that are not "
+                    "sampled (default 256)"),
+    HAWQ_OPTION_FLAG("resume", 0, &o.resume,
+                     "go on with the newest unfinished run of the same model, "
+                     "data and options"),
+    HAWQ_OPTION_FLAG("list-ops", 0, &o.list_ops,
+                     "only say which nodes of the model would run"),
+    {0}};
+
+static hawq_status list_ops(hawq_cli *cli) {
+    static const char *const columns[] = {"node", "op", "runs", "why_not"};
+    hawq_onnx_row           *row;
+    hawq_table               t;
+    size_t                   n, refused = 0;
+    HAWQ_TRY(hawq_onnx_list_ops(cli->arg[0], &cli->arena, &row, &n));
+    hawq_table_begin(&t, &cli->arena, 4, columns);
+    for (size_t i = 0; i < n; i++) {
+        hawq_table_text(&t, row[i].name);
+        hawq_table_text(&t, row[i].op_type);
+        hawq_table_text(&t, row[i].runs ? "yes" : "no");
+        hawq_table_text(&t, row[i].why_not);
+        refused += !row[i].runs;
+    }
+    HAWQ_TRY(hawq_table_print(&t, cli->format, stdout));
+    hawq_cli_note(cli, "%zu of %zu nodes would run", n - refused, n);
+    return HAWQ_OK;
+}
+
+static hawq_status run(hawq_cli *cli) {
+    if (o.list_ops) return list_ops(cli);
+    hawq_analysis a = {.cli = cli,
+                       .model_path = cli->arg[0],
+                       .data_text = hawq_data_text(&cli->arena),
+                       .metrics = o.metrics,
+                       .bits = o.bits,
+                       .range = o.range,
+                       .loss = o.loss,
+                       .samples = o.samples,
+                       .batch_size = o.batch_size,
+                       .images = o.images,
+                       .tolerance = o.tolerance,
+                       .resume = o.resume};
+    if (!a.data_text) return HAWQ_ENOMEM;
+    hawq_status status = hawq_analysis_prepare(&a);
+    if (status == HAWQ_OK) status = hawq_analysis_run(&a);
+    if (status == HAWQ_OK) status = hawq_analysis_report(&a);
+    hawq_analysis_close(&a);
+    return status;
+}
+
+const hawq_command hawq_command_this = {
+    .name = "hawq-analyze",
+    .summary = "Estimates, with errors, by how much the loss of a network "
+               "rises when each of its layers is quantized.",
+    .usage = "MODEL.onnx --data SPEC [options]",
+    .options = {options, hawq_data_rows},
+    .min_args = 1,
+    .max_args = 1,
+    .args = "MODEL.onnx",
+    .run = run};
