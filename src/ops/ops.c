@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* A few bytes of a file can ask for a constant of any size: this bounds it. */
+enum { MAX_MADE = 1 << 26 };
+
 static const hawq_op *const table[] = {
 #define OP(name) &hawq_op_##name,
 #include "src/ops/ops.def"
@@ -69,6 +72,11 @@ hawq_status hawq_make_constant(hawq_node *node, hawq_arena *arena,
                                hawq_dtype dtype, const hawq_shape *shape) {
     hawq_tensor *y = node->out[0];
     HAWQ_TRY(hawq_set_out(node, 0, dtype, shape));
+    if (y->n > MAX_MADE)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "a constant of %zu elements; up to %d are "
+                              "supported",
+                              y->n, MAX_MADE);
     if (dtype == HAWQ_INT)
         HAWQ_TAKE(y->ints, arena, y->n);
     else

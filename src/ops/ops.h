@@ -39,7 +39,8 @@ HAWQ_NODISCARD hawq_status hawq_set_out(const hawq_node *node, int i,
                                         const hawq_shape *shape);
 
 /* Makes output 0 an integer or float constant of this shape, zero for now,
- * filled in by the caller: out[0]->ints or out[0]->data. */
+ * filled in by the caller: out[0]->ints or out[0]->data. EUNSUPPORTED beyond
+ * 2^26 elements. */
 HAWQ_NODISCARD hawq_status hawq_make_constant(hawq_node        *node,
                                               hawq_arena       *arena,
                                               hawq_dtype        dtype,
