@@ -33,6 +33,9 @@ HAWQ_NODISCARD hawq_status hawq_store_open(const char     *path,
                                            hawq_store    **out);
 void                       hawq_store_close(hawq_store *store); /* NULL: ok */
 
+/* How long a write waits for another program; ten seconds unless set. */
+void hawq_store_patience(hawq_store *store, int milliseconds);
+
 /* --- runs --------------------------------------------------------------- */
 
 /* A new row in state 'running'; *run > 0. */
@@ -45,7 +48,9 @@ HAWQ_NODISCARD hawq_status hawq_store_finish_run(hawq_store *store,
 /* Removes the run and all that hangs on it. */
 HAWQ_NODISCARD hawq_status hawq_store_drop_run(hawq_store *store, int64_t run);
 
-/* --- what a run found; each call is one transaction --------------------- */
+/* --- what a run found; each call is one transaction ---------------------
+ * ENONFINITE, and nothing stored, if a mean, a reading or a sensitivity is no
+ * finite number; where a number may be unknown it is NULL in the database. */
 
 /* Layers 0 ... n-1, once per run, before anything that names a layer. */
 HAWQ_NODISCARD hawq_status hawq_store_put_layers(hawq_store *store, int64_t run,
