@@ -8,6 +8,7 @@
 const hawq_kernels *const hawq_kernels_all[] = {
 #if defined(__x86_64__)
     &hawq_kernels_avx512vnni,
+    &hawq_kernels_avx2,
 #endif
     &hawq_kernels_ref,
     NULL,

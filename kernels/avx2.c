@@ -1,0 +1,490 @@
+/* avx2.c -- AVX2, exactly.
+ *
+ * The instruction usual for bytes, vpmaddubsw, saturates its sum of two
+ * products to 16 bits: 2 * 255 * 127 does not fit. So 8-bit weights and x are
+ * widened to 16 bits (x once, when the image is copied) and multiplied by
+ * vpmaddwd, which is exact. Weights of 4 and 2 bits are at most 8 in magnitude:
+ * there vpmaddubsw is exact, and the sums of eight steps, at most
+ * 8 * 2 * 255 * 8 = 32640, fit 16 bits before they are widened.
+ *
+ * Tiles (tiled.h) are 4 pixels x 16 output channels.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/tables.h"
+#include "kernels/tiled.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { PX = 4, NARROW_STEPS = 8 };
+
+static bool usable(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+INLINE __m256i load(const void *p) {
+    return _mm256_loadu_si256(p);
+}
+
+INLINE void store(void *p, __m256i v) {
+    _mm256_storeu_si256(p, v);
+}
+
+/* --- requantization, arith.h ------------------------------------------- */
+
+/* Parameters of 8 lanes. */
+typedef struct scale {
+    __m256i multiplier, odd, pre, half, shift;
+} scale;
+
+INLINE scale scale_load(const hawq_tile *t, int at) {
+    scale s = {.multiplier = load(t->multiplier + at),
+               .pre = load(t->pre + at),
+               .half = load(t->half + at),
+               .shift = load(t->shift + at)};
+    s.odd = _mm256_srli_epi64(s.multiplier, 32);
+    return s;
+}
+
+/* ((acc << pre) * multiplier >> 32) + 2^(t-1) >> t. The products of odd lanes
+ * already lie where their high words belong. */
+INLINE __m256i scaled(__m256i acc, scale s) {
+    acc = _mm256_sllv_epi32(acc, s.pre);
+    __m256i even = _mm256_mul_epi32(acc, s.multiplier);
+    __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), s.odd);
+    __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    return _mm256_srav_epi32(_mm256_add_epi32(high, s.half), s.shift);
+}
+
+typedef struct bounds {
+    __m256i zero, low, high;
+} bounds;
+
+INLINE bounds bounds_of(uint8_t zero, uint8_t low, uint8_t high) {
+    return (bounds){_mm256_set1_epi16(zero), _mm256_set1_epi8((char)low),
+                    _mm256_set1_epi8((char)high)};
+}
+
+/* Four vectors of scaled values to bytes; within each 128 bits, four of a,
+ * four of b, c, d. Saturation on the way cannot change a clamped result. */
+INLINE __m256i narrow(__m256i a, __m256i b, __m256i c, __m256i d, bounds k) {
+    __m256i ab = _mm256_adds_epi16(_mm256_packs_epi32(a, b), k.zero);
+    __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), k.zero);
+    __m256i y = _mm256_packus_epi16(ab, cd);
+    return _mm256_min_epu8(_mm256_max_epu8(y, k.low), k.high);
+}
+
+/* The same in the order a, b, c, d. */
+INLINE __m256i narrow_in_order(__m256i a, __m256i b, __m256i c, __m256i d,
+                               bounds k) {
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    return _mm256_permutevar8x32_epi32(narrow(a, b, c, d, k), order);
+}
+
+/* --- tiles -------------------------------------------------------------- */
+
+INLINE __m256i broadcast4(const uint8_t *p) {
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm256_set1_epi32(v);
+}
+
+INLINE __m256i widened(const int8_t *p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)p));
+}
+
+/* 8-bit weights: a step is 2 values of 16 bits. */
+INLINE void accumulate8(const hawq_tile *t, const int8_t *w,
+                        const uint8_t *const *pixel, __m256i acc[PX][2],
+                        int n) {
+    for (int r = 0; r < t->n_runs; r++) {
+        ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
+        for (; k < end; k += 4, w += 32) {
+            __m256i w0 = widened(w), w1 = widened(w + 16);
+#pragma GCC unroll 4
+            for (int i = 0; i < n; i++) {
+                __m256i x = broadcast4(pixel[i] + k);
+                acc[i][0] =
+                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(x, w0));
+                acc[i][1] =
+                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(x, w1));
+            }
+        }
+    }
+}
+
+/* Up to NARROW_STEPS steps of 4 bytes, from k to end, then widened. */
+INLINE const int8_t *steps4(const int8_t *w, const uint8_t *const *pixel,
+                            ptrdiff_t k, ptrdiff_t end, __m256i acc[PX][2],
+                            int n) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i       sum[PX][2];
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
+    for (; k < end; k += 4, w += 64) {
+        __m256i w0 = load(w), w1 = load(w + 32);
+#pragma GCC unroll 4
+        for (int i = 0; i < n; i++) {
+            __m256i x = broadcast4(pixel[i] + k);
+            sum[i][0] =
+                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(x, w0));
+            sum[i][1] =
+                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(x, w1));
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++)
+        for (int v = 0; v < 2; v++)
+            acc[i][v] =
+                _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
+    return w;
+}
+
+/* 4 and 2 bits: a step is 4 values. */
+INLINE void accumulate4(const hawq_tile *t, const int8_t *w,
+                        const uint8_t *const *pixel, __m256i acc[PX][2],
+                        int n) {
+    for (int r = 0; r < t->n_runs; r++) {
+        ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
+        for (; k < end; k += 4 * NARROW_STEPS) {
+            ptrdiff_t stop = k + 4 * NARROW_STEPS;
+            w = steps4(w, pixel, k, stop < end ? stop : end, acc, n);
+        }
+    }
+}
+
+INLINE void finish(const hawq_tile *t, __m256i acc[PX][2], int n, void *y) {
+    if (t->raw) {
+        int32_t *to = y;
+        for (int i = 0; i < n; i++, to += t->y_stride) {
+            int32_t all[16];
+            store(all, acc[i][0]);
+            store(all + 8, acc[i][1]);
+            memcpy(to, all, (size_t)t->n_oc * sizeof *all);
+        }
+        return;
+    }
+    scale    s0 = scale_load(t, 0), s1 = scale_load(t, 8);
+    bounds   k = bounds_of(t->zero, t->low, t->high);
+    uint8_t *to = y;
+#pragma GCC unroll 2
+    for (int i = 0; i < n; i += 2, to += 2 * t->y_stride) {
+        int     j = i + 1 < n ? i + 1 : i;
+        __m256i out =
+            narrow_in_order(scaled(acc[i][0], s0), scaled(acc[i][1], s1),
+                            scaled(acc[j][0], s0), scaled(acc[j][1], s1), k);
+        __m128i a = _mm256_castsi256_si128(out);
+        __m128i b = _mm256_extracti128_si256(out, 1);
+        if (t->n_oc == 16) {
+            _mm_storeu_si128((void *)to, a);
+            if (j > i) _mm_storeu_si128((void *)(to + t->y_stride), b);
+        } else {
+            uint8_t all[32];
+            store(all, out);
+            memcpy(to, all, (size_t)t->n_oc);
+            if (j > i) memcpy(to + t->y_stride, all + 16, (size_t)t->n_oc);
+        }
+    }
+}
+
+INLINE void tile(const hawq_tile *t, const int8_t *w,
+                 const uint8_t *const *pixel, void *y, int n, int per) {
+    __m256i        acc[PX][2];
+    const uint8_t *p[PX];
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) {
+        p[i] = pixel[i];
+        acc[i][0] = load(t->bias);
+        acc[i][1] = load(t->bias + 8);
+    }
+    if (per == 2)
+        accumulate8(t, w, p, acc, n);
+    else
+        accumulate4(t, w, p, acc, n);
+    finish(t, acc, n, y);
+}
+
+#define TILE(name, n, per)                                                     \
+    static void name(const hawq_tile *t, const int8_t *w,                      \
+                     const uint8_t *const *pixel, void *y) {                   \
+        tile(t, w, pixel, y, n, per);                                          \
+    }
+#define TILES(name, per)                                                       \
+    TILE(name##1, 1, per)                                                      \
+    TILE(name##2, 2, per)                                                      \
+    TILE(name##3, 3, per)                                                      \
+    TILE(name##4, 4, per)                                                      \
+    static hawq_tile_function *const name##s[PX] = {name##1, name##2, name##3, \
+                                                    name##4};
+TILES(words, 2)
+TILES(bytes, 4)
+
+static const hawq_tile_kind words_kind = {
+    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, wordss};
+static const hawq_tile_kind bytes_kind = {
+    {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"}, 8, 4, 1, 1, PX, bytess};
+
+static const hawq_tile_kind *kind(int weight_bits, int rest) {
+    (void)rest;
+    return weight_bits == 8 ? &words_kind : &bytes_kind;
+}
+
+/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
+static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+    const __m256i nibbles = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+    const __m256i crumbs = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
+    const __m256i table = bits == 4 ? nibbles : crumbs;
+    const __m256i mask = _mm256_set1_epi8(bits == 4 ? 15 : 3);
+    for (size_t i = 0; i < n; i += 64) {
+        __m256i v0 = load(from + i), v1 = load(from + i + 32);
+        for (int at = 0; at < 8; at += bits, to += 64) {
+            __m128i shift = _mm_cvtsi32_si128(at);
+            __m256i a = _mm256_and_si256(_mm256_srl_epi16(v0, shift), mask);
+            __m256i b = _mm256_and_si256(_mm256_srl_epi16(v1, shift), mask);
+            store(to, _mm256_shuffle_epi8(table, a));
+            store(to + 32, _mm256_shuffle_epi8(table, b));
+        }
+    }
+}
+
+/* --- depthwise ---------------------------------------------------------- */
+
+/* Pairs of kernel rows of every column, widened: columns[ix][pair][vector]. */
+static void interleave(const hawq_depthwise_row *r, int pairs, uint8_t *to) {
+    const __m256i none = _mm256_setzero_si256();
+    for (int ix = 0; ix < r->width; ix++)
+        for (int q = 0; q < pairs; q++, to += 128) {
+            const uint8_t *p = r->x + (size_t)ix * (size_t)r->c +
+                               (size_t)(2 * q) * r->row_bytes;
+            __m256i a = load(p);
+            __m256i b = 2 * q + 1 < r->kh ? load(p + r->row_bytes) : none;
+            __m256i lo = _mm256_unpacklo_epi8(a, b);
+            __m256i hi = _mm256_unpackhi_epi8(a, b);
+            store(to, _mm256_unpacklo_epi8(lo, none));
+            store(to + 32, _mm256_unpackhi_epi8(lo, none));
+            store(to + 64, _mm256_unpacklo_epi8(hi, none));
+            store(to + 96, _mm256_unpackhi_epi8(hi, none));
+        }
+}
+
+/* Accumulators in depthwise order to channel order. */
+static void store_raw(int32_t *to, const __m256i acc[4], int n) {
+    int32_t in[32];
+    for (int i = 0; i < 4; i++) store(in + 8 * i, acc[i]);
+    for (int c = 0; c < n; c++) to[c] = in[c % 16 / 4 * 8 + c / 16 * 4 + c % 4];
+}
+
+static void depthwise(const hawq_tile *t, const int8_t *w,
+                      const hawq_depthwise_row *r, void *y, void *columns) {
+    int          pairs = (r->kh + 1) / 2;
+    size_t       column = (size_t)pairs * 128;
+    const bounds k = bounds_of(t->zero, t->low, t->high);
+    interleave(r, pairs, columns);
+    for (int ox = 0; ox < r->ow; ox += r->pixels) {
+        const uint8_t *x =
+            (const uint8_t *)columns + (size_t)(ox * r->stride_w) * column;
+        const int8_t *v = w;
+        int           rest = (r->ow - ox) * r->c;
+        int           n = rest < t->n_oc ? rest : t->n_oc;
+        size_t        at = (size_t)ox * t->y_stride;
+        __m256i       acc[4];
+        for (int i = 0; i < 4; i++) acc[i] = load(t->bias + 8 * i);
+        for (int kx = 0; kx < r->kw; kx++, x += (size_t)r->step_w * column)
+            for (int q = 0; q < pairs; q++, v += 64)
+                for (int i = 0; i < 4; i++)
+                    acc[i] = _mm256_add_epi32(
+                        acc[i], _mm256_madd_epi16(load(x + q * 128 + i * 32),
+                                                  widened(v + 16 * i)));
+        if (t->raw) {
+            store_raw((int32_t *)y + at, acc, n);
+            continue;
+        }
+        for (int i = 0; i < 4; i++)
+            acc[i] = scaled(acc[i], scale_load(t, 8 * i));
+        uint8_t all[32];
+        store(all, narrow(acc[0], acc[1], acc[2], acc[3], k));
+        memcpy((uint8_t *)y + at, all, (size_t)n);
+    }
+}
+
+static const hawq_tiled isa = {
+    .kind = kind,
+    .expand = expand,
+    .depthwise_names = {"w8_depthwise32_avx2", "w4_depthwise32_avx2",
+                        "w2_depthwise32_avx2"},
+    .depthwise_lanes = 8,
+    .depthwise_per = 2,
+    .depthwise = depthwise,
+};
+
+/* --- slots -------------------------------------------------------------- */
+
+static size_t conv_packed_bytes(const hawq_conv *v) {
+    return hawq_tiled_packed_bytes(&isa, v);
+}
+
+static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
+                      void *packed) {
+    hawq_tiled_pack(&isa, v, canonical, packed);
+}
+
+static size_t conv_scratch_bytes(const hawq_conv *v) {
+    return hawq_tiled_scratch_bytes(&isa, v);
+}
+
+static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
+                 const uint8_t *x, uint8_t *y, void *scratch) {
+    hawq_tiled_conv(&isa, v, packed, q, q->bias, x, y, scratch);
+}
+
+static void conv_s32(const hawq_conv *v, const void *packed,
+                     const int32_t *bias, const uint8_t *x, int32_t *y,
+                     void *scratch) {
+    hawq_tiled_conv(&isa, v, packed, NULL, bias, x, y, scratch);
+}
+
+static const char *conv_name(const hawq_conv *v) {
+    return hawq_tiled_name(&isa, v);
+}
+
+/* a ma + b mb + (2^(t-1) - za ma - zb mb), all shifted by t. The constant part
+ * is one number: sums stay far below 2^31 either way. */
+static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
+                uint8_t *y) {
+    const __m256i factors = _mm256_set1_epi32(
+        (int32_t)((uint32_t)(uint16_t)v->mb << 16 | (uint16_t)v->ma));
+    const __m256i constant = _mm256_set1_epi32(((int32_t)1 << (v->shift - 1)) -
+                                               v->za * v->ma - v->zb * v->mb);
+    const __m128i shift = _mm_cvtsi32_si128(v->shift);
+    const __m256i none = _mm256_setzero_si256();
+    const bounds  k = bounds_of(v->zero, v->low, v->high);
+    size_t        i = 0;
+    for (; i + 32 <= v->n; i += 32) {
+        __m256i p = load(a + i), q = load(b + i);
+        __m256i lo = _mm256_unpacklo_epi8(p, q);
+        __m256i hi = _mm256_unpackhi_epi8(p, q);
+        __m256i r[4] = {
+            _mm256_unpacklo_epi8(lo, none), _mm256_unpackhi_epi8(lo, none),
+            _mm256_unpacklo_epi8(hi, none), _mm256_unpackhi_epi8(hi, none)};
+        for (int j = 0; j < 4; j++)
+            r[j] = _mm256_sra_epi32(
+                _mm256_add_epi32(_mm256_madd_epi16(r[j], factors), constant),
+                shift);
+        store(y + i, narrow(r[0], r[1], r[2], r[3], k));
+    }
+    hawq_add rest = *v;
+    rest.n = v->n - i;
+    hawq_kernels_ref.add(&rest, a + i, b + i, y + i);
+}
+
+static void max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
+    hawq_kernels_ref.max_pool(v, x, y);
+}
+
+/* Sums of n (1 .. 8) channels over rows y0 .. y1 - 1, columns x0 .. x1 - 1. */
+INLINE __m256i window_sums(const hawq_pool *v, const uint8_t *x, int y0, int y1,
+                           int x0, int x1, int n) {
+    __m256i sum = _mm256_setzero_si256();
+    for (int iy = y0; iy < y1; iy++)
+        for (int ix = x0; ix < x1; ix++) {
+            const uint8_t *p = x + ((size_t)iy * v->w + ix) * v->c;
+            int64_t        q = 0;
+            if (n == 8)
+                memcpy(&q, p, 8);
+            else
+                memcpy(&q, p, (size_t)n);
+            sum = _mm256_add_epi32(sum,
+                                   _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(q)));
+        }
+    return sum;
+}
+
+static int at_least(int v, int low) {
+    return v > low ? v : low;
+}
+
+static int at_most(int v, int high) {
+    return v < high ? v : high;
+}
+
+/* A factor of 0 turns a window without elements into the zero point. */
+static scale scale_of_count(const hawq_requant *q, int n) {
+    int           t = n ? q->shift[n - 1] : 1;
+    const __m256i multiplier = _mm256_set1_epi32(n ? q->multiplier[n - 1] : 0);
+    return (scale){.multiplier = multiplier,
+                   .odd = multiplier,
+                   .pre = _mm256_set1_epi32(n ? q->pre[n - 1] : 0),
+                   .half = _mm256_set1_epi32((int32_t)1 << (t - 1)),
+                   .shift = _mm256_set1_epi32(t)};
+}
+
+static void average_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
+    const hawq_requant *q = &v->requant;
+    const bounds        k = bounds_of(q->zero, q->low, q->high);
+    for (int o = 0; o < v->oh * v->ow; o++, y += v->c) {
+        int     iy = o / v->ow * v->stride_h - v->pad_top;
+        int     ix = o % v->ow * v->stride_w - v->pad_left;
+        int     y0 = at_least(iy, 0), y1 = at_most(iy + v->kh, v->h);
+        int     x0 = at_least(ix, 0), x1 = at_most(ix + v->kw, v->w);
+        int     inside = y1 > y0 && x1 > x0 ? (y1 - y0) * (x1 - x0) : 0;
+        scale   s = scale_of_count(q, v->count_pad ? v->kh * v->kw : inside);
+        __m256i zeros = _mm256_set1_epi32(inside * v->zero_in);
+        for (int c = 0; c < v->c; c += 8) {
+            int     n = at_most(v->c - c, 8);
+            __m256i sum = n == 8 ? window_sums(v, x + c, y0, y1, x0, x1, 8)
+                                 : window_sums(v, x + c, y0, y1, x0, x1, n);
+            sum = scaled(_mm256_sub_epi32(sum, zeros), s);
+            uint8_t all[32];
+            store(all, narrow_in_order(sum, sum, sum, sum, k));
+            memcpy(y + c, all, (size_t)n);
+        }
+    }
+}
+
+/* max and min return their second operand when the first is NaN, as ref. */
+static void quantize(size_t n, const float *x, float inverse_scale,
+                     uint8_t zero, uint8_t low, uint8_t high, uint8_t *y) {
+    const __m256 factor = _mm256_set1_ps(inverse_scale);
+    const __m256 least = _mm256_set1_ps(-512.0f);
+    const __m256 most = _mm256_set1_ps(512.0f);
+    const bounds k = bounds_of(zero, low, high);
+    size_t       i = 0;
+    for (; i + 32 <= n; i += 32) {
+        __m256i q[4];
+        for (int j = 0; j < 4; j++) {
+            __m256 v = _mm256_mul_ps(_mm256_loadu_ps(x + i + 8 * j), factor);
+            v = _mm256_min_ps(_mm256_max_ps(v, least), most);
+            q[j] = _mm256_cvtps_epi32(v);
+        }
+        store(y + i, narrow_in_order(q[0], q[1], q[2], q[3], k));
+    }
+    hawq_kernels_ref.quantize(n - i, x + i, inverse_scale, zero, low, high,
+                              y + i);
+}
+
+static void move(size_t n, const int32_t *map, uint8_t fill,
+                 const uint8_t table[256], const uint8_t *x, uint8_t *y) {
+    hawq_kernels_ref.move(n, map, fill, table, x, y);
+}
+
+const hawq_kernels hawq_kernels_avx2 = {
+    .name = "avx2",
+    .usable = usable,
+    .conv_packed_bytes = conv_packed_bytes,
+    .conv_pack = conv_pack,
+    .conv_scratch_bytes = conv_scratch_bytes,
+    .conv = conv,
+    .conv_s32 = conv_s32,
+    .conv_name = conv_name,
+    .add = add,
+    .max_pool = max_pool,
+    .average_pool = average_pool,
+    .quantize = quantize,
+    .move = move,
+};
+#endif
