@@ -8,156 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* --- slots and steps --------------------------------------------------- */
-
-/* A larger copy of an array in the scratch arena when it is full. */
-static hawq_status reserve(lowering *low, void **array, size_t size, int n,
-                           int *capacity) {
-    if (n < *capacity) return HAWQ_OK;
-    int   wider = *capacity ? 2 * *capacity : 64;
-    void *copy = hawq_arena_take(low->scratch, (size_t)wider, size);
-    if (!copy) return HAWQ_ENOMEM;
-    if (n) memcpy(copy, *array, (size_t)n * size);
-    *array = copy;
-    *capacity = wider;
-    return HAWQ_OK;
-}
-
-static hawq_status slot_new(lowering *low, size_t bytes, int *out) {
-    void *slots = low->slot;
-    HAWQ_TRY(reserve(low, &slots, sizeof *low->slot, low->n_slots,
-                     &low->capacity_slots));
-    low->slot = slots;
-    low->slot[low->n_slots] = (slot){.bytes = bytes, .first = -1};
-    *out = low->n_slots++;
-    return HAWQ_OK;
-}
-
-static void touch(lowering *low, int slot_number, int step) {
-    slot *s = &low->slot[slot_number];
-    if (s->first < 0) s->first = step;
-    s->last = step;
-}
-
-/* Appends a step; in, in2 and out are numbers of slots, which now live until
- * this step at least. */
-static hawq_status emit(lowering *low, const hawq_step *step,
-                        size_t out_offset) {
-    hawq_program *p = low->program;
-    void         *steps = p->step, *offsets = low->out_offset;
-    int           capacity = low->capacity_steps;
-    HAWQ_TRY(reserve(low, &steps, sizeof *p->step, p->n_steps, &capacity));
-    HAWQ_TRY(reserve(low, &offsets, sizeof *low->out_offset, p->n_steps,
-                     &low->capacity_steps));
-    p->step = steps;
-    low->out_offset = offsets;
-    p->step[p->n_steps] = *step;
-    p->step[p->n_steps].name = hawq_arena_string(&p->arena, step->name);
-    if (!p->step[p->n_steps].name) return HAWQ_ENOMEM;
-    low->out_offset[p->n_steps] = out_offset;
-    if (step->kind != HAWQ_STEP_QUANTIZE) touch(low, (int)step->in, p->n_steps);
-    if (step->kind == HAWQ_STEP_ADD) touch(low, (int)step->in2, p->n_steps);
-    if (step->kind != HAWQ_STEP_SCALE && step->kind != HAWQ_STEP_DEQUANTIZE)
-        touch(low, (int)step->out, p->n_steps);
-    p->n_steps++;
-    return HAWQ_OK;
-}
-
-/* --- values ------------------------------------------------------------ */
-
-/* Both extremes of an order of channels are the row-major one. */
-static size_t normal(size_t n, size_t channels) {
-    return channels == n ? 1 : channels;
-}
-
-/* Channels last for images, row-major for everything else. */
-static size_t usual_order(const hawq_tensor *t, size_t n) {
-    return t->shape.rank < 3 ? 1 : normal(n, (size_t)t->shape.dim[1]);
-}
-
-/* The map of a tensor whose values are new (not moved or pooled). */
-static hawq_status affine_of(const lowering *low, const hawq_tensor *t,
-                             hawq_affine *out) {
-    const hawq_histogram *seen = low->calibration->tensor[t->id];
-    if (!seen)
-        return hawq_fail(HAWQ_EINVAL, "tensor '%s' was not calibrated",
-                         t->name);
-    *out = hawq_affine_find(seen, low->bits[low->root[t->id]],
-                            low->options->activation_range);
-    return HAWQ_OK;
-}
-
-/* A new value for tensor t, in a slot of its own. */
-static hawq_status value_new(lowering *low, const hawq_tensor *t,
-                             size_t channels, hawq_affine q, value *out) {
-    value v = {.n = hawq_per_image(low->graph, t), .q = q};
-    v.channels = normal(v.n, channels);
-    HAWQ_TRY(slot_new(low, v.n, &v.slot));
-    low->value[t->id] = v;
-    *out = v;
-    return HAWQ_OK;
-}
-
-static void table_identity(uint8_t table[256]) {
-    for (int i = 0; i < 256; i++) table[i] = (uint8_t)i;
-}
-
-/* table[q] is the map `to` of what q means in the map `from`. */
-static void table_rescale(hawq_affine from, hawq_affine to,
-                          uint8_t table[256]) {
-    for (int i = 0; i < 256; i++) {
-        double x = (double)from.scale * (i - from.zero);
-        double q = rint(x / (double)to.scale) + to.zero;
-        table[i] = (uint8_t)(q < 0 ? 0 : q > to.high ? to.high : q);
-    }
-}
-
-/* Starts a move of n bytes; the caller fills the map. */
-static hawq_status gather_new(lowering *low, const hawq_node *node, int in,
-                              int out, size_t n, hawq_step *step,
-                              int32_t **map) {
-    *step = (hawq_step){.kind = HAWQ_STEP_MOVE,
-                        .name = node->name,
-                        .layer = -1,
-                        .in = (size_t)in,
-                        .out = (size_t)out,
-                        .u.gather.n = n};
-    table_identity(step->u.gather.table);
-    HAWQ_TAKE(*map, &low->program->arena, n);
-    step->u.gather.map = *map;
-    return HAWQ_OK;
-}
-
-/* The value of t in an order of so many channels, moved if need be; the moved
- * one then replaces it for later readers. */
-static hawq_status value_in_order(lowering *low, const hawq_node *node,
-                                  const hawq_tensor *t, size_t channels,
-                                  value *out) {
-    value v = low->value[t->id];
-    channels = normal(v.n, channels);
-    if (v.channels != channels) {
-        value     moved;
-        hawq_step step;
-        int32_t  *map;
-        HAWQ_TRY(value_new(low, t, channels, v.q, &moved));
-        HAWQ_TRY(gather_new(low, node, v.slot, moved.slot, v.n, &step, &map));
-        for (size_t p = 0; p < v.n; p++)
-            map[p] = (int32_t)value_position(v.n, v.channels,
-                                             value_logical(v.n, channels, p));
-        HAWQ_TRY(emit(low, &step, 0));
-        v = moved;
-    }
-    *out = v;
-    return HAWQ_OK;
-}
-
-static const hawq_tensor *activation_in(const hawq_node *node) {
-    for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] && node->in[i]->role != HAWQ_CONSTANT)
-            return node->in[i];
-    return NULL;
-}
-
 /* --- layers ------------------------------------------------------------ */
 
 /* A fully-connected layer is a 1 x 1 convolution over its rows. */
@@ -206,14 +56,14 @@ static hawq_status layer_input(lowering *low, const hawq_node *node,
     const hawq_tensor *t = node->in[0];
     if (strcmp(node->op->name, "Conv") == 0) {
         HAWQ_TRY(hawq_lower_conv_shape(node, shape));
-        HAWQ_TRY(value_in_order(low, node, t, (size_t)shape->c, x));
+        HAWQ_TRY(hawq_lower_reorder(low, node, t, (size_t)shape->c, x));
         *row_channels = (size_t)(shape->c / shape->groups);
         *out_channels = (size_t)shape->oc;
     } else {
         size_t k = layer->outer * layer->inner, n = low->value[t->id].n;
         HAWQ_TRY(check_product(node, n, k));
-        HAWQ_TRY(value_in_order(low, node, t,
-                                n == k ? low->value[t->id].channels : 1, x));
+        HAWQ_TRY(hawq_lower_reorder(
+            low, node, t, n == k ? low->value[t->id].channels : 1, x));
         *row_channels = x->channels;
         *out_channels = 1; /* (row, channel) is row-major already */
         *shape = rows_shape(n / k, k, layer->channels);
@@ -228,19 +78,20 @@ static hawq_status emit_logits(lowering *low, const hawq_node *node,
                                const float *scale) {
     value  y = {.n = hawq_per_image(low->graph, node->out[0])};
     size_t oc = (size_t)step->u.weights.shape.oc;
-    HAWQ_TRY(slot_new(low, y.n * sizeof(int32_t), &y.slot));
+    HAWQ_TRY(hawq_lower_slot(low, y.n * sizeof(int32_t), &y.slot));
     step->kind = HAWQ_STEP_CONV_S32;
     step->out = (size_t)y.slot;
-    HAWQ_TRY(emit(low, step, 0));
-    hawq_step last = {.kind = HAWQ_STEP_SCALE,
-                      .name = "output",
-                      .layer = -1,
-                      .in = (size_t)y.slot,
-                      .u.boundary = {.n = y.n,
-                                     .channels = normal(y.n, out_channels),
-                                     .n_scales = oc,
-                                     .scale = scale}};
-    return emit(low, &last, 0);
+    HAWQ_TRY(hawq_lower_emit(low, step, 0));
+    hawq_step last = {
+        .kind = HAWQ_STEP_SCALE,
+        .name = "output",
+        .layer = -1,
+        .in = (size_t)y.slot,
+        .u.boundary = {.n = y.n,
+                       .channels = hawq_lower_order(y.n, out_channels),
+                       .n_scales = oc,
+                       .scale = scale}};
+    return hawq_lower_emit(low, &last, 0);
 }
 
 static hawq_status lower_layer(lowering *low, const hawq_node *node,
@@ -263,13 +114,13 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
         return emit_logits(low, node, &step, out_channels, scale);
     }
     const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
-    HAWQ_TRY(affine_of(low, t, &y.q));
+    HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q, y.q,
                                 w, scale));
     hawq_lower_clamp(plan->activation, y.q, &w->requant.low, &w->requant.high);
-    HAWQ_TRY(value_new(low, t, out_channels, y.q, &y));
+    HAWQ_TRY(hawq_lower_value(low, t, out_channels, y.q, &y));
     step.out = (size_t)y.slot;
-    return emit(low, &step, 0);
+    return hawq_lower_emit(low, &step, 0);
 }
 
 /* --- additions and pools ----------------------------------------------- */
@@ -279,9 +130,9 @@ static hawq_status lower_add(lowering *low, const hawq_node *node,
     const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
     size_t             order = low->value[node->in[0]->id].channels;
     value              a, b, y = {0};
-    HAWQ_TRY(value_in_order(low, node, node->in[1], order, &b));
-    HAWQ_TRY(value_in_order(low, node, node->in[0], order, &a));
-    HAWQ_TRY(affine_of(low, t, &y.q));
+    HAWQ_TRY(hawq_lower_reorder(low, node, node->in[1], order, &b));
+    HAWQ_TRY(hawq_lower_reorder(low, node, node->in[0], order, &a));
+    HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     hawq_step step = {.kind = HAWQ_STEP_ADD,
                       .name = node->name,
                       .layer = -1,
@@ -297,9 +148,9 @@ static hawq_status lower_add(lowering *low, const hawq_node *node,
                               "the ranges of inputs and output differ by more "
                               "than a factor of 2^14");
     hawq_lower_clamp(plan->activation, y.q, &add->low, &add->high);
-    HAWQ_TRY(value_new(low, t, order, y.q, &y));
+    HAWQ_TRY(hawq_lower_value(low, t, order, y.q, &y));
     step.out = (size_t)y.slot;
-    return emit(low, &step, 0);
+    return hawq_lower_emit(low, &step, 0);
 }
 
 /* Requantization of a sum of n elements, n = 1 .. kh kw. */
@@ -335,14 +186,14 @@ static hawq_status lower_pool(lowering *low, const hawq_node *node,
     hawq_pool          pool;
     value              x, y = {0};
     HAWQ_TRY(hawq_lower_pool_shape(node, &pool));
-    HAWQ_TRY(value_in_order(low, node, node->in[0], (size_t)pool.c, &x));
+    HAWQ_TRY(hawq_lower_reorder(low, node, node->in[0], (size_t)pool.c, &x));
     y.q = x.q;
     pool.zero_in = x.q.zero;
     if (average) {
-        HAWQ_TRY(affine_of(low, t, &y.q));
+        HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
         HAWQ_TRY(average_requant(low, node, x.q, y.q, &pool));
     }
-    HAWQ_TRY(value_new(low, t, (size_t)pool.c, y.q, &y));
+    HAWQ_TRY(hawq_lower_value(low, t, (size_t)pool.c, y.q, &y));
     hawq_step step = {.kind =
                           average ? HAWQ_STEP_AVERAGE_POOL : HAWQ_STEP_MAX_POOL,
                       .name = node->name,
@@ -350,128 +201,7 @@ static hawq_status lower_pool(lowering *low, const hawq_node *node,
                       .in = (size_t)x.slot,
                       .out = (size_t)y.slot,
                       .u.pool = pool};
-    return emit(low, &step, 0);
-}
-
-/* --- moves ------------------------------------------------------------- */
-
-static hawq_status lower_move(lowering *low, const hawq_node *node,
-                              const node_plan *plan) {
-    const hawq_tensor *t = node->out[0];
-    value              x = low->value[activation_in(node)->id], y;
-    if (plan->identity) { /* another shape of the same bytes */
-        low->value[t->id] = x;
-        return HAWQ_OK;
-    }
-    size_t    n = hawq_per_image(low->graph, t);
-    hawq_step step;
-    int32_t  *map;
-    HAWQ_TRY(value_new(low, t, usual_order(t, n), x.q, &y));
-    HAWQ_TRY(gather_new(low, node, x.slot, y.slot, n, &step, &map));
-    for (size_t p = 0; p < n; p++) {
-        int32_t from = plan->map[value_logical(n, y.channels, p)];
-        map[p] = from < 0
-                     ? -1
-                     : (int32_t)value_position(x.n, x.channels, (size_t)from);
-    }
-    double fill = rint(plan->fill / (double)x.q.scale) + x.q.zero;
-    fill = fill < 0 ? 0 : fill > x.q.high ? x.q.high : fill;
-    step.u.gather.fill = (uint8_t)fill;
-    return emit(low, &step, 0);
-}
-
-/* table[q] = the operator's own float function of what q means. */
-static hawq_status pointwise_table(lowering *low, const hawq_node *node,
-                                   hawq_affine from, hawq_affine to,
-                                   uint8_t table[256]) {
-    hawq_mark   mark = hawq_arena_mark(low->scratch);
-    hawq_planes planes;
-    HAWQ_TRY(hawq_lower_planes(low->graph, node, low->scratch, &planes));
-    size_t      n = node->out[0]->n;
-    real       *x = hawq_val(&planes, activation_in(node));
-    const real *y = hawq_val(&planes, node->out[0]);
-    for (size_t first = 0; first < 256; first += n) {
-        for (size_t i = 0; i < n; i++)
-            x[i] = from.scale * (real)((int)((first + i) % 256) - from.zero);
-        node->op->forward(node, &planes);
-        for (size_t i = 0; i < n && first + i < 256; i++) {
-            double q = rint((double)y[i] / (double)to.scale) + to.zero;
-            table[first + i] = (uint8_t)(q > 0 ? fmin(q, to.high) : 0);
-        }
-    }
-    hawq_arena_reset(low->scratch, mark);
-    return HAWQ_OK;
-}
-
-static hawq_status lower_pointwise(lowering *low, const hawq_node *node) {
-    const hawq_tensor *t = node->out[0];
-    value              x = low->value[activation_in(node)->id], y = {0};
-    hawq_step          step;
-    int32_t           *map;
-    HAWQ_TRY(affine_of(low, t, &y.q));
-    HAWQ_TRY(value_new(low, t, x.channels, y.q, &y));
-    HAWQ_TRY(gather_new(low, node, x.slot, y.slot, x.n, &step, &map));
-    for (size_t p = 0; p < x.n; p++) map[p] = (int32_t)p;
-    HAWQ_TRY(pointwise_table(low, node, x.q, y.q, step.u.gather.table));
-    return emit(low, &step, 0);
-}
-
-/* Every input is copied, on the output's map, into its part of one staging
- * slot; then one move interleaves the parts. */
-static hawq_status stage_parts(lowering *low, const hawq_node *node,
-                               hawq_affine q, int staging) {
-    size_t offset = 0;
-    for (int i = 0; i < node->n_in; i++) {
-        value     x = low->value[node->in[i]->id];
-        hawq_step step;
-        int32_t  *map;
-        HAWQ_TRY(gather_new(low, node, x.slot, staging, x.n, &step, &map));
-        for (size_t p = 0; p < x.n; p++) map[p] = (int32_t)p;
-        table_rescale(x.q, q, step.u.gather.table);
-        HAWQ_TRY(emit(low, &step, offset));
-        offset += x.n;
-    }
-    return HAWQ_OK;
-}
-
-/* Where row-major element i of the concatenation lies in the staging slot.
- * inner: elements behind the axis; width: inner * the axis' length. */
-static size_t staged_at(const lowering *low, const hawq_node *node, int axis,
-                        size_t inner, size_t width, size_t i) {
-    size_t outer = i / width, along = i % width, offset = 0;
-    for (int k = 0;; k++) {
-        value  x = low->value[node->in[k]->id];
-        size_t part = inner * (size_t)node->in[k]->shape.dim[axis];
-        if (along < part)
-            return offset +
-                   value_position(x.n, x.channels, outer * part + along);
-        along -= part;
-        offset += x.n;
-    }
-}
-
-static hawq_status lower_concat(lowering *low, const hawq_node *node) {
-    const hawq_tensor *t = node->out[0];
-    size_t             n = hawq_per_image(low->graph, t);
-    int       axis = hawq_axis(hawq_attr_int(node, "axis", 1), t->shape.rank);
-    value     y = {0};
-    int       staging;
-    hawq_step step;
-    int32_t  *map;
-    if (axis == 0)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "concatenation of images (axis 0)");
-    HAWQ_TRY(affine_of(low, t, &y.q));
-    HAWQ_TRY(slot_new(low, n, &staging));
-    HAWQ_TRY(stage_parts(low, node, y.q, staging));
-    HAWQ_TRY(value_new(low, t, usual_order(t, n), y.q, &y));
-    HAWQ_TRY(gather_new(low, node, staging, y.slot, n, &step, &map));
-    size_t inner = (size_t)hawq_shape_count(&t->shape, axis + 1, t->shape.rank);
-    size_t width = inner * (size_t)t->shape.dim[axis];
-    for (size_t p = 0; p < n; p++)
-        map[p] = (int32_t)staged_at(low, node, axis, inner, width,
-                                    value_logical(n, y.channels, p));
-    return emit(low, &step, 0);
+    return hawq_lower_emit(low, &step, 0);
 }
 
 /* --- whole programs ---------------------------------------------------- */
@@ -487,23 +217,23 @@ static hawq_status lower_node(lowering *low, int i) {
     case KIND_FUSED:
         return HAWQ_OK;
     case KIND_CONCAT:
-        return lower_concat(low, node);
+        return hawq_lower_concat(low, node);
     case KIND_MAX_POOL:
         return lower_pool(low, node, false);
     case KIND_AVERAGE_POOL:
         return lower_pool(low, node, true);
     case KIND_POINTWISE:
-        return lower_pointwise(low, node);
+        return hawq_lower_pointwise(low, node);
     default:
-        return lower_move(low, node, plan);
+        return hawq_lower_move(low, node, plan);
     }
 }
 
 static hawq_status lower_input(lowering *low) {
     const hawq_tensor *t = low->graph->input;
     value              x = {0};
-    HAWQ_TRY(affine_of(low, t, &x.q));
-    HAWQ_TRY(value_new(low, t, 1, x.q, &x));
+    HAWQ_TRY(hawq_lower_affine(low, t, &x.q));
+    HAWQ_TRY(hawq_lower_value(low, t, 1, x.q, &x));
     hawq_step step = {.kind = HAWQ_STEP_QUANTIZE,
                       .name = t->name,
                       .layer = -1,
@@ -513,7 +243,7 @@ static hawq_status lower_input(lowering *low) {
                                      .zero = x.q.zero,
                                      .high = x.q.high}};
     low->program->n_in = x.n;
-    return emit(low, &step, 0);
+    return hawq_lower_emit(low, &step, 0);
 }
 
 static hawq_status lower_output(lowering *low) {
@@ -530,7 +260,7 @@ static hawq_status lower_output(lowering *low) {
                                      .factor = y.q.scale,
                                      .zero = y.q.zero,
                                      .channels = y.channels}};
-    return emit(low, &step, 0);
+    return hawq_lower_emit(low, &step, 0);
 }
 
 static bool is_width(int bits) {

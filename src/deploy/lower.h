@@ -1,9 +1,10 @@
 /* lower.h -- what the files of the lowering share; for src/deploy only.
  *
  * classify.c decides what each node becomes and which activation maps belong
- * together; lower.c emits the steps; layer.c computes a layer's constants;
- * buffers.c gives every value its place. While steps are emitted, `in`, `in2`
- * and `out` of a step are numbers of slots; buffers.c turns them into offsets.
+ * together; lower.c and moves.c emit the steps (emit.c); layer.c computes a
+ * layer's constants, geometry.c windows and clamps; buffers.c gives every value
+ * its place. While steps are emitted, `in`, `in2` and `out` of a step are
+ * numbers of slots; buffers.c turns them into offsets.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_LOWER_H
@@ -64,6 +65,54 @@ typedef struct lowering {
 
 /* Fills plan, root and bits. */
 HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
+
+/* --- emit.c: steps and values ------------------------------------------ */
+
+/* A new buffer of so many bytes. */
+HAWQ_NODISCARD hawq_status hawq_lower_slot(lowering *low, size_t bytes,
+                                           int *out);
+
+/* Appends a step; in, in2 and out are numbers of slots, which now live until
+ * this step at least. It writes out_offset bytes into its slot. */
+HAWQ_NODISCARD hawq_status hawq_lower_emit(lowering *low, const hawq_step *step,
+                                           size_t out_offset);
+
+/* Both extremes of an order of channels are the row-major one, 1. */
+size_t hawq_lower_order(size_t n, size_t channels);
+
+/* The map of a tensor whose values are new (not moved or pooled). */
+HAWQ_NODISCARD hawq_status hawq_lower_affine(const lowering    *low,
+                                             const hawq_tensor *t,
+                                             hawq_affine       *out);
+
+/* A new value for tensor t, in a slot of its own. */
+HAWQ_NODISCARD hawq_status hawq_lower_value(lowering *low, const hawq_tensor *t,
+                                            size_t channels, hawq_affine q,
+                                            value *out);
+
+/* Starts a move of n bytes between slots with the table that changes nothing;
+ * the caller fills the map and emits the step. */
+HAWQ_NODISCARD hawq_status hawq_lower_gather(lowering *low, const char *name,
+                                             int in, int out, size_t n,
+                                             hawq_step *step, int32_t **map);
+
+/* The value of t in an order of so many channels, moved if need be; the moved
+ * one then replaces it for later readers. */
+HAWQ_NODISCARD hawq_status hawq_lower_reorder(lowering          *low,
+                                              const hawq_node   *node,
+                                              const hawq_tensor *t,
+                                              size_t channels, value *out);
+
+/* --- moves.c ----------------------------------------------------------- */
+
+HAWQ_NODISCARD hawq_status hawq_lower_move(lowering *low, const hawq_node *node,
+                                           const node_plan *plan);
+HAWQ_NODISCARD hawq_status hawq_lower_pointwise(lowering        *low,
+                                                const hawq_node *node);
+HAWQ_NODISCARD hawq_status hawq_lower_concat(lowering        *low,
+                                             const hawq_node *node);
+
+/* --- constants, geometry, places --------------------------------------- */
 
 /* Places the slots and turns slot numbers into offsets. */
 HAWQ_NODISCARD hawq_status hawq_lower_place(lowering *low);
