@@ -355,8 +355,8 @@ static void compare_pool(const pool *q, bool max) {
 static void pools_by_definition(void) {
     uint64_t key = hawq_rng_key(3, 0, 0, 0), at = 0;
     for (int i = 0; i < 3000; i++) {
-        pool q = {.ceil = hawq_rng_below(key, at++, 2),
-                  .include = hawq_rng_below(key, at++, 2)};
+        pool q = {.ceil = hawq_rng_below(key, at++, 2)};
+        q.include = hawq_rng_below(key, at++, 2);
         bool max = hawq_rng_below(key, at++, 2), usable = true;
         for (int a = 0; a < 2; a++) {
             q.k[a] = 1 + (int)hawq_rng_below(key, at++, 3);
