@@ -334,7 +334,7 @@ static void failures_are_sentences(void) {
     FAILS(epochs, 0, HAWQ_EINVAL, "0 epochs");
     FAILS(batch_size, 0, HAWQ_EINVAL, "batch size 0");
     FAILS(rate, NAN, HAWQ_EINVAL, "rate nan");
-    FAILS(warm_up, 12, HAWQ_EINVAL, "warm-up of 12 epochs");
+    FAILS(warm_up, 12.5, HAWQ_EINVAL, "warm-up of 12.5 epochs");
     FAILS(momentum, -0.5, HAWQ_EINVAL, "momentum -0.5");
     FAILS(augment.shift, -1, HAWQ_EINVAL, "shift -1");
     FAILS(rate, 1e30, HAWQ_ENONFINITE, "in epoch 1: lower the rate");

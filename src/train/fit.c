@@ -136,10 +136,9 @@ static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
         return hawq_fail(HAWQ_EINVAL, "batch size 0: expected at least 1");
     if (!(o->rate > 0 && isfinite(o->rate)))
         return hawq_fail(HAWQ_EINVAL, "rate %g: expected more than 0", o->rate);
-    if (!(o->warm_up >= 0 && o->warm_up < o->epochs))
+    if (!(o->warm_up >= 0 && o->warm_up <= o->epochs))
         return hawq_fail(HAWQ_EINVAL,
-                         "warm-up of %g epochs: expected 0 or more and less "
-                         "than the %d epochs",
+                         "warm-up of %g epochs: expected 0 to the %d epochs",
                          o->warm_up, o->epochs);
     if (o->augment.shift < 0)
         return hawq_fail(HAWQ_EINVAL, "shift %d: expected 0 or more",

@@ -18,7 +18,7 @@ typedef struct hawq_fit_options {
     int          epochs;     /* >= 1 */
     size_t       batch_size; /* images per step; the last may have fewer */
     double       rate;       /* the peak; > 0 */
-    double       warm_up;    /* epochs of rising rate; 0 <= warm_up < epochs */
+    double       warm_up;    /* epochs of rising rate; 0 <= warm_up <= epochs */
     double       momentum, decay;
     bool         nesterov;
     hawq_augment augment;
