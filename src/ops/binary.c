@@ -69,7 +69,7 @@ static inline void linear_forward(const hawq_node *node, const hawq_planes *p,
     const operands *o = node->param;
     const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
     real           *y = hawq_val(p, node->out[0]);
-    size_t          n = node->out[0]->n;
+    size_t          n = y ? node->out[0]->n : 0;
     if (a && b && !o->index[A] && !o->index[B])
         for (size_t i = 0; i < n; i++) y[i] = a[i] + sign * b[i];
     else
@@ -85,7 +85,7 @@ static inline void linear_adjoint(const hawq_node *node, const hawq_planes *p,
     for (int side = A; side <= B; side++) {
         real  *bx = hawq_bar(p, node->in[side]);
         real   s = side == A ? 1 : sign;
-        size_t n = bx ? node->out[0]->n : 0;
+        size_t n = bx && by ? node->out[0]->n : 0;
         if (!o->index[side])
             for (size_t i = 0; i < n; i++) bx[i] += s * by[i];
         else
@@ -140,7 +140,7 @@ static inline void jet_tangent(const hawq_node *node, const hawq_planes *p,
         const real *da = hawq_dot(p, l, node->in[A]);
         const real *db = hawq_dot(p, l, node->in[B]);
         real       *dy = hawq_dot(p, l, node->out[0]);
-        for (size_t i = 0; i < node->out[0]->n; i++) {
+        for (size_t i = 0; dy && i < node->out[0]->n; i++) {
             size_t ia = at(o, A, i), ib = at(o, B, i);
             jet    j = fn(a[ia], b[ib]);
             dy[i] = (da ? j.fa * da[ia] : 0) + (db ? j.fb * db[ib] : 0);
@@ -154,7 +154,7 @@ static inline void jet_adjoint(const hawq_node *node, const hawq_planes *p,
     const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
     const real     *by = hawq_bar(p, node->out[0]);
     real *ba = hawq_bar(p, node->in[A]), *bb = hawq_bar(p, node->in[B]);
-    for (size_t i = 0; i < node->out[0]->n; i++) {
+    for (size_t i = 0; by && i < node->out[0]->n; i++) {
         size_t ia = at(o, A, i), ib = at(o, B, i);
         jet    j = fn(a[ia], b[ib]);
         if (ba) ba[ia] += j.fa * by[i];
@@ -177,9 +177,9 @@ static inline void jet_adjoint_tangent(const hawq_node   *node,
             size_t ia = at(o, A, i), ib = at(o, B, i);
             jet    j = fn(a[ia], b[ib]);
             real   u = da ? da[ia] : 0, v = db ? db[ib] : 0;
-            real   w = by ? by[i] : 0;
-            if (bda) bda[ia] += j.fa * bdy[i] + (j.faa * u + j.fab * v) * w;
-            if (bdb) bdb[ib] += j.fb * bdy[i] + (j.fab * u + j.fbb * v) * w;
+            real   w = by ? by[i] : 0, t = bdy ? bdy[i] : 0;
+            if (bda) bda[ia] += j.fa * t + (j.faa * u + j.fab * v) * w;
+            if (bdb) bdb[ib] += j.fb * t + (j.fab * u + j.fbb * v) * w;
         }
     }
 }

@@ -86,6 +86,7 @@ static size_t image_out(const hawq_conv_shape *s) {
 static void set_bias(const hawq_conv_shape *s, size_t n, const real *b,
                      real *y) {
     size_t pixels = s->oh * s->ow;
+    if (!y) return;
     if (!b) {
         memset(y, 0, n * image_out(s) * sizeof *y);
         return;
@@ -121,6 +122,10 @@ static void forward(const hawq_node *node, const hawq_planes *p) {
     }
 }
 
+static real *at(real *plane, size_t offset) {
+    return plane ? plane + offset : NULL;
+}
+
 /* Pointers to image i of the planes that are not NULL; their number. */
 static int gather(real *const *planes, int n, size_t offset, real **out) {
     int count = 0;
@@ -140,15 +145,16 @@ static void tangent_block(const hawq_node *node, const hawq_planes *p,
         real *d = hawq_dot(p, first + l, node->in[W]);
         real *y = hawq_dot(p, first + l, node->out[0]);
         set_bias(s, images(node), hawq_dot(p, first + l, hawq_in(node, B)), y);
-        if (!d) continue;
+        if (!d || !y) continue;
         dw[seeded] = d;
         dy[seeded++] = y;
     }
     for (size_t i = 0; i < images(node); i++) {
         for (int l = 0; l < n; l++) { /* dy += w * dx */
-            const real *dx = hawq_dot(p, first + l, node->in[X]);
-            real *to = hawq_dot(p, first + l, node->out[0]) + i * image_out(s);
-            if (dx)
+            real *dx = hawq_dot(p, first + l, node->in[X]);
+            real *to =
+                at(hawq_dot(p, first + l, node->out[0]), i * image_out(s));
+            if (dx && to)
                 hawq_conv_forward(s, 1, &w, dx + i * image_in(s), &to,
                                   p->scratch);
         }
@@ -170,12 +176,9 @@ static void tangent(const hawq_node *node, const hawq_planes *p) {
 static void adjoint_image(const hawq_conv_shape *s, const real *w,
                           const real *x, const real *by, real *bw, real *bx,
                           real *scratch) {
+    if (!by) return;
     if (w && bx) hawq_conv_by_data(s, 1, &w, &by, bx, scratch);
     if (x && bw) hawq_conv_by_weights(s, 1, &by, x, &bw, scratch);
-}
-
-static real *at(real *plane, size_t offset) {
-    return plane ? plane + offset : NULL;
 }
 
 static void adjoint(const hawq_node *node, const hawq_planes *p) {
@@ -183,6 +186,7 @@ static void adjoint(const hawq_node *node, const hawq_planes *p) {
     real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
     real *by = hawq_bar(p, node->out[0]), *bx = hawq_bar(p, node->in[X]);
     real *bw = hawq_bar(p, node->in[W]);
+    if (!by) return;
     bias_adjoint(s, images(node), by, hawq_bar(p, hawq_in(node, B)));
     for (size_t i = 0; i < images(node); i++)
         adjoint_image(s, w, x + i * image_in(s), by + i * image_out(s), bw,
@@ -195,26 +199,30 @@ static void adjoint_tangent_block(const hawq_node *node, const hawq_planes *p,
     real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
     real *by = hawq_bar(p, node->out[0]);
     real *bdy[MAX_LANES], *bdw[MAX_LANES], *bdyi[MAX_LANES];
+    int   both = 0; /* lanes with bdy * x to add to bdw */
     for (int l = 0; l < n; l++) {
-        bdy[l] = hawq_bardot(p, first + l, node->out[0]);
-        bdw[l] = hawq_bardot(p, first + l, node->in[W]);
-        bias_adjoint(s, images(node), bdy[l],
+        bdy[both] = hawq_bardot(p, first + l, node->out[0]);
+        bdw[both] = hawq_bardot(p, first + l, node->in[W]);
+        bias_adjoint(s, images(node), bdy[both],
                      hawq_bardot(p, first + l, hawq_in(node, B)));
+        both += bdy[both] && bdw[both];
     }
     for (size_t i = 0; i < images(node); i++) {
         size_t in = i * image_in(s), out = i * image_out(s);
-        gather(bdy, n, out, bdyi);
-        if (bdw[0]) /* wanted in every lane or in none: bdw += bdy * x */
-            hawq_conv_by_weights(s, n, (const real *const *)bdyi, x + in, bdw,
-                                 p->scratch);
+        gather(bdy, both, out, bdyi);
+        if (both) /* bdw += bdy * x */
+            hawq_conv_by_weights(s, both, (const real *const *)bdyi, x + in,
+                                 bdw, p->scratch);
         for (int l = 0; l < n; l++) {
             real *bdx = at(hawq_bardot(p, first + l, node->in[X]), in);
+            real *bdw_l = hawq_bardot(p, first + l, node->in[W]);
             real *dx = at(hawq_dot(p, first + l, node->in[X]), in);
             real *dw = hawq_dot(p, first + l, node->in[W]);
-            /* bdx += w^T * bdy */
-            adjoint_image(s, w, NULL, bdyi[l], NULL, bdx, p->scratch);
-            /* bdx += dw^T * by and bdw += by * dx */
-            if (by) adjoint_image(s, dw, dx, by + out, bdw[l], bdx, p->scratch);
+            /* bdx += w^T * bdy; bdx += dw^T * by and bdw += by * dx */
+            adjoint_image(s, w, NULL,
+                          at(hawq_bardot(p, first + l, node->out[0]), out),
+                          NULL, bdx, p->scratch);
+            adjoint_image(s, dw, dx, at(by, out), bdw_l, bdx, p->scratch);
         }
     }
 }

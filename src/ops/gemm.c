@@ -59,7 +59,7 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
 
 /* y += alpha op(a) op(b) */
 static void product(const gemm *g, const real *a, const real *b, real *y) {
-    if (!a || !b) return;
+    if (!a || !b || !y) return;
     hawq_mm(g->ta, g->tb, g->n, g->m, g->k, g->alpha, a, g->ta ? g->n : g->k, b,
             g->tb ? g->k : g->m, 1, y, g->m);
 }
@@ -91,6 +91,7 @@ static void by_b(const gemm *g, const real *a, const real *by, real *bb) {
 /* y = beta c */
 static void set_c(const gemm *g, const real *c, real *y) {
     size_t n = g->n * g->m;
+    if (!y) return;
     if (!c) {
         memset(y, 0, n * sizeof *y);
         return;

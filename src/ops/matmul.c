@@ -108,7 +108,7 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
 
 /* y += a b */
 static void product(const matmul *g, const real *a, const real *b, real *y) {
-    for (size_t i = 0; a && b && i < g->count; i++)
+    for (size_t i = 0; a && b && y && i < g->count; i++)
         hawq_mm(false, false, g->n, g->m, g->k, 1, a + g->a[i], g->k,
                 b + g->b[i], g->m, 1, y + i * g->n * g->m, g->m);
 }
@@ -128,7 +128,7 @@ static void by_b(const matmul *g, const real *a, const real *by, real *bb) {
 }
 
 static void zero(const hawq_node *node, real *y) {
-    memset(y, 0, node->out[0]->n * sizeof *y);
+    if (y) memset(y, 0, node->out[0]->n * sizeof *y);
 }
 
 static void forward(const hawq_node *node, const hawq_planes *p) {

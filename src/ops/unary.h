@@ -32,7 +32,7 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
         for (int l = 0; l < p->lanes; l++) {                                   \
             const real *dx = hawq_dot(p, l, node->in[0]);                      \
             real       *dy = hawq_dot(p, l, node->out[0]);                     \
-            for (size_t i = 0; i < node->out[0]->n; i++)                       \
+            for (size_t i = 0; dx && dy && i < node->out[0]->n; i++)           \
                 dy[i] = jet(x[i], node->param).d * dx[i];                      \
         }                                                                      \
     }                                                                          \
@@ -40,7 +40,7 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
         const real *x = hawq_val(p, node->in[0]);                              \
         const real *by = hawq_bar(p, node->out[0]);                            \
         real       *bx = hawq_bar(p, node->in[0]);                             \
-        for (size_t i = 0; bx && i < node->out[0]->n; i++)                     \
+        for (size_t i = 0; bx && by && i < node->out[0]->n; i++)               \
             bx[i] += jet(x[i], node->param).d * by[i];                         \
     }                                                                          \
     static void jet##_adjoint_tangent(const hawq_node   *node,                 \
@@ -53,7 +53,7 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
             real       *bdx = hawq_bardot(p, l, node->in[0]);                  \
             for (size_t i = 0; bdx && i < node->out[0]->n; i++) {              \
                 hawq_jet j = jet(x[i], node->param);                           \
-                bdx[i] += j.d * bdy[i];                                        \
+                if (bdy) bdx[i] += j.d * bdy[i];                               \
                 if (by && dx) bdx[i] += j.dd * dx[i] * by[i];                  \
             }                                                                  \
         }                                                                      \

@@ -1,0 +1,47 @@
+/* groups.c -- union-find over tensors: what is tied, is one set.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/groups.h"
+
+#include <string.h>
+
+static int root(int *parent, int i) {
+    while (parent[i] != i) i = parent[i] = parent[parent[i]];
+    return i;
+}
+
+static void tie(int *parent, const hawq_tensor *a, const hawq_tensor *b) {
+    if (a && b && a->role != HAWQ_CONSTANT && b->role != HAWQ_CONSTANT)
+        parent[root(parent, a->id)] = root(parent, b->id);
+}
+
+/* Operators whose result is their operand's values, moved: same quantized
+ * numbers, same width. */
+static bool keeps_values(const hawq_node *node) {
+    static const char *const names[] = {
+        "Concat",  "Slice",     "Pad",       "Reshape",      "Flatten",
+        "Squeeze", "Transpose", "Unsqueeze", "DepthToSpace", "SpaceToDepth",
+        "Split",   "MaxPool",   "Gather",    "GlobalMaxPool"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(node->op->name, names[i]) == 0) return true;
+    return false;
+}
+
+hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
+    int *parent, *first;
+    HAWQ_TAKE(parent, &g->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(first, &g->arena, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) parent[i] = i;
+    for (int i = 0; i < g->n_tensors; i++) first[i] = -1;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; keeps_values(g->node[i]) && j < g->node[i]->n_in; j++)
+            tie(parent, g->node[i]->in[j], g->node[i]->out[0]);
+    for (int i = 0; i < g->n_layers; i++) /* a shared weight: one layer */
+        for (int k = 1; k < g->layer[i].n_nodes; k++)
+            tie(parent, g->layer[i].node[0]->in[0], g->layer[i].node[k]->in[0]);
+    for (int i = 0; i < g->n_layers; i++) {
+        int set = root(parent, g->layer[i].node[0]->in[0]->id);
+        if (first[set] < 0) first[set] = i;
+        group[i] = first[set];
+    }
+    return HAWQ_OK;
+}

@@ -1,0 +1,18 @@
+/* groups.h -- which layers must share an activation width.
+ *
+ * A quantized activation is one tensor with one width, so all layers that read
+ * it form a group; so do the layers that read a Concat's inputs and its output
+ * (one buffer). A residual Add ties nothing: it rescales its branches. Where
+ * weight and activation widths are equal, these are the ties of HAWQ-V3 (Yao et
+ * al. 2021, Fig. 2): a 1x1 shortcut with its block's first convolution.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_GROUPS_H
+#define HAWQ_GROUPS_H
+#include "src/graph/graph.h"
+
+/* group[i] = the first layer that layer i shares a width with (i itself if it
+ * is alone or the first). group has graph->n_layers entries. */
+HAWQ_NODISCARD hawq_status hawq_graph_groups(hawq_graph *graph, int *group);
+
+#endif
