@@ -50,6 +50,16 @@ static hawq_status mark_needed(plan *p, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
+static hawq_status check_nodes(const plan *p) {
+    for (size_t i = 0; i < p->model->n_nodes; i++) {
+        const hawq_proto_node *node = &p->model->node[i];
+        if (p->wanted[i] && node->defect)
+            return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s",
+                             node->spec.name, node->spec.op_type, node->defect);
+    }
+    return HAWQ_OK;
+}
+
 /* The one needed input that is not an initializer (before IR version 4 every
  * initializer was listed among the inputs too). */
 static hawq_status choose_input(plan *p, hawq_arena *arena) {
@@ -152,9 +162,6 @@ static hawq_status add_tensor(hawq_graph *g, const char *name,
 static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
     hawq_node_spec spec = node->spec;
     hawq_attr     *attr;
-    if (node->defect)
-        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s", spec.name,
-                         spec.op_type, node->defect);
     HAWQ_TAKE(attr, &g->arena, (size_t)spec.n_attr);
     for (int i = 0; i < spec.n_attr; i++)
         HAWQ_TRY(copy_attribute(&spec.attr[i], &g->arena, &attr[i]));
@@ -219,6 +226,7 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
     HAWQ_TRY(choose_output(&p));
     HAWQ_TRY(mark_needed(&p, arena));
+    HAWQ_TRY(check_nodes(&p));
     HAWQ_TRY(choose_input(&p, arena));
     if (batch) return build(&p, batch, out);
 

@@ -34,31 +34,36 @@ static const char *text(const char *string) {
     return string ? string : "";
 }
 
-/* TensorProto.DataType to the numbers we read. */
-static bool number_type(int data_type, hawq_number *type) {
-    static const struct {
-        int         data_type;
-        hawq_number number;
-    } known[] = {
-        {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, HAWQ_F32},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, HAWQ_U8},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__INT8, HAWQ_I8},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, HAWQ_U16},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__INT16, HAWQ_I16},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__INT32, HAWQ_I32},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__INT64, HAWQ_I64},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, HAWQ_BOOL},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, HAWQ_F16},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, HAWQ_F64},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, HAWQ_U32},
-        {ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, HAWQ_BF16},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].data_type == data_type) {
-            *type = known[i].number;
-            return true;
-        }
-    return false;
+/* TensorProto.DataType, by its number: name, and how we read it. */
+static const struct data_type {
+    const char *name;
+    bool        known;
+    hawq_number number;
+} data_types[] = {
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED] = {"undefined"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT] = {"float", true, HAWQ_F32},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT8] = {"uint8", true, HAWQ_U8},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__INT8] = {"int8", true, HAWQ_I8},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT16] = {"uint16", true, HAWQ_U16},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__INT16] = {"int16", true, HAWQ_I16},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__INT32] = {"int32", true, HAWQ_I32},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__INT64] = {"int64", true, HAWQ_I64},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__STRING] = {"string"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__BOOL] = {"bool", true, HAWQ_BOOL},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16] = {"float16", true, HAWQ_F16},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE] = {"double", true, HAWQ_F64},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT32] = {"uint32", true, HAWQ_U32},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT64] = {"uint64"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64] = {"complex64"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128] = {"complex128"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16] = {"bfloat16", true, HAWQ_BF16},
+};
+
+static struct data_type data_type(int number) {
+    const int n = (int)(sizeof data_types / sizeof *data_types);
+    return number >= 0 && number < n
+               ? data_types[number]
+               : (struct data_type){"of a type newer than bfloat16", false, 0};
 }
 
 /* Where the numbers are: raw bytes, or int32_data that holds narrower types
@@ -137,10 +142,12 @@ static hawq_status read_tensor(const tensor_proto *t, const char *folder,
     numbers at;
     *out = (hawq_tensor){.name = text(t->name), .role = HAWQ_CONSTANT};
     HAWQ_TRY(hawq_shape_read(t->dims, t->n_dims, &out->shape, &out->n));
-    if (!number_type(t->data_type, &at.type))
+    struct data_type type = data_type(t->data_type);
+    if (!type.known)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "numbers of ONNX data type %d are not supported",
-                         t->data_type);
+                         "its elements are %s, which is not supported",
+                         type.name);
+    at.type = type.number;
     out->dtype = hawq_number_dtype(at.type);
     if (t->segment)
         return hawq_fail(HAWQ_EUNSUPPORTED, "segments are not supported");
@@ -327,13 +334,11 @@ static hawq_status read_type(const Onnx__TypeProto *type,
         !type->tensor_type)
         return hawq_fail(HAWQ_EUNSUPPORTED, "is not declared as a tensor");
     const Onnx__TypeProto__Tensor *tensor = type->tensor_type;
-    hawq_number                    number = HAWQ_U8;
-    bool known = number_type(tensor->elem_type, &number);
-    out->is_float = known && hawq_number_dtype(number) == HAWQ_FLOAT;
+    struct data_type               kind = data_type(tensor->elem_type);
+    out->is_float = kind.known && hawq_number_dtype(kind.number) == HAWQ_FLOAT;
     if (!out->is_float)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "holds ONNX data type %d, expected floating point",
-                         tensor->elem_type);
+        return hawq_fail(HAWQ_EUNSUPPORTED, "is %s, expected a floating type",
+                         kind.name);
     if (!tensor->shape)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "has no declared shape; export with a fixed size of "
@@ -383,6 +388,10 @@ static hawq_status read_constants(const Onnx__GraphProto *graph, bool values,
     return HAWQ_OK;
 }
 
+static const char *sparse_name(const Onnx__SparseTensorProto *t) {
+    return t->values ? text(t->values->name) : "";
+}
+
 static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
                               const char *folder, hawq_arena *arena,
                               hawq_proto *out) {
@@ -395,7 +404,8 @@ static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
     HAWQ_TRY(read_values(graph->output, graph->n_output, arena, &out->output));
     if (numbers_too && graph->n_sparse_initializer)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "has sparse initializers; export dense weights");
+                         "initializer '%s' is sparse; export dense weights",
+                         sparse_name(graph->sparse_initializer[0]));
     HAWQ_TRY(read_constants(graph, numbers_too, folder, arena, out));
     out->n_nodes = graph->n_node;
     HAWQ_TAKE(out->node, arena, graph->n_node);
