@@ -50,14 +50,13 @@ static hawq_threads *new_threads(int n) {
     return threads;
 }
 
-static const hawq_fit_options usual = {.epochs = 12,
-                                       .batch_size = 16,
-                                       .rate = 0.05,
-                                       .warm_up = 1,
-                                       .momentum = 0.9,
-                                       .decay = 1e-4,
-                                       .nesterov = true,
-                                       .seed = 3};
+static const hawq_fit_options usual = {
+    .epochs = 12,
+    .batch_size = 16,
+    .rate = 0.05,
+    .warm_up = 1,
+    .sgd = {.momentum = 0.9, .decay = 1e-4, .nesterov = true},
+    .seed = 3};
 
 /* Rises in equal steps to the peak, falls along half a cosine, never 0. */
 static void rate_follows_the_cosine(void) {
@@ -73,28 +72,31 @@ static void rate_follows_the_cosine(void) {
 /* Two steps on one matrix and one bias, by hand, in numbers that are exact in
  * binary: decay reaches the matrix only. */
 static void steps_follow_the_formula(void) {
-    real           w = 2, b = 1;
-    hawq_tensor    matrix = {.shape = {2, {1, 1}}, .n = 1, .data = &w};
-    hawq_tensor    vector = {.shape = {1, {1}}, .n = 1, .data = &b};
-    hawq_tensor   *tensor[2] = {&matrix, &vector};
-    size_t         offset[3] = {0, 1, 2};
-    hawq_selection at = {2, tensor, offset};
-    hawq_arena     arena = {0};
-    hawq_sgd       sgd;
-    const double   gradient[2] = {1, -1};
-    CHECK_OK(hawq_sgd_init(&sgd, 0.5, 0.25, false, &at, &arena));
+    real             w = 2, b = 1;
+    hawq_tensor      matrix = {.shape = {2, {1, 1}}, .n = 1, .data = &w};
+    hawq_tensor      vector = {.shape = {1, {1}}, .n = 1, .data = &b};
+    hawq_tensor     *tensor[2] = {&matrix, &vector};
+    size_t           offset[3] = {0, 1, 2};
+    hawq_selection   at = {2, tensor, offset};
+    hawq_arena       arena = {0};
+    hawq_sgd         sgd;
+    const double     gradient[2] = {1, -1};
+    hawq_sgd_options o = {.momentum = 0.5, .decay = 0.25};
+    CHECK_OK(hawq_sgd_init(&sgd, &o, &at, &arena));
     hawq_sgd_step(&sgd, 0.5, gradient); /* v = 1.5, -1 */
     CHECK(w == 1.25 && b == 1.5);
     hawq_sgd_step(&sgd, 0.5, gradient); /* v = 2.0625, -1.5 */
     CHECK(w == 0.21875 && b == 2.25);
-    w = 2, b = 1;
-    CHECK_OK(hawq_sgd_init(&sgd, 0.5, 0.25, true, &at, &arena));
+    w = 2, b = 1, o.nesterov = true;
+    CHECK_OK(hawq_sgd_init(&sgd, &o, &at, &arena));
     hawq_sgd_step(&sgd, 0.5, gradient); /* along 1.5 + 0.75, -1.5 */
     CHECK(w == 0.875 && b == 1.75);
-    CHECK_FAILS(hawq_sgd_init(&sgd, 1, 0, false, &at, &arena), HAWQ_EINVAL,
-                "momentum 1");
-    CHECK_FAILS(hawq_sgd_init(&sgd, 0, -1, false, &at, &arena), HAWQ_EINVAL,
-                "weight decay -1");
+    w = 2, b = 1, o = (hawq_sgd_options){.clip = 2.5};
+    CHECK_OK(hawq_sgd_init(&sgd, &o, &at, &arena));
+    hawq_sgd_step(&sgd, 1, (const double[2]){3, -4}); /* halved */
+    CHECK(w == 0.5 && b == 3);
+    hawq_sgd_step(&sgd, 1, (const double[2]){1.5, 2}); /* just short enough */
+    CHECK(w == -1 && b == 1);
     hawq_arena_free(&arena);
 }
 
@@ -156,7 +158,7 @@ static void models_are_built_as_named(void) {
         CHECK(hawq_graph_find_layer(g, want[i]) >= 0);
     CHECK(g->n_layers == 11); /* and two of layer1.1 */
     CHECK(g->output->shape.rank == 2 && g->output->shape.dim[1] == CLASSES);
-    const hawq_tensor *w = hawq_graph_find(g, "layer2.0.conv2.weight");
+    const hawq_tensor *w = hawq_graph_find(g, "fc.weight");
     for (size_t i = 0; w && i < w->n; i++) CHECK(w->data[i] == 0);
     hawq_graph *h = new_model("resnet:4,6:2", 1, 7);
     hawq_graph *other = new_model("resnet:4,6:2", 2, 7);
@@ -194,16 +196,17 @@ static void model_texts_are_checked(void) {
 /* On a fixed batch, small steps against the gradient lower the loss each
  * time; it starts at log 3, because the last layer starts as zero. */
 static void a_step_lowers_the_loss(void) {
-    hawq_graph    *g = new_model("resnet:4,8", 1, 8);
-    hawq_threads  *threads = new_threads(1);
-    hawq_engine   *engine = NULL;
-    hawq_arena     arena = {0};
-    hawq_selection at;
-    hawq_sgd       sgd;
-    double         before = log(3) + 1e-9, loss, *gradient;
+    hawq_graph            *g = new_model("resnet:4,8", 1, 8);
+    hawq_threads          *threads = new_threads(1);
+    hawq_engine           *engine = NULL;
+    hawq_arena             arena = {0};
+    hawq_selection         at;
+    hawq_sgd               sgd;
+    double                 before = 0, loss, *gradient;
+    const hawq_sgd_options plain = {0};
     CHECK_OK(hawq_select_parameters(g, &arena, &at));
     CHECK_OK(hawq_engine_new(g, threads, 1, HAWQ_CROSS_ENTROPY, &engine));
-    CHECK_OK(hawq_sgd_init(&sgd, 0, 0, false, &at, &arena));
+    CHECK_OK(hawq_sgd_init(&sgd, &plain, &at, &arena));
     gradient =
         hawq_arena_take(&arena, hawq_selection_total(&at), sizeof *gradient);
     for (int i = 0; i < 20; i++) {
@@ -335,7 +338,9 @@ static void failures_are_sentences(void) {
     FAILS(batch_size, 0, HAWQ_EINVAL, "batch size 0");
     FAILS(rate, NAN, HAWQ_EINVAL, "rate nan");
     FAILS(warm_up, 12.5, HAWQ_EINVAL, "warm-up of 12.5 epochs");
-    FAILS(momentum, -0.5, HAWQ_EINVAL, "momentum -0.5");
+    FAILS(sgd.momentum, 1, HAWQ_EINVAL, "momentum 1");
+    FAILS(sgd.decay, -1, HAWQ_EINVAL, "weight decay -1");
+    FAILS(sgd.clip, NAN, HAWQ_EINVAL, "clip nan");
     FAILS(augment.shift, -1, HAWQ_EINVAL, "shift -1");
     FAILS(rate, 1e30, HAWQ_ENONFINITE, "in epoch 1: lower the rate");
 #undef FAILS

@@ -21,14 +21,15 @@ enum { CHUNK = 16 }; /* images per sweep; part of the result: sums' order */
 static struct {
     const char *model, *from, *test, *output;
     int         epochs, batch_size, shift;
-    double      rate, warm_up, momentum, decay;
-    bool        nesterov, flip;
+    double      rate, warm_up;
+    bool        flip;
+
+    hawq_sgd_options sgd;
 } o = {.epochs = 20,
        .batch_size = 128,
        .rate = 0.1,
        .warm_up = 1,
-       .momentum = 0.9,
-       .decay = 5e-4};
+       .sgd = {.momentum = 0.9, .decay = 5e-4}};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("model", 'm', &o.model, "resnet:W,W,...[:BLOCKS]",
@@ -48,11 +49,13 @@ static const hawq_option options[] = {
                      "peak learning rate; falls along a cosine (default 0.1)"),
     HAWQ_OPTION_REAL("warm-up", 0, &o.warm_up, 0, 100000, "EPOCHS",
                      "epochs over which the rate rises (default 1)"),
-    HAWQ_OPTION_REAL("momentum", 0, &o.momentum, 0, 0.999999, "M",
+    HAWQ_OPTION_REAL("momentum", 0, &o.sgd.momentum, 0, 0.999999, "M",
                      "default 0.9"),
-    HAWQ_OPTION_REAL("weight-decay", 0, &o.decay, 0, 1, "D",
+    HAWQ_OPTION_REAL("weight-decay", 0, &o.sgd.decay, 0, 1, "D",
                      "pull of weights, not biases, to 0 (default 5e-4)"),
-    HAWQ_OPTION_FLAG("nesterov", 0, &o.nesterov, "Nesterov's momentum"),
+    HAWQ_OPTION_REAL("clip", 0, &o.sgd.clip, 0, 1e30, "NORM",
+                     "shorten gradients longer than this (default: none)"),
+    HAWQ_OPTION_FLAG("nesterov", 0, &o.sgd.nesterov, "Nesterov's momentum"),
     HAWQ_OPTION_FLAG("flip", 0, &o.flip,
                      "mirror half of the images, left to right"),
     HAWQ_OPTION_INT("shift", 0, &o.shift, 0, 1024, "N",
@@ -185,9 +188,7 @@ static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
                           .batch_size = (size_t)o.batch_size,
                           .rate = o.rate,
                           .warm_up = o.warm_up,
-                          .momentum = o.momentum,
-                          .decay = o.decay,
-                          .nesterov = o.nesterov,
+                          .sgd = o.sgd,
                           .augment = {.flip = o.flip, .shift = o.shift},
                           .seed = cli->seed};
     report           r = {cli, graph, .json = {.file = stdout}};

@@ -3,7 +3,6 @@
 #include "src/train/fit.h"
 
 #include "src/base/rng.h"
-#include "src/train/sgd.h"
 #include "src/train/stream.h"
 
 #include <math.h>
@@ -161,8 +160,7 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     l->per_epoch = (l->train->n + o->batch_size - 1) / o->batch_size;
     l->warm_up = (size_t)(o->warm_up * (double)l->per_epoch);
     HAWQ_TRY(hawq_select_parameters(l->graph, arena, &l->at));
-    HAWQ_TRY(hawq_sgd_init(&l->sgd, o->momentum, o->decay, o->nesterov, &l->at,
-                           arena));
+    HAWQ_TRY(hawq_sgd_init(&l->sgd, &o->sgd, &l->at, arena));
     HAWQ_TAKE(l->gradient, arena, hawq_selection_total(&l->at));
     HAWQ_TAKE(l->order, arena, l->train->n);
     HAWQ_TAKE(l->x, arena, n * l->per_image);

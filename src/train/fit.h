@@ -13,16 +13,16 @@
 #define HAWQ_FIT_H
 #include "src/graph/sweep.h"
 #include "src/train/augment.h"
+#include "src/train/sgd.h"
 
 typedef struct hawq_fit_options {
-    int          epochs;     /* >= 1 */
-    size_t       batch_size; /* images per step; the last may have fewer */
-    double       rate;       /* the peak; > 0 */
-    double       warm_up;    /* epochs of rising rate; 0 <= warm_up <= epochs */
-    double       momentum, decay;
-    bool         nesterov;
-    hawq_augment augment;
-    uint64_t     seed;
+    int    epochs;     /* >= 1 */
+    size_t batch_size; /* images per step; the last may have fewer */
+    double rate;       /* the peak; > 0 */
+    double warm_up;    /* epochs of rising rate; 0 <= warm_up <= epochs */
+    hawq_sgd_options sgd;
+    hawq_augment     augment;
+    uint64_t         seed;
 } hawq_fit_options;
 
 typedef struct hawq_fit_epoch {

@@ -5,12 +5,11 @@
  *     GlobalAveragePool, Flatten, Gemm
  *
  * s is the identity, or a 1x1 convolution where the shape changes. Initial
- * weights (Fixup, section 3, for m = 2 convolutions per branch, L branches):
- *     conv1 of a branch   normal, variance 2 / (fan_in L)    rule 2, L^-1/2
- *     conv2 of a branch   0                                  rule 1
- *     fc                  0                                  rule 1
- *     all others          normal, variance 2 / fan_in        He et al. 2015
- * Biases are 0; they play the part of Fixup's scalar biases (rule 3).
+ * weights, for L residual branches:
+ *     conv2 of a branch   normal, variance 2 / (fan_in L)
+ *     fc                  0: all classes are equally likely at first
+ *     all others          normal, variance 2 / fan_in        (He et al. 2015)
+ * Biases are 0.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/train/model.h"
@@ -151,9 +150,9 @@ static hawq_status add_block(builder *b, const char *name, int64_t channels,
     if (!part[0] || !part[1] || !part[2] || !add) return HAWQ_ENOMEM;
     builder     before = *b;
     const char *sum[2];
-    HAWQ_TRY(add_conv(b, part[0], channels, 3, stride, 1.0 / b->branches));
+    HAWQ_TRY(add_conv(b, part[0], channels, 3, stride, 1));
     HAWQ_TRY(add_unary(b, "Relu", part[0], ".relu"));
-    HAWQ_TRY(add_conv(b, part[1], channels, 3, 1, 0));
+    HAWQ_TRY(add_conv(b, part[1], channels, 3, 1, 1.0 / (double)b->branches));
     sum[0] = b->at;
     b->at = before.at;
     if (stride != 1 || before.channels != channels) {

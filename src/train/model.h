@@ -1,10 +1,11 @@
 /* model.h -- small residual networks to be trained from scratch.
  *
  * He, Zhang, Ren, Sun (2016), figure 2, in Conv, Relu and Add only: the
- * executor never uses batch statistics, so instead of normalisation the
- * initial weights keep the activations' scale (Zhang, Dauphin, Ma 2019,
- * "Fixup", section 3; De and Smith 2020, "SkipInit"): every branch starts as
- * zero, so the network starts as its shortcuts.
+ * executor never uses batch statistics, so what normalisation does at the
+ * start of training is left to the initial weights: L branches whose variance
+ * is scaled by 1 / L keep the sum's within a factor (1 + 1/L)^L < e, whatever
+ * the depth (Hanin and Rolnick 2018; Zhang, Dauphin, Ma 2019, "Fixup"; De and
+ * Smith 2020). Training such a network needs gradient clipping: see sgd.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_MODEL_H
