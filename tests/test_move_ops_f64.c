@@ -148,7 +148,7 @@ static void moving_identities(void) {
     FAILS(EFORMAT, "index 3 is out of range for length 3", "Gather",
           .in = {ACT(3), INTS(3)});
     FAILS(EFORMAT, "do not broadcast", "Expand", .in = {ACT(3), INTS(2)});
-    FAILS(EUNSUPPORTED, "2^31 - 1", "Expand",
+    FAILS(EUNSUPPORTED, "65536x65536 has more than 2147483647", "Expand",
           .in = {ACT(1, 1), INTS(65536, 65536)});
     FAILS(EFORMAT, "different types", "Where",
           .in = {INTS(1), ACT(1), INTS(1)});
@@ -272,7 +272,7 @@ static void folding_fails(void) {
           .in = {INT_SCALAR(0), FIXED_SCALAR(1), INT_SCALAR(1)});
     FAILS(EUNSUPPORTED, "not an integer constant", "Equal",
           .in = {ACT(2), INTS(1)});
-    FAILS(EUNSUPPORTED, "elements", "ConstantOfShape",
+    FAILS(EUNSUPPORTED, "more than 67108864", "ConstantOfShape",
           .in = {INTS(32768, 32768)});
     FAILS(EFORMAT, "would have shape", "ConstantOfShape", .in = {INTS(-1)});
     FAILS(EFORMAT, "0 attributes", "Constant", .opset = 13);

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* A few bytes of a file can ask for a constant of any size: this bounds it. */
-enum { MAX_MADE = 1 << 26 };
-
 static const hawq_op *const table[] = {
 #define OP(name) &hawq_op_##name,
 #include "src/ops/ops.def"
@@ -44,21 +41,34 @@ hawq_status hawq_need_float(const hawq_node *node, int i) {
     return HAWQ_OK;
 }
 
+/* Elements an output may have. A few bytes of a file can ask for a constant of
+ * any size, so what is made of constants alone is held to 2^26 elements, or to
+ * the size of what it is made of. */
+static int64_t most_elements(const hawq_node *node) {
+    int64_t most = 1 << 26;
+    for (int i = 0; i < node->n_in; i++) {
+        if (!node->in[i]) continue;
+        if (node->in[i]->role != HAWQ_CONSTANT) return INT32_MAX;
+        if ((int64_t)node->in[i]->n > most) most = (int64_t)node->in[i]->n;
+    }
+    return most < INT32_MAX ? most : INT32_MAX;
+}
+
 hawq_status hawq_set_out(const hawq_node *node, int i, hawq_dtype dtype,
                          const hawq_shape *shape) {
     char    text[128];
-    int64_t n = 1;
+    int64_t n = 1, most = most_elements(node);
     for (int a = 0; a < shape->rank; a++) {
         int64_t d = shape->dim[a];
         if (d < 0)
             return hawq_node_fail(node, HAWQ_EFORMAT,
                                   "the output would have shape %s",
                                   hawq_shape_text(shape, text));
-        if (d > INT32_MAX || (n = n * d) > INT32_MAX)
+        if (d > most || (n = n * d) > most)
             return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                                  "the output %s has more than 2^31 - 1 "
-                                  "elements; use a smaller batch",
-                                  hawq_shape_text(shape, text));
+                                  "the output %s has more than %lld elements",
+                                  hawq_shape_text(shape, text),
+                                  (long long)most);
     }
     if (node->out[i]) {
         node->out[i]->shape = *shape;
@@ -72,11 +82,6 @@ hawq_status hawq_make_constant(hawq_node *node, hawq_arena *arena,
                                hawq_dtype dtype, const hawq_shape *shape) {
     hawq_tensor *y = node->out[0];
     HAWQ_TRY(hawq_set_out(node, 0, dtype, shape));
-    if (y->n > MAX_MADE)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "a constant of %zu elements; up to %d are "
-                              "supported",
-                              y->n, MAX_MADE);
     if (dtype == HAWQ_INT)
         HAWQ_TAKE(y->ints, arena, y->n);
     else

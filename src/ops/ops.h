@@ -33,14 +33,15 @@ HAWQ_NODISCARD hawq_status hawq_need_float(const hawq_node *node, int i);
 HAWQ_NODISCARD hawq_status hawq_need_value(const hawq_node *node, int i);
 
 /* Sets shape, dtype and n of output i. EUNSUPPORTED beyond 2^31 - 1 elements
- * (index maps are 32 bits wide), EFORMAT for a negative dimension. */
+ * (index maps are 32 bits wide), or 2^26 if made of smaller constants; EFORMAT
+ * for a negative dimension. */
 HAWQ_NODISCARD hawq_status hawq_set_out(const hawq_node *node, int i,
                                         hawq_dtype        dtype,
                                         const hawq_shape *shape);
 
 /* Makes output 0 an integer or float constant of this shape, zero for now,
- * filled in by the caller: out[0]->ints or out[0]->data. EUNSUPPORTED beyond
- * 2^26 elements. */
+ * filled in by the caller: out[0]->ints or out[0]->data. Fails as
+ * hawq_set_out does. */
 HAWQ_NODISCARD hawq_status hawq_make_constant(hawq_node        *node,
                                               hawq_arena       *arena,
                                               hawq_dtype        dtype,
