@@ -1,0 +1,78 @@
+# Two commands, each from a fresh clone to the end:
+#
+#     make demo     analyse, search and run the shipped network
+#     make test     all tests; again under ASan and UBSan; threads under TSan
+#
+# On Debian and its kin missing packages are installed (as root or through
+# sudo); elsewhere the list is printed and the build goes on with what is there.
+# SPDX-License-Identifier: GPL-3.0-or-later
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+.PHONY: demo test deps build clean
+.NOTPARALLEL:
+
+PACKAGES := gcc libc6-dev cmake ninja-build pkg-config libopenblas-pthread-dev \
+    libgsl-dev libsqlite3-dev sqlite3 libprotobuf-c-dev protobuf-c-compiler \
+    libonnx-dev libzip-dev zlib1g-dev libcjson-dev coinor-libcbc-dev \
+    dataset-fashion-mnist
+MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc
+JOBS     := $(shell nproc 2>/dev/null || echo 2)
+
+configure = mkdir -p $(1); cmake -S . -B $(1) \
+    $$(test -e $(1)/CMakeCache.txt || ! command -v ninja >/dev/null || \
+       echo -G Ninja) $(2) >$(1)/configure.log 2>&1 || \
+    { cat $(1)/configure.log; exit 1; }
+compile   = cmake --build $(1) -j $(JOBS) $(2)
+check     = ctest --test-dir $(1) --output-on-failure -j $(JOBS) $(2) \
+    </dev/null 2>&1 | tee $(1)/summary.txt
+
+demo: build
+	@tests/demo.sh build
+
+test: deps
+	@$(call configure,build,-DHAWQ_WERROR=ON)
+	@$(call compile,build,)
+	@$(call check,build,)
+	@$(call configure,build-address,-DHAWQ_SANITIZE=address$(comma)undefined)
+	@$(call compile,build-address,)
+	@$(call check,build-address,-LE slow)
+	@$(call configure,build-thread,-DHAWQ_SANITIZE=thread)
+	@$(call compile,build-thread,--target thread_tests)
+	@$(call check,build-thread,-L threads)
+	@for b in build build-address build-thread; do \
+	    echo "$$b: $$(grep -h 'tests passed' $$b/summary.txt)"; \
+	done
+
+build: deps
+	@$(call configure,build,)
+	@$(call compile,build,)
+
+comma := ,
+
+# What dpkg does not know is installed; without apt-get, what pkg-config lacks.
+deps:
+	@if command -v apt-get >/dev/null; then \
+	    missing=; \
+	    for p in $(PACKAGES); do \
+	        dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
+	            grep -q 'ok installed' || missing="$$missing $$p"; \
+	    done; \
+	    test -n "$$missing" || exit 0; \
+	    echo "installing:$$missing"; \
+	    root=; test $$(id -u) = 0 || root=sudo; \
+	    if test -n "$$root" && ! command -v sudo >/dev/null; then \
+	        echo "as root, please: apt-get install$$missing"; exit 1; \
+	    fi; \
+	    $$root apt-get update -q </dev/null; \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy \
+	        --no-install-recommends $$missing </dev/null; \
+	elif ! pkg-config --exists $(MODULES) || ! command -v protoc-c >/dev/null; \
+	then \
+	    echo "no apt-get here; please install what these Debian packages hold:"; \
+	    echo "    $(PACKAGES)"; \
+	    exit 1; \
+	fi
+
+clean:
+	rm -rf build build-address build-thread
