@@ -1,0 +1,268 @@
+/* problem.c -- building and checking the allocation problem. Groups are formed
+ * by union and find over the layers; names are found by hashing, since a
+ * network may have ten thousand layers.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/problem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Open addressing, at most half full: slot -> 1 + layer, 0 = free. */
+struct name_index {
+    size_t n_slots;
+    int   *slot;
+};
+
+static uint64_t name_hash(const char *text) { /* FNV-1a */
+    uint64_t h = 14695981039346656037u;
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return h;
+}
+
+static size_t name_slot(const hawq_problem *p, const char *name) {
+    size_t i = name_hash(name) & (p->names->n_slots - 1);
+    while (p->names->slot[i] &&
+           strcmp(p->layer[p->names->slot[i] - 1].name, name) != 0)
+        i = (i + 1) & (p->names->n_slots - 1);
+    return i;
+}
+
+static hawq_status names_grow(hawq_problem *p) {
+    size_t n = p->names->n_slots ? 2 * p->names->n_slots : 64;
+    HAWQ_TAKE(p->names->slot, &p->arena, n);
+    p->names->n_slots = n;
+    for (int i = 0; i < p->n_layers; i++)
+        p->names->slot[name_slot(p, p->layer[i].name)] = i + 1;
+    return HAWQ_OK;
+}
+
+static hawq_status copy_text(hawq_problem *p, const char *text,
+                             const char **out) {
+    *out = hawq_arena_string(&p->arena, text);
+    return *out ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static hawq_status fill_kinds(hawq_problem *p, int n,
+                              const hawq_cost_kind *kind) {
+    hawq_cost_kind *copy;
+    HAWQ_TAKE(copy, &p->arena, (size_t)n);
+    HAWQ_TAKE(p->names, &p->arena, 1);
+    for (int i = 0; i < n; i++) {
+        if (!*kind[i].name)
+            return hawq_fail(HAWQ_EFORMAT, "a cost has an empty name");
+        for (int j = 0; j < i; j++)
+            if (!strcmp(kind[i].name, kind[j].name))
+                return hawq_fail(HAWQ_EFORMAT, "cost '%s' is named twice",
+                                 kind[i].name);
+        copy[i].unit = kind[i].unit;
+        HAWQ_TRY(copy_text(p, kind[i].name, &copy[i].name));
+    }
+    p->n_kinds = n;
+    p->kind = copy;
+    return names_grow(p);
+}
+
+hawq_status hawq_problem_new(int n_kinds, const hawq_cost_kind *kind,
+                             hawq_problem **out) {
+    hawq_arena    arena = {0};
+    hawq_problem *p;
+    HAWQ_TAKE(p, &arena, 1);
+    p->arena = arena;
+    hawq_status status = fill_kinds(p, n_kinds, kind);
+    if (status != HAWQ_OK) {
+        hawq_problem_free(p);
+        return status;
+    }
+    *out = p;
+    return HAWQ_OK;
+}
+
+void hawq_problem_free(hawq_problem *problem) {
+    if (!problem) return;
+    hawq_arena arena = problem->arena; /* the problem lies inside */
+    hawq_arena_free(&arena);
+}
+
+static hawq_status check_candidate(const hawq_problem *p, const char *layer,
+                                   int c, const hawq_candidate *candidate) {
+    if (candidate->weight_bits < 1 || candidate->weight_bits > 32 ||
+        candidate->activation_bits < 1 || candidate->activation_bits > 32)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "layer '%s', candidate %d: %d weight bits and %d "
+                         "activation bits; both must be in 1 ... 32",
+                         layer, c, candidate->weight_bits,
+                         candidate->activation_bits);
+    if (!isfinite(candidate->loss))
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "layer '%s', candidate %d: the loss is not finite",
+                         layer, c);
+    for (int k = 0; k < p->n_kinds; k++) {
+        if (!isfinite(candidate->cost[k]))
+            return hawq_fail(HAWQ_ENONFINITE,
+                             "layer '%s', candidate %d: the cost '%s' is not "
+                             "finite",
+                             layer, c, p->kind[k].name);
+        if (candidate->cost[k] < 0)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "layer '%s', candidate %d: the cost '%s' is "
+                             "negative (%g)",
+                             layer, c, p->kind[k].name, candidate->cost[k]);
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status room_for_layer(hawq_problem *p) {
+    if (p->n_layers == p->capacity_layers) {
+        int                 capacity = p->n_layers ? 2 * p->n_layers : 32;
+        hawq_problem_layer *grown;
+        HAWQ_TAKE(grown, &p->arena, (size_t)capacity);
+        if (p->n_layers)
+            memcpy(grown, p->layer, (size_t)p->n_layers * sizeof *grown);
+        p->layer = grown;
+        p->capacity_layers = capacity;
+    }
+    if (2 * ((size_t)p->n_layers + 1) > p->names->n_slots) return names_grow(p);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_add(hawq_problem *p, const char *name,
+                             const char *group, int64_t params,
+                             int n_candidates, const hawq_candidate *given) {
+    hawq_candidate *candidate;
+    double         *cost;
+    if (!*name)
+        return hawq_fail(HAWQ_EFORMAT, "layer %d has an empty name",
+                         p->n_layers);
+    if (hawq_problem_find_layer(p, name) >= 0)
+        return hawq_fail(HAWQ_EFORMAT, "two layers are named '%s'", name);
+    if (n_candidates < 1)
+        return hawq_fail(HAWQ_EFORMAT, "layer '%s' has no candidates", name);
+    if (n_candidates > UINT16_MAX)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "layer '%s' has %d candidates; at most "
+                         "%d are possible",
+                         name, n_candidates, UINT16_MAX);
+    HAWQ_TRY(room_for_layer(p));
+    HAWQ_TAKE(candidate, &p->arena, (size_t)n_candidates);
+    HAWQ_TAKE(cost, &p->arena, (size_t)n_candidates * (size_t)p->n_kinds);
+    for (int c = 0; c < n_candidates; c++) {
+        HAWQ_TRY(check_candidate(p, name, c, &given[c]));
+        candidate[c] = given[c];
+        candidate[c].cost = cost;
+        for (int k = 0; k < p->n_kinds; k++) *cost++ = given[c].cost[k];
+    }
+    hawq_problem_layer *layer = &p->layer[p->n_layers];
+    layer->params = params;
+    layer->n_candidates = n_candidates;
+    layer->candidate = candidate;
+    HAWQ_TRY(copy_text(p, name, &layer->name));
+    HAWQ_TRY(copy_text(p, group ? group : name, &layer->group));
+    size_t slot = name_slot(p, name);
+    p->names->slot[slot] = ++p->n_layers;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_tie(hawq_problem *p, int n, const char *const *layer,
+                             const char *reason) {
+    hawq_tie    *tie;
+    const char **copy;
+    HAWQ_TAKE(tie, &p->arena, (size_t)p->n_ties + 1);
+    if (p->n_ties) memcpy(tie, p->tie, (size_t)p->n_ties * sizeof *tie);
+    HAWQ_TAKE(copy, &p->arena, (size_t)n);
+    for (int i = 0; i < n; i++) HAWQ_TRY(copy_text(p, layer[i], &copy[i]));
+    tie[p->n_ties].n = n;
+    tie[p->n_ties].layer = copy;
+    HAWQ_TRY(copy_text(p, reason, &tie[p->n_ties].reason));
+    p->tie = tie;
+    p->n_ties++;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,
+                             int weight_bits) {
+    hawq_pin *pin;
+    HAWQ_TAKE(pin, &p->arena, (size_t)p->n_pins + 1);
+    if (p->n_pins) memcpy(pin, p->pin, (size_t)p->n_pins * sizeof *pin);
+    pin[p->n_pins].weight_bits = weight_bits;
+    HAWQ_TRY(copy_text(p, layer, &pin[p->n_pins].layer));
+    p->pin = pin;
+    p->n_pins++;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_budget(hawq_problem *p, const char *kind,
+                                double limit) {
+    int k = hawq_problem_find_kind(p, kind);
+    if (k < 0) {
+        const char *known = "";
+        for (int i = 0; i < p->n_kinds && known; i++)
+            known = hawq_arena_format(&p->arena, "%s%s%s", known, i ? ", " : "",
+                                      p->kind[i].name);
+        return hawq_fail(HAWQ_EINVAL,
+                         "budget '%s': no such cost; the problem has %s", kind,
+                         known && *known ? known : "no costs");
+    }
+    if (!isfinite(limit) || limit < 0)
+        return hawq_fail(HAWQ_EINVAL,
+                         "budget '%s': %g is not a finite number >= 0", kind,
+                         limit);
+    for (int b = 0; b < p->n_budgets; b++)
+        if (p->budget[b].kind == k)
+            return hawq_fail(HAWQ_EINVAL, "budget '%s' is given twice", kind);
+    if (p->n_budgets == HAWQ_BUDGETS_MAX)
+        return hawq_fail(HAWQ_EINVAL, "more than %d budgets", HAWQ_BUDGETS_MAX);
+    if (!p->budget) HAWQ_TAKE(p->budget, &p->arena, HAWQ_BUDGETS_MAX);
+    p->budget[p->n_budgets++] = (hawq_budget){k, limit};
+    return HAWQ_OK;
+}
+
+void hawq_problem_clear_budgets(hawq_problem *problem) {
+    problem->n_budgets = 0;
+}
+
+int hawq_problem_find_kind(const hawq_problem *p, const char *name) {
+    for (int i = 0; i < p->n_kinds; i++)
+        if (!strcmp(p->kind[i].name, name)) return i;
+    return -1;
+}
+
+int hawq_problem_find_layer(const hawq_problem *p, const char *name) {
+    return p->names->slot[name_slot(p, name)] - 1;
+}
+
+const hawq_candidate *hawq_problem_candidate(const hawq_problem *p, int layer,
+                                             int c) {
+    const hawq_problem_layer *l = &p->layer[layer];
+    return &l->candidate[l->member[c]];
+}
+
+double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
+    double sum = 0;
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_candidate *c =
+            hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
+        sum += kind < 0 ? c->loss : c->cost[kind];
+    }
+    return kind < 0 ? sum : sum / p->kind[kind].unit;
+}
+
+double hawq_problem_uniform(const hawq_problem *p, int kind, int weight_bits,
+                            bool *found) {
+    double sum = 0;
+    *found = true;
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_problem_layer *layer = &p->layer[l];
+        const hawq_candidate     *best = NULL;
+        for (int c = 0; c < layer->n_candidates; c++) {
+            const hawq_candidate *this = &layer->candidate[c];
+            if (this->weight_bits == weight_bits &&
+                (!best || (this->activation_bits == weight_bits &&
+                           best->activation_bits != weight_bits)))
+                best = this;
+        }
+        if (!best) *found = false;
+        sum += best ? best->cost[kind] : 0;
+    }
+    return sum / p->kind[kind].unit;
+}

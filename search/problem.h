@@ -1,0 +1,157 @@
+/* problem.h -- the allocation problem: which candidate does each layer get?
+ *
+ * A layer has candidates, usually one per width. A candidate has a loss (the
+ * predicted rise of the network's loss, any finite number) and one cost >= 0
+ * for every kind of cost the problem names ("weight-size", "bops", ...).
+ * Layers of one group take the same candidate. With x_l the candidate of
+ * layer l,
+ *
+ *     minimise    sum_l loss(l, x_l)                                    (1)
+ *     subject to  sum_l cost_b(l, x_l) <= limit_b   for every budget b  (2)
+ *                 x_l = x_m             for layers l, m of one group     (3)
+ *
+ * Sums run over the layers in their order, in double. A sum may exceed its
+ * limit by what rounding alone can add to it: 4 units in the last place, and
+ * one more per layer unless all costs of the kind are whole numbers.
+ *
+ * Legal call order: new; add, tie and pin in any order; finish; then budget,
+ * clear_budgets and any solver. After a failure only free is allowed.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_PROBLEM_H
+#define HAWQ_PROBLEM_H
+#include "src/base/arena.h"
+#include "src/base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HAWQ_BUDGETS_MAX = 15 }; /* at once */
+
+typedef struct hawq_cost_kind {
+    const char *name;
+    double      unit; /* budgets and results are in this many of the candidates'
+                         units: 1, or the number of parameters for mean bits, whose
+                         candidates cost whole bits. > 0, finite */
+} hawq_cost_kind;
+
+typedef struct hawq_candidate {
+    int           weight_bits, activation_bits; /* 1 ... 32 */
+    double        loss;
+    const double *cost; /* one per kind of cost */
+} hawq_candidate;
+
+typedef struct hawq_problem_layer {
+    const char           *name;
+    const char           *group;  /* layers with the same text are tied */
+    int64_t               params; /* 0: unknown */
+    int                   n_candidates;
+    const hawq_candidate *candidate;
+    /* since finish */
+    int        in_group; /* index of its group */
+    const int *member;   /* group's candidate c is candidate[member[c]] */
+} hawq_problem_layer;
+
+/* Layers that take the same candidate. Candidates are in order of preference
+ * among equals: more weight bits, then more activation bits, first. */
+typedef struct hawq_problem_group {
+    const char *name;   /* of its first layer's group */
+    const char *reason; /* why its layers are tied; "" for a layer alone */
+    int         n_layers;
+    const int  *layer; /* indices, ascending */
+    int         n_candidates;
+    const bool *allowed; /* by the pins; one per candidate */
+} hawq_problem_group;
+
+typedef struct hawq_budget {
+    int    kind;  /* index of the cost */
+    double limit; /* in units of the kind */
+} hawq_budget;
+
+typedef struct hawq_pin {
+    const char *layer;
+    int         weight_bits;
+} hawq_pin;
+
+typedef struct hawq_tie {
+    int                n;
+    const char *const *layer;
+    const char        *reason;
+} hawq_tie;
+
+typedef struct hawq_problem {
+    hawq_arena            arena;
+    int                   n_kinds;
+    const hawq_cost_kind *kind;
+    int                   n_layers;
+    hawq_problem_layer   *layer;
+    int                   n_groups; /* since finish */
+    hawq_problem_group   *group;
+    int                   n_budgets;
+    hawq_budget          *budget;
+    int                   n_pins, n_ties;
+    hawq_pin             *pin;
+    hawq_tie             *tie;
+    /* private to problem.c */
+    int                capacity_layers;
+    struct name_index *names;
+} hawq_problem;
+
+/* A problem with these kinds of cost (names are copied, distinct, not empty;
+ * EFORMAT otherwise). */
+HAWQ_NODISCARD hawq_status hawq_problem_new(int                   n_kinds,
+                                            const hawq_cost_kind *kind,
+                                            hawq_problem        **out);
+void hawq_problem_free(hawq_problem *problem); /* NULL: ok */
+
+/* Appends a layer; everything is copied. `group` NULL: alone, unless another
+ * layer's group is called by this layer's name. EFORMAT, ENONFINITE: the
+ * sentence names the layer and the candidate. */
+HAWQ_NODISCARD hawq_status hawq_problem_add(hawq_problem *problem,
+                                            const char *name, const char *group,
+                                            int64_t params, int n_candidates,
+                                            const hawq_candidate *candidate);
+
+/* Ties n >= 2 layers, and with them their groups. The layers are looked up by
+ * finish, EINVAL if one is unknown. */
+HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,
+                                            const char *const *layer,
+                                            const char        *reason);
+
+/* Only candidates with these weight bits remain for a layer (and its group);
+ * checked by finish, EINVAL. */
+HAWQ_NODISCARD hawq_status hawq_problem_pin(hawq_problem *problem,
+                                            const char *layer, int weight_bits);
+
+/* Forms the groups and checks what single layers cannot show. EFORMAT: no
+ * layer, or layers of a group with different candidates; ENONFINITE: sums that
+ * overflow; EINVAL: ties and pins, see above. */
+HAWQ_NODISCARD hawq_status hawq_problem_finish(hawq_problem *problem);
+
+/* Adds a limit >= 0 on the sum of a cost. EINVAL: unknown kind, a second limit
+ * for it, more than HAWQ_BUDGETS_MAX, or a limit that is negative or not
+ * finite. */
+HAWQ_NODISCARD hawq_status hawq_problem_budget(hawq_problem *problem,
+                                               const char *kind, double limit);
+void                       hawq_problem_clear_budgets(hawq_problem *problem);
+
+/* Index, or -1. */
+int hawq_problem_find_kind(const hawq_problem *problem, const char *name);
+int hawq_problem_find_layer(const hawq_problem *problem, const char *name);
+
+/* The candidate of a layer when its group takes candidate c. */
+const hawq_candidate *hawq_problem_candidate(const hawq_problem *problem,
+                                             int layer, int c);
+
+/* Sum of a cost over the layers, in units of the kind; choice[g] is the
+ * candidate of group g. kind -1: the loss. */
+double hawq_problem_sum(const hawq_problem *problem, int kind,
+                        const int *choice);
+
+/* The cost of a kind when every layer has weight_bits wide weights and, where
+ * there is a choice, activations of the same width; *found = false if a layer
+ * has no such candidate. */
+double hawq_problem_uniform(const hawq_problem *problem, int kind,
+                            int weight_bits, bool *found);
+
+#endif

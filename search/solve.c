@@ -1,0 +1,167 @@
+/* solve.c -- runs a solver, checks its answer, and says what it means for each
+ * budget.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/solve.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const hawq_solver *const hawq_solvers[] = {
+    &hawq_solver_dp,     &hawq_solver_bnb,   &hawq_solver_ilp,
+    &hawq_solver_greedy, &hawq_solver_brute, NULL};
+
+const hawq_solver *hawq_solver_find(const char *name) {
+    for (const hawq_solver *const *s = hawq_solvers; *s; s++)
+        if (!strcmp((*s)->name, name)) return *s;
+    return NULL;
+}
+
+const hawq_solver *hawq_solver_default(const hawq_problem *problem) {
+    return problem->n_budgets > 1 ? &hawq_solver_bnb : &hawq_solver_dp;
+}
+
+const char *hawq_found_text(hawq_found state) {
+    static const char *const text[] = {"optimal", "feasible", "infeasible",
+                                       "limit"};
+    return text[state];
+}
+
+static bool has_allocation(hawq_found state) {
+    return state == HAWQ_FOUND_OPTIMAL || state == HAWQ_FOUND_FEASIBLE;
+}
+
+/* Solves the knapsack, a budget impossible by itself seen at once. */
+static hawq_status run(const hawq_knapsack *k, const hawq_solver *solver,
+                       const hawq_solve_options *options, hawq_arena *arena,
+                       hawq_outcome *out) {
+    *out = (hawq_outcome){HAWQ_FOUND_INFEASIBLE, NULL, -INFINITY};
+    HAWQ_TAKE(out->x, arena, (size_t)k->n_groups);
+    for (int b = 0; b < k->n_budgets; b++)
+        if (hawq_knapsack_least(k, b) > k->limit[b]) return HAWQ_OK;
+    HAWQ_TRY(solver->solve(k, options, arena, out));
+    if (has_allocation(out->state) && !hawq_knapsack_fits(k, out->x))
+        out->state = HAWQ_FOUND_LIMIT;
+    return HAWQ_OK;
+}
+
+static hawq_status fill_choice(const hawq_problem *p, const hawq_knapsack *k,
+                               const hawq_outcome *found, hawq_arena *arena,
+                               hawq_solution *out) {
+    int *choice;
+    HAWQ_TAKE(choice, arena, (size_t)p->n_groups);
+    for (int g = 0; g < p->n_groups; g++) choice[g] = k->origin[found->x[g]];
+    out->choice = choice;
+    out->objective = hawq_problem_sum(p, -1, choice);
+    out->folded = hawq_knapsack_sum(k, found->x, NULL);
+    out->bound = out->state == HAWQ_FOUND_OPTIMAL
+                     ? out->objective
+                     : fmin(found->bound, out->objective);
+    double scale = fmax(fabs(out->objective), fabs(out->bound));
+    out->gap =
+        out->objective > out->bound
+            ? (isinf(scale) ? INFINITY : (out->objective - out->bound) / scale)
+            : 0;
+    return HAWQ_OK;
+}
+
+/* Does budget b matter? It does not if the problem without it has no better
+ * optimum. Answers of inexact solvers are judged by where that optimum lies. */
+static hawq_status decide_binding(const hawq_problem *p, int b,
+                                  const hawq_solve_options *options,
+                                  const hawq_solution *found, hawq_arena *arena,
+                                  bool *binding) {
+    hawq_budget   rest[HAWQ_DIMENSIONS_MAX];
+    hawq_knapsack k;
+    hawq_outcome  without;
+    hawq_solution free = {.state = HAWQ_FOUND_OPTIMAL};
+    int           n = 0;
+    for (int i = 0; i < p->n_budgets; i++)
+        if (i != b) rest[n++] = p->budget[i];
+    HAWQ_TRY(hawq_knapsack_build(p, n, rest, arena, &k));
+    HAWQ_TRY(run(&k, &hawq_solver_bnb, options, arena, &without));
+    *binding = true;
+    if (without.state != HAWQ_FOUND_OPTIMAL) return HAWQ_OK;
+    HAWQ_TRY(fill_choice(p, &k, &without, arena, &free));
+    if (found->state == HAWQ_FOUND_OPTIMAL)
+        *binding = hawq_knapsack_sum(&k, without.x, NULL) < found->folded;
+    else
+        *binding = hawq_problem_sum(p, p->budget[b].kind, free.choice) >
+                   p->budget[b].limit;
+    return HAWQ_OK;
+}
+
+static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
+                                const hawq_solve_options *options,
+                                hawq_arena *arena, hawq_solution *out) {
+    hawq_budget_use *use;
+    HAWQ_TAKE(use, arena, (size_t)p->n_budgets);
+    for (int b = 0; b < p->n_budgets; b++) {
+        const hawq_cost_kind *kind = &p->kind[p->budget[b].kind];
+        use[b] = (hawq_budget_use){
+            .kind = kind->name,
+            .limit = p->budget[b].limit,
+            .used = NAN,
+            .least = hawq_knapsack_least(k, b) / kind->unit,
+            .impossible = hawq_knapsack_least(k, b) > k->limit[b],
+        };
+        if (!has_allocation(out->state)) continue;
+        use[b].used = hawq_problem_sum(p, p->budget[b].kind, out->choice);
+        hawq_arena  scratch = {0};
+        hawq_status status =
+            decide_binding(p, b, options, out, &scratch, &use[b].binding);
+        hawq_arena_free(&scratch);
+        HAWQ_TRY(status);
+    }
+    out->n_budgets = p->n_budgets;
+    out->budget = use;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_solve(const hawq_problem *p, const hawq_solver *solver,
+                       const hawq_solve_options *options, hawq_arena *arena,
+                       hawq_solution *out) {
+    static const hawq_solve_options defaults = {0};
+    hawq_knapsack                   k;
+    hawq_outcome                    found;
+    if (!solver) solver = hawq_solver_default(p);
+    if (!options) options = &defaults;
+    HAWQ_TRY(hawq_knapsack_build(p, p->n_budgets, p->budget, arena, &k));
+    HAWQ_TRY(run(&k, solver, options, arena, &found));
+    hawq_solution solution = {.state = found.state,
+                              .solver = solver,
+                              .objective = NAN,
+                              .bound = found.bound,
+                              .gap = NAN};
+    if (has_allocation(found.state))
+        HAWQ_TRY(fill_choice(p, &k, &found, arena, &solution));
+    HAWQ_TRY(fill_budgets(p, &k, options, arena, &solution));
+    *out = solution;
+    return HAWQ_OK;
+}
+
+const char *hawq_infeasible_text(const hawq_solution *s, hawq_arena *arena) {
+    const char *impossible = "", *all = "";
+    for (int b = 0; b < s->n_budgets && impossible && all; b++) {
+        const hawq_budget_use *u = &s->budget[b];
+        all = hawq_arena_format(arena, "%s%s%s >= %.10g", all, b ? ", " : "",
+                                u->kind, u->least);
+        if (u->impossible)
+            impossible = hawq_arena_format(
+                arena, "%s%s%s can be %.10g at the least, the budget is %.10g",
+                impossible, *impossible ? "; " : "", u->kind, u->least,
+                u->limit);
+    }
+    if (!impossible || !all) return "out of memory";
+    if (*impossible) {
+        const char *text =
+            hawq_arena_format(arena, "infeasible: %s", impossible);
+        return text ? text : "out of memory";
+    }
+    const char *text = hawq_arena_format(
+        arena,
+        "infeasible: each budget can be met alone (%s), but no allocation "
+        "meets all of them",
+        all);
+    return text ? text : "out of memory";
+}

@@ -1,0 +1,96 @@
+/* solve.h -- solvers of the allocation problem and what they find.
+ *
+ * hawq_solve checks every answer against the problem, so a solver that is
+ * wrong about feasibility cannot pass it on. "Did it run" is the status, "what
+ * was found" is solution.state.
+ *
+ *     dp      exact: dominance dynamic program (Nemhauser & Ullmann 1969)
+ *     bnb     exact: the same program, pruned by Lagrangian bounds (Morin &
+ *             Marsten 1976); for several budgets and large problems
+ *     ilp     COIN-OR CBC, to its tolerance of about 1e-9 of the losses' range
+ *     greedy  baseline: steepest loss-per-cost exchange; never optimal by proof
+ *     brute   every allocation: the oracle of the tests
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_SOLVE_H
+#define HAWQ_SOLVE_H
+#include "search/knapsack.h"
+
+typedef enum hawq_found {
+    HAWQ_FOUND_OPTIMAL,  /* an allocation, and the proof that none is better */
+    HAWQ_FOUND_FEASIBLE, /* an allocation within the budgets, no proof */
+    HAWQ_FOUND_INFEASIBLE, /* the proof that there is no allocation */
+    HAWQ_FOUND_LIMIT       /* gave up before either */
+} hawq_found;
+
+/* "optimal", "feasible", "infeasible", "limit" */
+const char *hawq_found_text(hawq_found state);
+
+typedef struct hawq_solve_options {
+    size_t max_states; /* partial allocations a solver may store (12 bytes or
+                          so each); 0: 40 million */
+} hawq_solve_options;
+
+/* What a solver hands to hawq_solve. */
+typedef struct hawq_outcome {
+    hawq_found state;
+    int       *x;     /* n_groups candidates; valid if optimal or feasible */
+    double     bound; /* no allocation has a smaller loss; -INFINITY: unknown */
+} hawq_outcome;
+
+typedef struct hawq_solver {
+    const char *name;
+    /* out->x has room for n_groups; scratch memory is the arena's. */
+    hawq_status (*solve)(const hawq_knapsack      *k,
+                         const hawq_solve_options *options, hawq_arena *arena,
+                         hawq_outcome *out);
+} hawq_solver;
+
+extern const hawq_solver hawq_solver_dp, hawq_solver_bnb, hawq_solver_ilp,
+    hawq_solver_greedy, hawq_solver_brute;
+
+/* All solvers, NULL at the end; and the one of a name, or NULL. */
+extern const hawq_solver *const hawq_solvers[];
+const hawq_solver              *hawq_solver_find(const char *name);
+/* dp for one budget or none, bnb for several. */
+const hawq_solver *hawq_solver_default(const hawq_problem *problem);
+
+/* One budget of the answer; all in units of its kind of cost. */
+typedef struct hawq_budget_use {
+    const char *kind;
+    double      limit;
+    double      used;  /* plain sum over the layers; NAN without allocation */
+    double      least; /* smallest value any allocation reaches, pins obeyed,
+                          other budgets ignored */
+    bool impossible;   /* least > limit */
+    bool binding; /* without this budget, all others kept, the optimum is lower:
+                     every such optimum exceeds the limit. Also set when bnb
+                     could not decide it. */
+} hawq_budget_use;
+
+typedef struct hawq_solution {
+    hawq_found         state;
+    const hawq_solver *solver;
+    double             objective; /* plain sum of losses over the layers */
+    double folded; /* the same from the last group to the first: what solvers
+                      compare, equal for all exact solvers to the last bit */
+    double                 bound;  /* <= objective; equal if optimal */
+    double                 gap;    /* (objective - bound) / largest |.| */
+    const int             *choice; /* candidate per group, or NULL */
+    int                    n_budgets;
+    const hawq_budget_use *budget;
+} hawq_solution;
+
+/* Solves a finished problem; memory is the arena's. solver NULL: the default.
+ * EINVAL: the problem is too large for the solver (brute); ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_solve(const hawq_problem       *problem,
+                                      const hawq_solver        *solver,
+                                      const hawq_solve_options *options,
+                                      hawq_arena *arena, hawq_solution *out);
+
+/* One sentence on why an infeasible problem is: which budget is impossible
+ * and the smallest value it can take, or that budgets conflict. */
+const char *hawq_infeasible_text(const hawq_solution *solution,
+                                 hawq_arena          *arena);
+
+#endif

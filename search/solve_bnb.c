@@ -1,0 +1,197 @@
+/* solve_bnb.c -- branch and bound over the states of the dominance program
+ * (Morin & Marsten 1976), so that ties and duplicates cost nothing.
+ *
+ * Root: Lagrangian prices u maximise the bound L(u); the allocation they
+ * suggest, repaired by exchanges, is the first incumbent. Then passes with a
+ * rising threshold T on the loss:
+ *   - a candidate that cannot be part of an allocation of loss <= T, by the
+ *     root bound with it forced, is removed (most groups keep one);
+ *   - the dynamic program runs on the rest, dropping states bounded above T;
+ *   - an allocation of loss <= T is the optimum, for all of them were kept;
+ *     otherwise none exists, and T becomes the bound and rises.
+ * When a pass stores too many states, a pass of limited width improves the
+ * incumbent, and the next pass may store more, up to max_states.
+ *
+ * No clock is read: the answer depends on the problem and max_states only.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/frontier.h"
+#include "search/lagrange.h"
+#include "search/solve.h"
+#include "search/solve_greedy.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { FIRST_ROOM = 1 << 20, ROOM_STEP = 8, ROWS_MAX = 1 + 2 * 4 };
+
+typedef struct search {
+    const hawq_knapsack *k;
+    double               price[ROWS_MAX * HAWQ_DIMENSIONS_MAX];
+    int                  n_rows;
+    double               root, worst; /* least and largest conceivable loss */
+    bool                 found;
+    double               upper, lower; /* loss of the incumbent x; bound */
+    int                 *x;
+} search;
+
+/* Prices around the best ones: the bound of a state whose share of the budget
+ * is above or below average is sharper at other prices. */
+static void spread_prices(search *s) {
+    int m = s->k->n_budgets;
+    s->n_rows = 1;
+    for (int b = 0; b < m && s->n_rows + 2 <= ROWS_MAX; b++) {
+        if (!(s->price[b] > 0)) continue;
+        for (int up = 0; up < 2; up++) {
+            double *row = s->price + s->n_rows++ * m;
+            memcpy(row, s->price, (size_t)m * sizeof *row);
+            row[b] *= up ? 1.25 : 0.8;
+        }
+    }
+}
+
+static double largest_loss(const hawq_knapsack *k) {
+    double sum = 0;
+    for (int g = k->n_groups - 1; g >= 0; g--) {
+        double most = -INFINITY;
+        for (int c = k->first[g]; c < k->first[g + 1]; c++)
+            most = fmax(most, k->loss[c]);
+        sum += most;
+    }
+    return sum;
+}
+
+static void open_search(search *s) {
+    hawq_lagrange_maximise(s->k, s->price);
+    s->root = s->lower = hawq_lagrange_bound(s->k, s->price);
+    s->worst = largest_loss(s->k);
+    hawq_lagrange_value(s->k, s->price, s->x);
+    s->found = hawq_greedy_exchange(s->k, s->x);
+    s->upper = s->found ? hawq_knapsack_sum(s->k, s->x, NULL) : INFINITY;
+    spread_prices(s);
+}
+
+/* --- one pass ------------------------------------------------------------ */
+
+/* The knapsack of the candidates that may be in an allocation of loss <=
+ * threshold; keep maps its candidates to those of the whole. *empty: a group
+ * has none, so there is no such allocation. */
+static hawq_status reduce(const search *s, double threshold, hawq_arena *arena,
+                          hawq_knapsack *out, int **keep, bool *empty) {
+    const hawq_knapsack *k = s->k;
+    size_t               m = (size_t)k->n_budgets, n = 0;
+    size_t               total = (size_t)k->first[k->n_groups];
+    int                 *first;
+    double              *loss, *cost, *forced;
+    hawq_prune           prune;
+    *out = *k;
+    *empty = false;
+    HAWQ_TAKE(forced, arena, total);
+    HAWQ_TAKE(*keep, arena, total);
+    HAWQ_TAKE(first, arena, (size_t)k->n_groups + 1);
+    HAWQ_TAKE(loss, arena, total);
+    HAWQ_TAKE(cost, arena, total * m);
+    HAWQ_TRY(
+        hawq_lagrange_rows(k, s->n_rows, s->price, threshold, arena, &prune));
+    for (int g = 0; g < k->n_groups; g++) {
+        hawq_lagrange_forced(k, &prune, g, forced);
+        for (int c = k->first[g]; c < k->first[g + 1]; c++) {
+            if (forced[c - k->first[g]] > threshold) continue;
+            (*keep)[n] = c;
+            loss[n] = k->loss[c];
+            memcpy(cost + n * m, k->cost + (size_t)c * m, m * sizeof *cost);
+            n++;
+        }
+        first[g + 1] = (int)n;
+        *empty |= first[g + 1] == first[g];
+    }
+    out->first = first;
+    out->loss = loss;
+    out->cost = cost;
+    return HAWQ_OK;
+}
+
+/* Takes the best state as incumbent if it is better. */
+static void adopt(search *s, const hawq_knapsack *k, const hawq_frontier *f,
+                  const int *keep, int *x) {
+    size_t best = hawq_frontier_best(k, f);
+    hawq_frontier_choice(k, f, best, x);
+    for (int g = 0; g < k->n_groups; g++) x[g] = keep[x[g]];
+    if (s->found && hawq_knapsack_compare(s->k, x, s->x) > 0) return;
+    memcpy(s->x, x, (size_t)k->n_groups * sizeof *x);
+    s->upper = hawq_knapsack_sum(s->k, x, NULL);
+    s->found = true;
+}
+
+/* *complete: no allocation of loss <= threshold is better than the incumbent */
+static hawq_status pass(search *s, double threshold, size_t width, size_t room,
+                        hawq_arena *arena, bool *complete) {
+    hawq_knapsack k;
+    hawq_prune    prune;
+    hawq_frontier f;
+    int          *keep, *x;
+    bool          empty;
+    HAWQ_TAKE(x, arena, (size_t)s->k->n_groups);
+    HAWQ_TRY(reduce(s, threshold, arena, &k, &keep, &empty));
+    if (empty) {
+        *complete = true;
+        s->lower = fmax(s->lower, threshold);
+        return HAWQ_OK;
+    }
+    HAWQ_TRY(
+        hawq_lagrange_rows(&k, s->n_rows, s->price, threshold, arena, &prune));
+    prune.width = width;
+    HAWQ_TRY(hawq_frontier_sweep(&k, &prune, room, arena, &f));
+    *complete = !f.stopped && isinf(f.dropped);
+    if (f.n) adopt(s, &k, &f, keep, x);
+    if (!f.stopped) s->lower = fmax(s->lower, fmin(f.dropped, threshold));
+    return HAWQ_OK;
+}
+
+/* The same with scratch memory of its own. */
+static hawq_status run_pass(search *s, double threshold, size_t width,
+                            size_t room, bool *complete) {
+    hawq_arena  arena = {0};
+    hawq_status status = pass(s, threshold, width, room, &arena, complete);
+    hawq_arena_free(&arena);
+    return status;
+}
+
+static void report(const search *s, bool proven, hawq_outcome *out) {
+    if (proven)
+        out->state = s->found ? HAWQ_FOUND_OPTIMAL : HAWQ_FOUND_INFEASIBLE;
+    else
+        out->state = s->found ? HAWQ_FOUND_FEASIBLE : HAWQ_FOUND_LIMIT;
+    out->bound = s->lower;
+}
+
+static hawq_status solve(const hawq_knapsack      *k,
+                         const hawq_solve_options *options, hawq_arena *arena,
+                         hawq_outcome *out) {
+    size_t most = options->max_states ? options->max_states : 40000000;
+    size_t room = most < FIRST_ROOM ? most : FIRST_ROOM;
+    search s = {.k = k, .x = out->x};
+    bool   complete;
+    (void)arena;
+    open_search(&s);
+    double step = s.found ? (s.upper - s.root) / 16 : (s.worst - s.root) / 256;
+    for (;;) {
+        double top = s.found ? s.upper : s.worst;
+        double threshold = s.root + step < top ? s.root + step : top;
+        if (!(threshold > s.root)) threshold = top;
+        HAWQ_TRY(run_pass(&s, threshold, SIZE_MAX, room, &complete));
+        if (complete && (threshold == top || s.upper <= threshold)) break;
+        if (complete) {
+            step *= 2;
+            continue;
+        }
+        top = s.found ? s.upper : s.worst;
+        HAWQ_TRY(run_pass(&s, top, 16 + room / 64 / (size_t)k->n_groups,
+                          SIZE_MAX, &complete));
+        if (complete || room == most) break;
+        room = room > most / ROOM_STEP ? most : room * ROOM_STEP;
+    }
+    report(&s, complete, out);
+    return HAWQ_OK;
+}
+
+const hawq_solver hawq_solver_bnb = {"bnb", solve};

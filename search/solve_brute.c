@@ -1,0 +1,49 @@
+/* solve_brute.c -- every allocation, one after the other: the oracle. It uses
+ * nothing but the order of knapsack.h.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/solve.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double MOST = 1 << 24;
+
+/* The next allocation, like a counter whose first digit is the last group. */
+static bool advance(const hawq_knapsack *k, int *x) {
+    for (int g = k->n_groups - 1; g >= 0; g--) {
+        if (++x[g] < k->first[g + 1]) return true;
+        x[g] = k->first[g];
+    }
+    return false;
+}
+
+static hawq_status solve(const hawq_knapsack      *k,
+                         const hawq_solve_options *options, hawq_arena *arena,
+                         hawq_outcome *out) {
+    int   *x;
+    double count = 1;
+    (void)options;
+    for (int g = 0; g < k->n_groups; g++)
+        count *= k->first[g + 1] - k->first[g];
+    if (count > MOST)
+        return hawq_fail(HAWQ_EINVAL,
+                         "solver brute: %.3g allocations, at most %.3g can be "
+                         "tried; use dp or bnb",
+                         count, MOST);
+    HAWQ_TAKE(x, arena, (size_t)k->n_groups);
+    for (int g = 0; g < k->n_groups; g++) x[g] = k->first[g];
+    out->state = HAWQ_FOUND_INFEASIBLE;
+    do {
+        if (!hawq_knapsack_fits(k, x)) continue;
+        if (out->state == HAWQ_FOUND_OPTIMAL &&
+            hawq_knapsack_compare(k, x, out->x) >= 0)
+            continue;
+        memcpy(out->x, x, (size_t)k->n_groups * sizeof *x);
+        out->state = HAWQ_FOUND_OPTIMAL;
+    } while (advance(k, x));
+    if (out->state == HAWQ_FOUND_OPTIMAL)
+        out->bound = hawq_knapsack_sum(k, out->x, NULL);
+    return HAWQ_OK;
+}
+
+const hawq_solver hawq_solver_brute = {"brute", solve};
