@@ -223,9 +223,16 @@ TILES(words, 2)
 TILES(bytes, 4)
 
 static const hawq_tile_kind words_kind = {
-    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, wordss};
+    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, wordss, {NULL, NULL, NULL}};
 static const hawq_tile_kind bytes_kind = {
-    {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"}, 8, 4, 1, 1, PX, bytess};
+    {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"},
+    8,
+    4,
+    1,
+    1,
+    PX,
+    bytess,
+    {NULL, NULL, NULL}};
 
 static const hawq_tile_kind *kind(int weight_bits, int rest) {
     (void)rest;

@@ -97,7 +97,7 @@ INLINE __m512i broadcast8(const uint8_t *p) {
 
 /* acc += the windows of n pixels times the panel; k in steps of 4 * split. */
 INLINE void accumulate(const hawq_tile *t, const int8_t *w,
-                       const uint8_t *const *pixel, __m512i acc[8][2], int n,
+                       const uint8_t *const *pixel, __m512i (*acc)[2], int n,
                        int split) {
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
@@ -115,7 +115,7 @@ INLINE void accumulate(const hawq_tile *t, const int8_t *w,
 }
 
 /* 32 output channels. */
-INLINE void finish_wide(const hawq_tile *t, __m512i acc[8][2], int n, void *y) {
+INLINE void finish_wide(const hawq_tile *t, __m512i (*acc)[2], int n, void *y) {
     __mmask32 mask = (__mmask32)(0xFFFFFFFFu >> (32 - t->n_oc));
     if (t->raw) {
         int32_t *to = y;
@@ -180,7 +180,7 @@ INLINE void store_quarters(uint8_t *to, __m512i out, int m, int n_oc,
 }
 
 /* 16 output channels, split lanes. */
-INLINE void finish_narrow(const hawq_tile *t, __m512i acc[8][2], int n,
+INLINE void finish_narrow(const hawq_tile *t, __m512i (*acc)[2], int n,
                           void *y) {
     __m512i bias = _mm512_load_si512(t->bias), sum[8];
 #pragma GCC unroll 8
@@ -247,35 +247,19 @@ INLINE void tile(const hawq_tile *t, const int8_t *w,
 TILES(wide, 1)
 TILES(slim, 2)
 
-static const hawq_tile_kind wide_kind = {
-    {"w8_8x32c4_avx512vnni", "w4_8x32c4_avx512vnni", "w2_8x32c4_avx512vnni"},
-    16,
-    4,
-    1,
-    1,
-    8,
-    wides};
-static const hawq_tile_kind slim_kind = {
-    {"w8_8x16c8_avx512vnni", "w4_8x16c8_avx512vnni", "w2_8x16c8_avx512vnni"},
-    16,
-    4,
-    2,
-    1,
-    8,
-    slims};
-
-static const hawq_tile_kind *kind(int weight_bits, int rest) {
-    (void)weight_bits;
-    return rest > 16 ? &wide_kind : &slim_kind;
-}
+/* --- weights below 8 bits ------------------------------------------------ */
 
 /* A value's bits index a table of its 16 (or 4, repeated) signed values. */
-static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+INLINE __m512i signed_values(int bits) {
     const __m512i nibbles = _mm512_broadcast_i32x4(
         _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
     const __m512i crumbs = _mm512_broadcast_i32x4(
         _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
-    const __m512i table = bits == 4 ? nibbles : crumbs;
+    return bits == 4 ? nibbles : crumbs;
+}
+
+static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+    const __m512i table = signed_values(bits);
     const __m512i mask = _mm512_set1_epi8(bits == 4 ? 15 : 3);
     for (size_t i = 0; i < n; i += 64) {
         __m512i v = _mm512_loadu_si512(from + i);
@@ -287,18 +271,117 @@ static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
     }
 }
 
+/* --- one pixel ---------------------------------------------------------- */
+
+/* Both vectors of a step, from the panel as it is stored. */
+INLINE void step_weights(const int8_t *w, size_t step, int bits,
+                         __m512i out[2]) {
+    if (bits == 8) {
+        out[0] = _mm512_loadu_si512(w + 128 * step);
+        out[1] = _mm512_loadu_si512(w + 128 * step + 64);
+        return;
+    }
+    __m512i table = signed_values(bits);
+    __m512i mask = _mm512_set1_epi8(bits == 4 ? 15 : 3);
+    __m512i v = _mm512_loadu_si512(w + (bits == 4 ? step : step / 2) * 64);
+    if (bits == 2)
+        v = _mm512_srl_epi16(v, _mm_cvtsi32_si128((int)(step % 2 * 4)));
+    out[0] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, mask));
+    v = _mm512_srli_epi16(v, (unsigned)bits);
+    out[1] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, mask));
+}
+
+INLINE void step_dot(const int8_t *w, size_t step, int bits, int split,
+                     const uint8_t *x, __m512i acc[2]) {
+    __m512i weights[2], value = split == 1 ? broadcast4(x) : broadcast8(x);
+    step_weights(w, step, bits, weights);
+    dot(&acc[0], value, weights[0]);
+    dot(&acc[1], value, weights[1]);
+}
+
+/* Four sums side by side hide the latency that eight pixels hide elsewhere. */
+INLINE void single(const hawq_tile *t, const int8_t *w, const uint8_t *x,
+                   void *y, int split, int bits) {
+    __m512i   acc[1][2], part[4][2];
+    ptrdiff_t size = 4 * split;
+    size_t    step = 0;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        part[i][0] = part[i][1] = _mm512_setzero_si512();
+    for (int r = 0; r < t->n_runs; r++) {
+        ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
+        for (; k + 4 * size <= end; k += 4 * size, step += 4)
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+                step_dot(w, step + (size_t)i, bits, split, x + k + i * size,
+                         part[i]);
+        for (; k < end; k += size, step++)
+            step_dot(w, step, bits, split, x + k, part[0]);
+    }
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++) {
+        acc[0][v] = _mm512_add_epi32(_mm512_add_epi32(part[0][v], part[1][v]),
+                                     _mm512_add_epi32(part[2][v], part[3][v]));
+        if (split == 1)
+            acc[0][v] = _mm512_add_epi32(acc[0][v],
+                                         _mm512_load_si512(t->bias + 16 * v));
+    }
+    if (split == 1)
+        finish_wide(t, acc, 1, y);
+    else
+        finish_narrow(t, acc, 1, y);
+}
+
+#define SINGLE(name, split, bits)                                              \
+    static void name(const hawq_tile *t, const int8_t *w,                      \
+                     const uint8_t *const *pixel, void *y) {                   \
+        single(t, w, pixel[0], y, split, bits);                                \
+    }
+SINGLE(wide_w8, 1, 8)
+SINGLE(wide_w4, 1, 4)
+SINGLE(wide_w2, 1, 2)
+SINGLE(slim_w8, 2, 8)
+SINGLE(slim_w4, 2, 4)
+SINGLE(slim_w2, 2, 2)
+
+static const hawq_tile_kind wide_kind = {
+    {"w8_8x32c4_avx512vnni", "w4_8x32c4_avx512vnni", "w2_8x32c4_avx512vnni"},
+    16,
+    4,
+    1,
+    1,
+    8,
+    wides,
+    {wide_w8, wide_w4, wide_w2}};
+static const hawq_tile_kind slim_kind = {
+    {"w8_8x16c8_avx512vnni", "w4_8x16c8_avx512vnni", "w2_8x16c8_avx512vnni"},
+    16,
+    4,
+    2,
+    1,
+    8,
+    slims,
+    {slim_w8, slim_w4, slim_w2}};
+
+static const hawq_tile_kind *kind(int weight_bits, int rest) {
+    (void)weight_bits;
+    return rest > 16 ? &wide_kind : &slim_kind;
+}
+
 /* --- depthwise ---------------------------------------------------------- */
 
 /* Interleaves four kernel rows of every column: columns[ix][quad][vector]. */
-static void interleave(const hawq_depthwise_row *r, int quads, uint8_t *to) {
+INLINE void interleave(const hawq_depthwise_row *r, uint8_t *to, int kh) {
+    int quads = (kh + 3) / 4;
     for (int ix = 0; ix < r->width; ix++)
         for (int q = 0; q < quads; q++, to += 256) {
             const uint8_t *p = r->x + (size_t)ix * (size_t)r->c +
                                (size_t)(4 * q) * r->row_bytes;
             __m512i v[4];
+#pragma GCC unroll 4
             for (int j = 0; j < 4; j++, p += r->row_bytes)
-                v[j] = 4 * q + j < r->kh ? _mm512_loadu_si512(p)
-                                         : _mm512_setzero_si512();
+                v[j] = 4 * q + j < kh ? _mm512_loadu_si512(p)
+                                      : _mm512_setzero_si512();
             __m512i ab0 = _mm512_unpacklo_epi8(v[0], v[1]);
             __m512i ab1 = _mm512_unpackhi_epi8(v[0], v[1]);
             __m512i cd0 = _mm512_unpacklo_epi8(v[2], v[3]);
@@ -318,50 +401,92 @@ static void store_raw(int32_t *to, const __m512i acc[4], int n) {
         to[c] = in[c % 16 / 4 * 16 + c / 16 * 4 + c % 4];
 }
 
-/* One row of outputs from interleaved columns; kw and quads are constants where
- * that pays. */
+/* acc[o] of n neighbouring outputs from interleaved columns; x is at the first
+ * one's first column. Each weight is loaded once for all n. */
+INLINE void depthwise_sums(const hawq_tile *t, const int8_t *w,
+                           const uint8_t *x, size_t next_output,
+                           size_t next_tap, int kw, int quads,
+                           __m512i (*acc)[4], int n) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int o = 0; o < n; o++)
+            acc[o][i] = _mm512_load_si512(t->bias + 16 * i);
+#pragma GCC unroll 3
+    for (int kx = 0; kx < kw; kx++, x += next_tap)
+#pragma GCC unroll 1
+        for (int q = 0; q < quads; q++, w += 256)
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) {
+                __m512i weights = _mm512_loadu_si512(w + i * 64);
+#pragma GCC unroll 4
+                for (int o = 0; o < n; o++)
+                    dot(&acc[o][i],
+                        _mm512_load_si512(x + (size_t)o * next_output +
+                                          q * 256 + i * 64),
+                        weights);
+            }
+}
+
+/* Requantizes and stores n outputs, of which `lanes` channels are valid. */
+INLINE void depthwise_finish(const hawq_tile *t, __m512i (*acc)[4], int n,
+                             size_t at, size_t next, int lanes, void *y) {
+    bounds k = bounds_of(t->zero, t->low, t->high);
+    if (t->raw) {
+        for (int o = 0; o < n; o++, at += next)
+            store_raw((int32_t *)y + at, acc[o], lanes);
+        return;
+    }
+    uint8_t *to = (uint8_t *)y + at;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        scale s = scale_load(t, 16 * i);
+#pragma GCC unroll 4
+        for (int o = 0; o < n; o++) acc[o][i] = scaled(acc[o][i], s);
+    }
+#pragma GCC unroll 4
+    for (int o = 0; o < n; o++, to += next) {
+        __m512i out = narrow(acc[o][0], acc[o][1], acc[o][2], acc[o][3], k);
+        if (lanes == 64)
+            _mm512_storeu_si512(to, out);
+        else
+            _mm512_mask_storeu_epi8(to, ~0ull >> (64 - lanes), out);
+    }
+}
+
+/* One row of outputs, in fours where all lanes of four are valid. */
 INLINE void depthwise_outputs(const hawq_tile *t, const int8_t *w,
                               const hawq_depthwise_row *r, void *y,
                               const uint8_t *columns, int kw, int quads) {
-    scale s[4];
-    for (int i = 0; i < 4; i++) s[i] = scale_load(t, 16 * i);
-    bounds k = bounds_of(t->zero, t->low, t->high);
-    size_t column = (size_t)quads * 256;
-    for (int ox = 0; ox < r->ow; ox += r->pixels) {
+    size_t  column = (size_t)quads * 256, tap = (size_t)r->step_w * column;
+    size_t  next = (size_t)(r->pixels * r->stride_w) * column;
+    size_t  next_y = (size_t)r->pixels * t->y_stride;
+    int     ox = 0;
+    __m512i acc[4][4];
+    for (; ox + 4 * r->pixels <= r->ow; ox += 4 * r->pixels) {
+        const uint8_t *x = columns + (size_t)(ox * r->stride_w) * column;
+        depthwise_sums(t, w, x, next, tap, kw, quads, acc, 4);
+        depthwise_finish(t, acc, 4, (size_t)ox * t->y_stride, next_y, t->n_oc,
+                         y);
+    }
+    for (; ox < r->ow; ox += r->pixels) {
         const uint8_t *x = columns + (size_t)(ox * r->stride_w) * column;
         int            rest = (r->ow - ox) * r->c;
-        int            n = rest < t->n_oc ? rest : t->n_oc;
-        __m512i        acc[4];
-        for (int i = 0; i < 4; i++)
-            acc[i] = _mm512_load_si512(t->bias + 16 * i);
-        for (int kx = 0; kx < kw; kx++, x += (size_t)r->step_w * column)
-            for (int q = 0; q < quads; q++)
-                for (int i = 0; i < 4; i++)
-                    dot(&acc[i], _mm512_load_si512(x + q * 256 + i * 64),
-                        _mm512_loadu_si512(w + (kx * quads + q) * 256 +
-                                           i * 64));
-        size_t at = (size_t)ox * t->y_stride;
-        if (t->raw) {
-            store_raw((int32_t *)y + at, acc, n);
-            continue;
-        }
-        __m512i out = narrow(scaled(acc[0], s[0]), scaled(acc[1], s[1]),
-                             scaled(acc[2], s[2]), scaled(acc[3], s[3]), k);
-        if (n == 64)
-            _mm512_storeu_si512((uint8_t *)y + at, out);
-        else
-            _mm512_mask_storeu_epi8((uint8_t *)y + at, ~0ull >> (64 - n), out);
+        depthwise_sums(t, w, x, next, tap, kw, quads, acc, 1);
+        depthwise_finish(t, acc, 1, (size_t)ox * t->y_stride, next_y,
+                         rest < t->n_oc ? rest : t->n_oc, y);
     }
 }
 
 static void depthwise(const hawq_tile *t, const int8_t *w,
                       const hawq_depthwise_row *r, void *y, void *columns) {
-    int quads = (r->kh + 3) / 4;
-    interleave(r, quads, columns);
-    if (r->kw == 3 && quads == 1)
+    if (r->kw == 3 && r->kh == 3) {
+        interleave(r, columns, 3);
         depthwise_outputs(t, w, r, y, columns, 3, 1);
-    else
-        depthwise_outputs(t, w, r, y, columns, r->kw, quads);
+    } else {
+        interleave(r, columns, r->kh);
+        depthwise_outputs(t, w, r, y, columns, r->kw, (r->kh + 3) / 4);
+    }
 }
 
 static const hawq_tiled isa = {

@@ -10,6 +10,11 @@ static size_t up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
 
+/* Where tables list 8, 4, 2 bits. */
+static int width_index(const hawq_conv *v) {
+    return v->weight_bits == 8 ? 0 : v->weight_bits == 4 ? 1 : 2;
+}
+
 static bool depthwise(const hawq_conv *v) {
     return v->groups > 1 && v->groups == v->c && v->oc == v->c;
 }
@@ -258,21 +263,22 @@ static void copy_padded(const hawq_tiled *isa, const hawq_conv *v,
     int    left = v->pad_left < width ? v->pad_left : width;
     int    inside = width - left < v->w ? width - left : v->w;
     int    right = width - left - inside;
-    for (int row = 0; row < padded_h(v); row++) {
-        int y = row - v->pad_top;
+    int    y = -v->pad_top, end = y + padded_h(v);
+    size_t gap = 0; /* values of padding not yet written */
+    for (; y < end; y++) {
         if (y < 0 || y >= v->h) {
-            fill_values(v->zero, (size_t)width * c, bytes, to);
-        } else {
-            uint8_t *p = to;
-            fill_values(v->zero, (size_t)left * c, bytes, p);
-            p += (size_t)left * size;
-            copy_values(x + (size_t)y * v->w * c, (size_t)inside * c, bytes, p);
-            p += (size_t)inside * size;
-            fill_values(v->zero, (size_t)right * c, bytes, p);
+            gap += (size_t)width * c;
+            continue;
         }
-        to += (size_t)width * size;
+        gap += (size_t)left * c;
+        fill_values(v->zero, gap, bytes, to);
+        to += gap * (size_t)bytes;
+        copy_values(x + (size_t)y * v->w * c, (size_t)inside * c, bytes, to);
+        to += (size_t)inside * size;
+        gap = (size_t)right * c;
     }
-    memset(to, 0, HAWQ_TILE_SLACK);
+    fill_values(v->zero, gap, bytes, to);
+    memset(to + gap * (size_t)bytes, 0, HAWQ_TILE_SLACK);
 }
 
 static void set_lane(hawq_tile *t, int lane, int c, const hawq_requant *q,
@@ -295,29 +301,69 @@ static void tile_init(hawq_tile *t, const hawq_conv *v, const hawq_requant *q) {
     }
 }
 
+/* Where the pixels of the next tile lie. */
+typedef struct cursor {
+    const uint8_t *row; /* the window of the row's first pixel */
+    int            ox, oy;
+} cursor;
+
+/* The windows of the next m pixels, in row order. */
+static void take_pixels(const hawq_conv *v, cursor *c, int m, size_t step,
+                        size_t row_step, const uint8_t **pixel) {
+    const uint8_t *p = c->row + (size_t)c->ox * step;
+    if (c->ox + m < v->ow) {
+        for (int i = 0; i < m; i++) pixel[i] = p + (size_t)i * step;
+        c->ox += m;
+        return;
+    }
+    for (int i = 0; i < m; i++) {
+        pixel[i] = p;
+        p += step;
+        if (++c->ox == v->ow) {
+            c->ox = 0;
+            c->oy++;
+            p = c->row += row_step;
+        }
+    }
+}
+
+/* The kernel rows that meet the image in output rows first .. last. The others
+ * see padding only, and that adds nothing when its value is 0. */
+static void live_rows(const hawq_conv *v, int first, int last, int *from,
+                      int *to) {
+    int above = v->pad_top - last * v->stride_h;
+    int below = v->h - 1 + v->pad_top - first * v->stride_h;
+    *from = 0;
+    *to = v->kh;
+    if (v->zero != 0) return;
+    if (above > 0) *from = (above + v->dilation_h - 1) / v->dilation_h;
+    if (below < (v->kh - 1) * v->dilation_h)
+        *to = below < 0 ? 0 : below / v->dilation_h + 1;
+    if (*from > *to) *from = *to;
+}
+
 /* All pixels of one panel. x is at the group's first channel. */
 static void run_panel(const hawq_conv *v, const hawq_tile_kind *kind,
-                      const hawq_tile *t, const int8_t *panel, const uint8_t *x,
+                      hawq_tile *t, const int8_t *panel, const uint8_t *x,
                       size_t row_bytes, uint8_t *y) {
     size_t step = (size_t)v->stride_w * (size_t)v->c * (size_t)kind->x_bytes;
+    size_t row_step = (size_t)v->stride_h * row_bytes;
     size_t y_bytes = t->y_stride * (t->raw ? sizeof(int32_t) : 1);
-    int    n = v->oh * v->ow, groups = (n + kind->pixels - 1) / kind->pixels;
-    int    ox = 0, done = 0;
-    const uint8_t *row = x, *p = x;
-    for (int g = 1; g <= groups; g++) {
+    size_t panel_row = panel_values(v, kind) / (size_t)v->kh;
+    int    taps = t->n_runs / v->kh, n = v->oh * v->ow;
+    int    groups = (n + kind->pixels - 1) / kind->pixels;
+    int    small = n / groups, larger = n % groups;
+    cursor c = {.row = x};
+    const int32_t *run_at = t->run_at;
+    for (int g = 0; g < groups; g++) {
         const uint8_t *pixel[HAWQ_TILE_PX];
-        int            until = (int)((int64_t)n * g / groups), m = until - done;
-        for (int i = 0; i < m; i++) {
-            pixel[i] = p;
-            p += step;
-            if (++ox == v->ow) {
-                ox = 0;
-                p = row += (size_t)v->stride_h * row_bytes;
-            }
-        }
-        kind->functions[m - 1](t, panel, pixel, y);
+        int            m = small + (g < larger), first = c.oy, from, to;
+        take_pixels(v, &c, m, step, row_step, pixel);
+        live_rows(v, first, c.oy - (c.ox == 0), &from, &to);
+        t->run_at = run_at + from * taps;
+        t->n_runs = (to - from) * taps;
+        kind->functions[m - 1](t, panel + (size_t)from * panel_row, pixel, y);
         y += (size_t)m * y_bytes;
-        done = until;
     }
 }
 
@@ -344,19 +390,25 @@ static void run_tiles(const hawq_tiled *isa, const hawq_conv *v,
         const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
         size_t                n = panel_values(v, kind);
         size_t                size = panel_bytes(n, v->weight_bits);
-        const int8_t         *panel = (const int8_t *)packed;
-        if (v->weight_bits < 8) {
-            isa->expand(v->weight_bits, size, packed, expanded);
-            panel = expanded;
-        }
         tile_init(&t, v, q);
         t.run_at = run_at;
         t.n_runs = n_runs(v);
         t.run_bytes = (int)run_padded(v, kind) * bytes;
         t.n_oc = rest < tile_oc(kind) ? rest : tile_oc(kind);
         for (int i = 0; i < t.n_oc; i++) set_lane(&t, i, oc + i, q, bias);
-        run_panel(v, kind, &t, panel, x + oc / group_oc * group_c * bytes,
-                  row_bytes, y + (size_t)oc * (q ? 1 : sizeof(int32_t)));
+        const uint8_t      *xg = x + oc / group_oc * group_c * bytes;
+        uint8_t            *yg = y + (size_t)oc * (q ? 1 : sizeof(int32_t));
+        const int8_t       *panel = (const int8_t *)packed;
+        hawq_tile_function *single = kind->single[width_index(v)];
+        if (v->oh * v->ow == 1 && single) {
+            single(&t, panel, &xg, yg);
+        } else {
+            if (v->weight_bits < 8) {
+                isa->expand(v->weight_bits, size, packed, expanded);
+                panel = expanded;
+            }
+            run_panel(v, kind, &t, panel, xg, row_bytes, yg);
+        }
         packed += size;
     }
 }
@@ -422,7 +474,6 @@ void hawq_tiled_conv(const hawq_tiled *isa, const hawq_conv *v,
 }
 
 const char *hawq_tiled_name(const hawq_tiled *isa, const hawq_conv *v) {
-    int at = v->weight_bits == 8 ? 0 : v->weight_bits == 4 ? 1 : 2;
-    if (depthwise(v)) return isa->depthwise_names[at];
-    return isa->kind(v->weight_bits, v->oc / v->groups)->names[at];
+    if (depthwise(v)) return isa->depthwise_names[width_index(v)];
+    return isa->kind(v->weight_bits, v->oc / v->groups)->names[width_index(v)];
 }

@@ -58,13 +58,17 @@ typedef void hawq_tile_function(const hawq_tile *tile, const int8_t *panel,
                                 const uint8_t *const pixel[HAWQ_TILE_PX],
                                 void                *y);
 
-/* A shape of tile; functions[n - 1] computes n pixels, n <= pixels. */
+/* A shape of tile; functions[n - 1] computes n pixels, n <= pixels. single[]
+ * computes layers of one pixel (fully connected ones) at 8, 4, 2 bits from the
+ * panel as it is stored: each weight is used once, so it is not worth writing
+ * down expanded. NULL: there is none. */
 typedef struct hawq_tile_kind {
     const char                *names[3]; /* at 8, 4, 2 bits */
     int                        lanes, per, split;
     int                        x_bytes; /* of one value in the copied image */
     int                        pixels;
     hawq_tile_function *const *functions;
+    hawq_tile_function        *single[3];
 } hawq_tile_kind;
 
 /* One row of a depthwise convolution: `x` is the padded image at the row's

@@ -22,4 +22,23 @@ foreach(file ${tests})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT
     "HAWQ_TEST_DATA=${data};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
     SKIP_RETURN_CODE 77)
+  # Labels: `threads` is worth a run under the thread sanitizer.
+  file(STRINGS ${file} uses_threads REGEX "hawq_threads_new" LIMIT_COUNT 1)
+  if(uses_threads)
+    set_property(TEST ${name} APPEND PROPERTY LABELS threads)
+    list(APPEND thread_tests ${name})
+  endif()
 endforeach()
+add_custom_target(thread_tests DEPENDS ${thread_tests})
+
+# Benchmarks are programs, not tests. The anchor is built where it is installed.
+if(TARGET hawq_kernels)
+  add_executable(bench_kernels tests/bench_kernels.c tests/bench_anchor.c)
+  target_link_libraries(bench_kernels PRIVATE hawq_kernels)
+  find_library(HAWQ_ANCHOR_LIBRARY dnnl)
+  find_package(OpenMP COMPONENTS C QUIET)
+  if(HAWQ_ANCHOR_LIBRARY AND OpenMP_C_FOUND)
+    target_compile_definitions(bench_kernels PRIVATE HAWQ_ANCHOR)
+    target_link_libraries(bench_kernels PRIVATE ${HAWQ_ANCHOR_LIBRARY} OpenMP::OpenMP_C)
+  endif()
+endif()

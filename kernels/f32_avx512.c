@@ -1,0 +1,17 @@
+/* f32_avx512.c -- float convolutions on AVX-512: 8 channels x 3 vectors are 24
+ * accumulators of 32 registers.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#if defined(__x86_64__)
+enum { LANES = 16, OUT = 8, RUN = 3, ROWS = 8 };
+#include "kernels/f32_body.h"
+
+static bool usable(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f");
+}
+
+const hawq_f32_kernels hawq_f32_avx512 = {"avx512", usable, correlate,
+                                          correlate_weights};
+#else
+typedef int nothing_on_this_processor;
+#endif
