@@ -31,6 +31,18 @@ foreach(file ${tests})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 
+# Each header compiles alone, and twice.
+file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+     src/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
+list(FILTER headers EXCLUDE REGEX "_body\\.h$") # a template, not a header
+foreach(header ${headers})
+  string(MAKE_C_IDENTIFIER ${header} file)
+  file(CONFIGURE OUTPUT alone/${file}.c CONTENT
+       "#include \"${header}\"\n#include \"${header}\"\ntypedef int alone;\n")
+  list(APPEND alone ${PROJECT_BINARY_DIR}/alone/${file}.c)
+endforeach()
+add_library(headers_alone OBJECT ${alone})
+
 # Benchmarks are programs, not tests. The anchor is built where it is installed.
 if(TARGET hawq_kernels)
   add_executable(bench_kernels tests/bench_kernels.c tests/bench_anchor.c)
