@@ -185,15 +185,15 @@ static hawq_status run_quadratic(hawq_study *s, int layer, int m,
         for (size_t i = 0; i < (size_t)m * q.n; i++)
             products[i] += share * q.product[i];
     }
-    for (int j = 0; j < m; j++) {
-        rise[j] = hawq_estimate_weighted(q.reading + (size_t)j * s->n_batches,
-                                         s->images, s->n_batches);
-        if (!isfinite(rise[j].mean))
+    for (size_t i = 0; i < (size_t)m * s->n_batches; i++)
+        if (!isfinite(q.reading[i]))
             return hawq_fail(HAWQ_ENONFINITE,
                              "layer '%s': its curvature along the quantization "
                              "error is not a finite number",
                              s->graph->layer[layer].name);
-    }
+    for (int j = 0; j < m; j++)
+        rise[j] = hawq_estimate_weighted(q.reading + (size_t)j * s->n_batches,
+                                         s->images, s->n_batches);
     return HAWQ_OK;
 }
 

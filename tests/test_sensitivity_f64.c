@@ -1,0 +1,350 @@
+/* test_sensitivity_f64.c -- curvature and sensitivities of a network of 32
+ * weights, in double, against its dense Hessian written out column by column.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hessian/hvp.h"
+#include "hessian/sensitivity.h"
+#include "src/base/rng.h"
+#include "src/ops/ops.h"
+#include "tests/check.h"
+
+enum { INPUTS = 5, HIDDEN = 4, OUTPUTS = 3, IMAGES = 7, CHUNK = 2 };
+enum { N1 = HIDDEN * INPUTS, N2 = OUTPUTS * HIDDEN, N = N1 + N2 };
+
+/* x -> fc1 -> activation -> fc2, on 7 images in chunks of 2. */
+typedef struct net {
+    hawq_arena    arena;
+    hawq_graph   *graph;
+    hawq_threads *threads;
+    hawq_engine  *engine;
+    real          x[IMAGES * INPUTS];
+    int64_t       labels[IMAGES];
+    hawq_batch    data;
+    double        h[N][N], g[N]; /* dense Hessian and gradient */
+} net;
+
+static double normal(uint64_t stream, uint64_t i) {
+    return hawq_rng_normal(hawq_rng_key(17, stream, 0, 0), i);
+}
+
+static void add_constant(net *w, const char *name, int64_t rows, int64_t cols,
+                         uint64_t stream) {
+    hawq_shape shape = {cols ? 2 : 1, {rows, cols}};
+    real       value[N];
+    int64_t    n = cols ? rows * cols : rows;
+    for (int64_t i = 0; i < n; i++)
+        value[i] = (real)normal(stream, (uint64_t)i);
+    CHECK_OK(hawq_graph_constant(w->graph, name, HAWQ_FLOAT, &shape, value));
+}
+
+static void add_node(net *w, const char *op, int n_in, const char *const *in,
+                     const char *out) {
+    static const hawq_attr transpose = {
+        .name = "transB", .type = HAWQ_ATTR_INT, .i = 1};
+    int n_attr = strcmp(op, "Gemm") == 0;
+    CHECK_OK(
+        hawq_graph_add(w->graph, &(hawq_node_spec){op, out, n_in, 1, in, &out,
+                                                   n_attr, &transpose}));
+}
+
+static void net_open(net *w, const char *activation) {
+    hawq_shape input = {2, {CHUNK, INPUTS}};
+    memset(w, 0, sizeof *w);
+    CHECK_OK(hawq_graph_new(hawq_op_find, 13, &w->graph));
+    CHECK_OK(hawq_graph_input(w->graph, "x", &input));
+    add_constant(w, "fc1.weight", HIDDEN, INPUTS, 1);
+    add_constant(w, "fc1.bias", HIDDEN, 0, 2);
+    add_constant(w, "fc2.weight", OUTPUTS, HIDDEN, 3);
+    add_constant(w, "fc2.bias", OUTPUTS, 0, 4);
+    add_node(w, "Gemm", 3, (const char *[]){"x", "fc1.weight", "fc1.bias"},
+             "y1");
+    add_node(w, activation, 1, (const char *[]){"y1"}, "a1");
+    add_node(w, "Gemm", 3, (const char *[]){"a1", "fc2.weight", "fc2.bias"},
+             "y2");
+    CHECK_OK(hawq_graph_finish(w->graph, "y2"));
+    CHECK(w->graph->n_layers == 2);
+    CHECK_OK(hawq_threads_new(2, &w->threads));
+    CHECK_OK(hawq_engine_new(w->graph, w->threads, 3, HAWQ_CROSS_ENTROPY,
+                             &w->engine));
+    for (uint64_t i = 0; i < IMAGES * INPUTS; i++) w->x[i] = (real)normal(5, i);
+    for (uint64_t i = 0; i < IMAGES; i++)
+        w->labels[i] = (int64_t)hawq_rng_below(6, i, OUTPUTS);
+    w->data = (hawq_batch){IMAGES, w->x, w->labels, NULL};
+}
+
+static void net_close(net *w) {
+    hawq_engine_free(w->engine);
+    hawq_threads_free(w->threads);
+    hawq_graph_free(w->graph);
+    hawq_arena_free(&w->arena);
+}
+
+/* Weight i of the network, counted through both layers. */
+static real *weight(const net *w, int i) {
+    return i < N1 ? &w->graph->layer[0].weight->data[i]
+                  : &w->graph->layer[1].weight->data[i - N1];
+}
+
+static void gradient_at(net *w, const hawq_selection *at, double *g) {
+    hawq_engine_gradient(w->engine, &w->data, at, g, NULL, NULL);
+}
+
+/* The dense Hessian, its columns being products with unit vectors, equals the
+ * central differences of the gradient and is symmetric. */
+static void dense_hessian(net *w) {
+    const double   step = 1e-5;
+    static real    unit[N][N];
+    hawq_selection at;
+    double         plus[N], minus[N];
+    CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
+    CHECK(hawq_selection_total(&at) == N);
+    for (int i = 0; i < N; i++) unit[i][i] = 1;
+    hawq_engine_products(w->engine, &w->data, HAWQ_HESSIAN, N, &at, &unit[0][0],
+                         &at, &w->h[0][0], w->g);
+    for (int i = 0; i < N; i++) {
+        real keep = *weight(w, i);
+        *weight(w, i) = keep + (real)step;
+        gradient_at(w, &at, plus);
+        *weight(w, i) = keep - (real)step;
+        gradient_at(w, &at, minus);
+        *weight(w, i) = keep;
+        for (int j = 0; j < N; j++) {
+            CHECK_NEAR(w->h[i][j], (plus[j] - minus[j]) / (2 * step), 1e-8);
+            CHECK_NEAR(w->h[i][j], w->h[j][i], 1e-14);
+        }
+    }
+}
+
+static hawq_tracer tracer_of(net *w, hawq_hvp *h, hawq_block **block) {
+    CHECK_OK(hawq_hvp_blocks(w->graph, &w->arena, block));
+    hawq_tracer t = {.A = hawq_hvp_linop(h),
+                     .probe = &hawq_probe_rademacher,
+                     .seed = 3,
+                     .n_blocks = 2,
+                     .block = *block};
+    CHECK_OK(hawq_tracer_init(&t, &w->arena));
+    return t;
+}
+
+/* Readings on mini-batches of 3 of the 7 images (7 samples = 3 walks, so their
+ * mean is over all images equally) average to the traces of the dense
+ * diagonal blocks and of every channel within 4 standard errors. */
+static void traces_match_the_dense_hessian(net *w) {
+    enum { SAMPLES = 7 * 60, CHANNELS = HIDDEN + OUTPUTS };
+    static double  block[SAMPLES][2], channel[SAMPLES][CHANNELS];
+    hawq_selection at;
+    hawq_sampler   sampler;
+    hawq_block    *blocks;
+    CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
+    CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 3, 1, &w->arena));
+    hawq_hvp    h = {w->engine, HAWQ_HESSIAN, &at, &sampler};
+    hawq_tracer t = tracer_of(w, &h, &blocks);
+    CHECK(t.n_channels == CHANNELS);
+    CHECK_OK(hawq_tracer_balance(&t, 1000000, 4));
+    for (uint64_t k = 0; k < SAMPLES; k++)
+        CHECK_OK(hawq_tracer_sample(&t, k, block[k], channel[k]));
+    double trace[2] = {0}, by_channel[CHANNELS] = {0};
+    for (int i = 0; i < N; i++) {
+        trace[i >= N1] += w->h[i][i];
+        by_channel[i < N1 ? i / INPUTS : HIDDEN + (i - N1) / HIDDEN] +=
+            w->h[i][i];
+    }
+    for (int l = 0; l < 2; l++) {
+        hawq_estimate e = hawq_estimate_of(&block[0][l], 2, SAMPLES);
+        CHECK_NEAR(e.mean, trace[l], 4 * e.stderr1);
+        CHECK(e.stderr1 < 0.3 * fabs(trace[l]));
+    }
+    for (int c = 0; c < CHANNELS; c++) {
+        hawq_estimate e = hawq_estimate_of(&channel[0][c], CHANNELS, SAMPLES);
+        CHECK_NEAR(e.mean, by_channel[c], 4 * e.stderr1);
+    }
+}
+
+static hawq_study study_of(net *w, size_t batch_size) {
+    hawq_study s = {.graph = w->graph,
+                    .engine = w->engine,
+                    .data = w->data,
+                    .batch_size = batch_size,
+                    .arena = &w->arena};
+    CHECK_OK(hawq_study_init(&s));
+    return s;
+}
+
+static void fill_error(real *dw, int n, double size, uint64_t stream) {
+    for (int i = 0; i < n; i++)
+        dw[i] = (real)(size * normal(stream, (uint64_t)i));
+}
+
+/* x' H y over the rows from `row` and columns from `column`. */
+static double form(const net *w, const real *x, int row, int n, const real *y,
+                   int column, int m) {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < m; j++)
+            sum += (double)x[i] * w->h[row + i][column + j] * (double)y[j];
+    return sum;
+}
+
+/* quadratic = g.dW + 1/2 dW'H dW and the interactions = dW_i'H dW_j of the
+ * dense Hessian, for any batch size; the error is infinite for one batch. */
+static void quadratic_matches_the_dense_hessian(net *w) {
+    static double products[2][N];
+    real          dw[2][N1], other[N2];
+    fill_error(dw[0], 2 * N1, 0.1, 8);
+    fill_error(other, N2, 0.1, 9);
+    for (size_t batch = 1; batch <= IMAGES; batch += 2) {
+        hawq_study    s = study_of(w, batch);
+        hawq_estimate rise[2], alone[2];
+        CHECK_OK(hawq_study_quadratic(&s, 0, 2, dw[0], rise, products[0]));
+        CHECK_OK(hawq_study_quadratic(&s, 0, 2, dw[0], alone, NULL));
+        for (int j = 0; j < 2; j++) {
+            double want = form(w, dw[j], 0, N1, dw[j], 0, N1) / 2;
+            for (int i = 0; i < N1; i++) want += w->g[i] * (double)dw[j][i];
+            CHECK_NEAR(rise[j].mean, want, 1e-13);
+            CHECK_NEAR(alone[j].mean, want, 1e-13);
+            CHECK(isinf(rise[j].stderr1) == (batch == IMAGES));
+            CHECK_NEAR(hawq_study_interaction(&s, products[j], 1, other),
+                       form(w, dw[j], 0, N1, other, N1, N2), 1e-13);
+        }
+        double squares = 0;
+        for (int i = 0; i < N; i++) squares += w->g[i] * w->g[i];
+        CHECK_NEAR(s.gradient_norm, sqrt(squares), 1e-13);
+    }
+}
+
+/* measured - quadratic is of third order: a tenth of the error, a thousandth
+ * of the difference. No error, no rise; weights come back bit for bit. */
+static void measured_is_quadratic_to_third_order(net *w) {
+    hawq_study   s = study_of(w, 3);
+    hawq_tensor *t = w->graph->layer[1].weight;
+    real         before[N2], dw[N2], values[N2];
+    double       difference[2], noise;
+    memcpy(before, t->data, sizeof before);
+    for (int k = 0; k < 2; k++) {
+        hawq_estimate quadratic, measured;
+        fill_error(dw, N2, k ? 0.001 : 0.01, 10);
+        for (int i = 0; i < N2; i++) values[i] = t->data[i] + dw[i];
+        CHECK_OK(hawq_study_quadratic(&s, 1, 1, dw, &quadratic, NULL));
+        CHECK_OK(hawq_study_measure(&s, 1, values, &measured, &noise));
+        CHECK(measured.n == 3 && noise > 0);
+        difference[k] = measured.mean - quadratic.mean;
+    }
+    CHECK_NEAR(difference[0] / difference[1], 1000, 100);
+    hawq_estimate none;
+    CHECK_OK(hawq_study_measure(&s, 1, before, &none, &noise));
+    CHECK(none.mean == 0 && none.stderr1 == 0 && noise == 0);
+    CHECK(memcmp(before, t->data, sizeof before) == 0);
+}
+
+/* noise / signal of the outputs, with the last layer's weights zeroed: what is
+ * left is the bias. */
+static void noise_is_relative_to_the_signal(net *w) {
+    hawq_study    s = study_of(w, 2);
+    const real   *bias = w->graph->layer[1].bias->data;
+    real          zero[N2] = {0};
+    double        signal = 0, noise = 0, got;
+    hawq_estimate rise;
+    for (int i = 0; i < IMAGES * OUTPUTS; i++) {
+        double z = (double)s.outputs[i];
+        signal += z * z;
+        noise += pow(z - (double)bias[i % OUTPUTS], 2);
+    }
+    CHECK_OK(hawq_study_measure(&s, 1, zero, &rise, &got));
+    CHECK_NEAR(got, noise / signal, 1e-13);
+}
+
+/* A weight that makes the loss NaN is an error with the layer's name, and the
+ * network is as before. */
+static void nonfinite_is_refused(net *w) {
+    hawq_study s = study_of(w, 2);
+    real       values[N2] = {NAN}, first = w->graph->layer[1].weight->data[0];
+    hawq_estimate rise = {.mean = 7};
+    double        noise = 7;
+    CHECK_FAILS(hawq_study_measure(&s, 1, values, &rise, &noise),
+                HAWQ_ENONFINITE, "'fc2'");
+    CHECK_FAILS(hawq_study_quadratic(&s, 1, 1, values, &rise, NULL),
+                HAWQ_ENONFINITE, "'fc2'");
+    CHECK(rise.mean == 7 && noise == 7);
+    CHECK(w->graph->layer[1].weight->data[0] == first);
+    s.data.n = 0;
+    CHECK_FAILS(hawq_study_init(&s), HAWQ_EINVAL, "no images");
+}
+
+/* One reading of the `trace` metric for layer fc1 with |dW_c|^2 = size[c]^2,
+ * and, for comparison, of the product of the layer's own trace and error. */
+static void read_rise(net *w, const double *size, double *by_channel,
+                      double *by_layer) {
+    double         block[2], channel[HIDDEN + OUTPUTS], error[HIDDEN], sum = 0;
+    hawq_selection at;
+    hawq_sampler   sampler;
+    hawq_block    *blocks;
+    CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
+    CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 7, 1, &w->arena));
+    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler};
+    hawq_tracer t = tracer_of(w, &h, &blocks);
+    t.scale[1] = 0; /* the probe on fc1 alone: no cross terms */
+    block[0] = block[1] = 0;
+    CHECK_OK(hawq_tracer_sample(&t, 0, block, channel));
+    for (int c = 0; c < HIDDEN; c++) {
+        error[c] = size[c] * size[c];
+        sum += error[c];
+    }
+    *by_channel = hawq_trace_rise(&blocks[0], channel, error);
+    *by_layer = block[0] / N1 * sum / 2;
+}
+
+/* Scaling channel c of fc1 by s_c and its column in fc2 by 1 / s_c leaves a
+ * ReLU network as it is (BatchNorm folding does just this). Channel traces go
+ * with 1 / s^2 and errors with s^2: with probes that touch one channel, the
+ * `trace` metric stays, and the layer's trace times the layer's error does
+ * not. */
+static void trace_rise_survives_rescaling(void) {
+    static net w;
+    double     before[2], after[2], size[HIDDEN] = {1, 2, 3, 4};
+    hawq_block one = {"c", 0, 1, 3, 2};
+    net_open(&w, "Relu");
+    for (int i = INPUTS; i < N1; i++) *weight(&w, i) = 0; /* channel 0 alone */
+    for (int c = 1; c < HIDDEN; c++) w.graph->layer[0].bias->data[c] = -1;
+    read_rise(&w, size, &before[0], &before[1]);
+    for (int i = 0; i < INPUTS; i++) *weight(&w, i) *= 8;
+    w.graph->layer[0].bias->data[0] *= 8;
+    for (int o = 0; o < OUTPUTS; o++) *weight(&w, N1 + o * HIDDEN) /= 8;
+    size[0] *= 8;
+    read_rise(&w, size, &after[0], &after[1]);
+    CHECK(before[0] > 0);
+    CHECK_NEAR(after[0], before[0], 1e-12 * before[0]);
+    CHECK(fabs(after[1] / before[1] - 1) > 0.5);
+    net_close(&w);
+    /* 1/2 (1*2 + 10*3 + 100*5) / 2 */
+    CHECK_NEAR(
+        hawq_trace_rise(&one, (double[]){1, 10, 100}, (double[]){2, 3, 5}), 133,
+        1e-12);
+}
+
+/* Positive means as they are; else the upper limit, never below zero. */
+static void search_values(void) {
+    hawq_estimate e = {.mean = 2, .low = -1, .high = 5};
+    CHECK(hawq_search_value(&e) == 2 && hawq_is_unresolved(&e));
+    e = (hawq_estimate){.mean = -2, .low = -7, .high = 3};
+    CHECK(hawq_search_value(&e) == 3 && hawq_is_unresolved(&e));
+    e = (hawq_estimate){.mean = -2, .low = -3, .high = -1};
+    CHECK(hawq_search_value(&e) == 0 && !hawq_is_unresolved(&e));
+    e = (hawq_estimate){.mean = 2, .low = 1, .high = 3};
+    CHECK(hawq_search_value(&e) == 2 && !hawq_is_unresolved(&e));
+    CHECK(hawq_depth_rise(0, 10, 2) == 10.0 / 16);
+    CHECK(hawq_depth_rise(9, 10, 4) == 1.0 / 256);
+}
+
+int main(void) {
+    static net w;
+    net_open(&w, "Tanh");
+    dense_hessian(&w);
+    traces_match_the_dense_hessian(&w);
+    quadratic_matches_the_dense_hessian(&w);
+    measured_is_quadratic_to_third_order(&w);
+    noise_is_relative_to_the_signal(&w);
+    nonfinite_is_refused(&w);
+    net_close(&w);
+    trace_rise_survives_rescaling();
+    search_values();
+    DONE();
+}
