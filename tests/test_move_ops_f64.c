@@ -435,9 +435,10 @@ static void first_maximum_wins(void) {
                     "GlobalMaxPool",
                     .in = {{.kind = OP_ACT, .shape = OP_SHAPE(1, 1, 3), .values = flat}}};
     op_run    r;
-    real      one[1] = {1}, bar[3] = {0};
-    op_planes q = {.bar = {one}, .in_bar = {bar}};
+    real      y[1], one[1] = {1}, bar[3] = {0};
+    op_planes q = {.val = {y}, .bar = {one}, .in_bar = {bar}};
     if (CHECK_OK(op_open(&r, &c))) {
+        op_call(&r, OP_FORWARD, 0, &q);
         op_call(&r, OP_ADJOINT, 0, &q);
         CHECK(bar[0] == 1 && bar[1] == 0 && bar[2] == 0);
     }
@@ -464,6 +465,25 @@ static void reductions(void) {
     FAILS(EUNSUPPORTED, "holds integers", "ReduceMean", .in = {INTS(1, 2)});
 }
 
+/* Wherever it stands in the window. */
+static void maximum_keeps_nan(void) {
+    for (int at = 0; at < 3; at++) {
+        double values[3] = {1, 3, 2};
+        values[at] = NAN;
+        op_case   c = {"GlobalMaxPool", .in = {{.kind = OP_ACT,
+                                                .shape = OP_SHAPE(1, 1, 3),
+                                                .values = values}}};
+        op_run    r;
+        real      y[1];
+        op_planes q = {.val = {y}};
+        if (CHECK_OK(op_open(&r, &c))) {
+            op_call(&r, OP_FORWARD, 0, &q);
+            CHECK(isnan(y[0]));
+        }
+        op_close(&r);
+    }
+}
+
 /* ops.def and the table agree; no name twice. */
 static void table(void) {
     size_t n = 0;
@@ -485,6 +505,7 @@ int main(void) {
     pools();
     pools_by_definition();
     first_maximum_wins();
+    maximum_keeps_nan();
     reductions();
     DONE();
 }

@@ -158,13 +158,25 @@ void hawq_taps_sum_adjoint(const hawq_node *node, const hawq_planes *p) {
 
 /* --- maxima ------------------------------------------------------------ */
 
-/* Index into x of the first largest tap; a NaN counts as the largest, so that
- * it is not hidden. */
-static inline int32_t largest(const hawq_taps *t, const real *x, size_t o) {
-    int32_t best = t->tap[t->start[o]];
-    for (int32_t i = t->start[o] + 1; i < t->start[o + 1]; i++)
-        if (x[t->tap[i]] > x[best] || isnan(x[t->tap[i]])) best = t->tap[i];
-    return best;
+/* Without a branch that depends on the data. A NaN among the taps is not
+ * hidden by what is larger. */
+static inline real largest(const hawq_taps *t, const real *x, size_t o) {
+    real top = x[t->tap[t->start[o]]];
+    bool nan = top != top;
+    for (int32_t i = t->start[o] + 1; i < t->start[o + 1]; i++) {
+        real value = x[t->tap[i]];
+        nan |= value != value;
+        top = value > top ? value : top;
+    }
+    return nan ? (real)NAN : top;
+}
+
+/* Index into x of the first tap that has the output's value y. */
+static inline size_t source(const hawq_taps *t, const real *x, real y,
+                            size_t o) {
+    int32_t i = t->start[o], last = t->start[o + 1] - 1;
+    while (i < last && x[t->tap[i]] != y) i++;
+    return (size_t)t->tap[i];
 }
 
 void hawq_taps_max_forward(const hawq_node *node, const hawq_planes *p) {
@@ -172,15 +184,16 @@ void hawq_taps_max_forward(const hawq_node *node, const hawq_planes *p) {
     const real      *x = hawq_val(p, node->in[0]);
     real            *y = hawq_val(p, node->out[0]);
     for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
-        for (size_t o = 0; o < t->n_out; o++) y[o] = x[largest(t, x, o)];
+        for (size_t o = 0; o < t->n_out; o++) y[o] = largest(t, x, o);
 }
 
 void hawq_taps_max_tangent(const hawq_node *node, const hawq_planes *p) {
     const hawq_taps *t = node->param;
     const real      *x = hawq_val(p, node->in[0]);
-    for (size_t q = 0; q < t->planes; q++)
+    const real      *y = hawq_val(p, node->out[0]);
+    for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
         for (size_t o = 0; o < t->n_out; o++) {
-            size_t from = q * t->n_in + (size_t)largest(t, x + q * t->n_in, o);
+            size_t from = q * t->n_in + source(t, x, y[o], o);
             for (int l = 0; l < p->lanes; l++) {
                 const real *xdot = hawq_dot(p, l, node->in[0]);
                 real       *ydot = hawq_dot(p, l, node->out[0]);
@@ -192,22 +205,23 @@ void hawq_taps_max_tangent(const hawq_node *node, const hawq_planes *p) {
 void hawq_taps_max_adjoint(const hawq_node *node, const hawq_planes *p) {
     const hawq_taps *t = node->param;
     const real      *x = hawq_val(p, node->in[0]);
+    const real      *y = hawq_val(p, node->out[0]);
     const real      *ybar = hawq_bar(p, node->out[0]);
     real            *xbar = hawq_bar(p, node->in[0]);
     if (!ybar || !xbar) return;
-    for (size_t q = 0; q < t->planes; q++)
+    for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
         for (size_t o = 0; o < t->n_out; o++)
-            xbar[q * t->n_in + (size_t)largest(t, x + q * t->n_in, o)] +=
-                ybar[q * t->n_out + o];
+            xbar[q * t->n_in + source(t, x, y[o], o)] += ybar[q * t->n_out + o];
 }
 
 void hawq_taps_max_adjoint_tangent(const hawq_node   *node,
                                    const hawq_planes *p) {
     const hawq_taps *t = node->param;
     const real      *x = hawq_val(p, node->in[0]);
-    for (size_t q = 0; q < t->planes; q++)
+    const real      *y = hawq_val(p, node->out[0]);
+    for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
         for (size_t o = 0; o < t->n_out; o++) {
-            size_t to = q * t->n_in + (size_t)largest(t, x + q * t->n_in, o);
+            size_t to = q * t->n_in + source(t, x, y[o], o);
             for (int l = 0; l < p->lanes; l++) {
                 const real *ybar = hawq_bardot(p, l, node->out[0]);
                 real       *xbar = hawq_bardot(p, l, node->in[0]);
