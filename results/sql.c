@@ -179,7 +179,7 @@ bool hawq_sql_next(hawq_rows *rows) {
 
 hawq_status hawq_sql_run(hawq_sql *db, const char *sql, int n,
                          const hawq_value *value) {
-    hawq_rows rows;
+    hawq_rows rows = {0};
     HAWQ_TRY(hawq_sql_query(db, sql, &rows, n, value));
     while (hawq_sql_next(&rows)) continue;
     return rows.status;

@@ -59,7 +59,7 @@ static hawq_status read_version(const hawq_store *store, int *version) {
 /* Inside a transaction: of two programs at once the second finds it done. */
 static hawq_status migrate_steps(const hawq_store *store) {
     char mark[96];
-    int  version;
+    int  version = 0;
     HAWQ_TRY(read_version(store, &version));
     for (; version < VERSION; version++)
         HAWQ_TRY(hawq_sql_script(store->db, steps[version]));
@@ -71,7 +71,7 @@ static hawq_status migrate_steps(const hawq_store *store) {
 
 static hawq_status prepare(const hawq_store *store, hawq_store_mode mode) {
     hawq_sql *db = store->db;
-    int       version;
+    int       version = 0;
     HAWQ_TRY(read_version(store, &version));
     if (version == VERSION)
         return hawq_sql_script(db, "PRAGMA foreign_keys = ON;"

@@ -67,7 +67,7 @@ static hawq_status split(const char *what, const char *text, hawq_arena *arena,
 
 static hawq_status set_ints(const hawq_option *o, const char *what,
                             const char *text, hawq_arena *arena) {
-    const char *part[HAWQ_NUMBERS_MAX];
+    const char *part[HAWQ_NUMBERS_MAX] = {NULL};
     hawq_ints   list = {0};
     int64_t     value;
     HAWQ_TRY(split(what, text, arena, part, &list.n));
@@ -82,7 +82,7 @@ static hawq_status set_ints(const hawq_option *o, const char *what,
 
 static hawq_status set_reals(const hawq_option *o, const char *what,
                              const char *text, hawq_arena *arena) {
-    const char *part[HAWQ_NUMBERS_MAX];
+    const char *part[HAWQ_NUMBERS_MAX] = {NULL};
     hawq_reals  list = {0};
     HAWQ_TRY(split(what, text, arena, part, &list.n));
     for (int i = 0; i < list.n; i++)
