@@ -1,4 +1,4 @@
-/* groups.c -- hawq_problem_finish: ties become groups, pins become allowed
+/* problem_groups.c -- hawq_problem_finish: ties become groups, pins become allowed
  * candidates. The candidates of a group are those of its first layer, ordered
  * by falling bits; every other layer must have the same widths, each as often.
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -1,0 +1,363 @@
+/* problem_json.c -- the only file of this folder that sees cJSON.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/problem_json.h"
+
+#include <cjson/cJSON.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- checked access ------------------------------------------------------ */
+
+/* Every key of the object is known or a remark, and none comes twice. */
+static hawq_status check_keys(const cJSON *object, const char *where,
+                              const char *const *known) {
+    const cJSON *item, *other;
+    cJSON_ArrayForEach(item, object) {
+        bool found = cJSON_IsString(item);
+        for (const char *const *k = known; *k; k++)
+            found |= !strcmp(item->string, *k);
+        if (!found)
+            return hawq_fail(HAWQ_EFORMAT, "%s: unknown key \"%s\"", where,
+                             item->string);
+        for (other = item->next; other; other = other->next)
+            if (!strcmp(item->string, other->string))
+                return hawq_fail(HAWQ_EFORMAT, "%s: key \"%s\" comes twice",
+                                 where, item->string);
+    }
+    return HAWQ_OK;
+}
+
+static const cJSON *member(const cJSON *object, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static hawq_status read_number(const cJSON *object, const char *where,
+                               const char *key, double *out) {
+    const cJSON *item = member(object, key);
+    if (!item)
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"%s\" is missing", where, key);
+    if (!cJSON_IsNumber(item))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"%s\" is not a number", where,
+                         key);
+    *out = item->valuedouble;
+    return HAWQ_OK;
+}
+
+static hawq_status read_whole(const cJSON *object, const char *where,
+                              const char *key, double most, double *out) {
+    double value = 0;
+    HAWQ_TRY(read_number(object, where, key, &value));
+    if (value != floor(value) || value < 0 || value > most)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "%s: \"%s\" is %.10g, not a whole number in 0 ... "
+                         "%.10g",
+                         where, key, value, most);
+    *out = value;
+    return HAWQ_OK;
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+typedef struct reader {
+    hawq_arena    arena; /* scratch */
+    hawq_problem *problem;
+    int           n_kinds;
+    const char  **kind;
+} reader;
+
+/* The kinds of cost are those of the file's first candidate. */
+static hawq_status find_kinds(reader *r, const cJSON *layers) {
+    const cJSON *layer = layers->child;
+    const cJSON *candidate = layer ? member(layer, "candidates") : NULL;
+    const cJSON *cost =
+        candidate && candidate->child ? member(candidate->child, "cost") : NULL;
+    const cJSON    *item;
+    hawq_cost_kind *kind;
+    size_t          n = 0, most = cost ? (size_t)cJSON_GetArraySize(cost) : 0;
+    HAWQ_TAKE(r->kind, &r->arena, most);
+    HAWQ_TAKE(kind, &r->arena, most);
+    if (cJSON_IsObject(cost)) cJSON_ArrayForEach(item, cost) {
+            r->kind[n] = item->string;
+            kind[n++] = (hawq_cost_kind){item->string, 1};
+        }
+    r->n_kinds = (int)n;
+    return hawq_problem_new(r->n_kinds, kind, &r->problem);
+}
+
+static hawq_status read_costs(const reader *r, const cJSON *candidate,
+                              const char *where, double *out) {
+    const cJSON *cost = member(candidate, "cost"), *item;
+    if (!cost) return hawq_fail(HAWQ_EFORMAT, "%s: \"cost\" is missing", where);
+    if (!cJSON_IsObject(cost))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"cost\" is not an object", where);
+    cJSON_ArrayForEach(item, cost) {
+        bool known = false;
+        for (int k = 0; k < r->n_kinds; k++)
+            known |= !strcmp(item->string, r->kind[k]);
+        if (!known)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: the first candidate of the file has no "
+                             "cost \"%s\"; all must have the same",
+                             where, item->string);
+    }
+    for (int k = 0; k < r->n_kinds; k++)
+        if (read_number(cost, where, r->kind[k], &out[k]) != HAWQ_OK)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: the cost \"%s\" is missing or not a number",
+                             where, r->kind[k]);
+    if (cJSON_GetArraySize(cost) != r->n_kinds)
+        return hawq_fail(HAWQ_EFORMAT, "%s: a cost comes twice", where);
+    return HAWQ_OK;
+}
+
+static hawq_status read_candidate(const reader *r, const cJSON *item,
+                                  const char *where, double *cost,
+                                  hawq_candidate *out) {
+    static const char *const known[] = {"weight_bits", "activation_bits",
+                                        "loss", "cost", NULL};
+    double                   weight_bits, activation_bits;
+    if (!cJSON_IsObject(item))
+        return hawq_fail(HAWQ_EFORMAT, "%s is not an object", where);
+    HAWQ_TRY(check_keys(item, where, known));
+    HAWQ_TRY(read_whole(item, where, "weight_bits", 32, &weight_bits));
+    HAWQ_TRY(read_whole(item, where, "activation_bits", 32, &activation_bits));
+    HAWQ_TRY(read_number(item, where, "loss", &out->loss));
+    HAWQ_TRY(read_costs(r, item, where, cost));
+    out->weight_bits = (int)weight_bits;
+    out->activation_bits = (int)activation_bits;
+    out->cost = cost;
+    return HAWQ_OK;
+}
+
+static hawq_status read_candidates(reader *r, const cJSON *list,
+                                   const char *layer, int n,
+                                   hawq_candidate **out) {
+    double         *cost;
+    hawq_candidate *candidate;
+    const cJSON    *item;
+    int             i = 0;
+    HAWQ_TAKE(candidate, &r->arena, (size_t)n);
+    HAWQ_TAKE(cost, &r->arena, (size_t)n * (size_t)r->n_kinds);
+    cJSON_ArrayForEach(item, list) {
+        const char *where =
+            hawq_arena_format(&r->arena, "layer '%s', candidate %d", layer, i);
+        if (!where) return HAWQ_ENOMEM;
+        HAWQ_TRY(read_candidate(r, item, where, cost, &candidate[i++]));
+        cost += r->n_kinds;
+    }
+    *out = candidate;
+    return HAWQ_OK;
+}
+
+static hawq_status read_layer(reader *r, const cJSON *item, int index) {
+    static const char *const known[] = {"name", "group", "params", "candidates",
+                                        NULL};
+    const char *where = hawq_arena_format(&r->arena, "layer %d", index);
+    double      params = 0;
+    if (!where) return HAWQ_ENOMEM;
+    if (!cJSON_IsObject(item))
+        return hawq_fail(HAWQ_EFORMAT, "%s is not an object", where);
+    const cJSON *name = member(item, "name"), *group = member(item, "group");
+    const cJSON *candidates = member(item, "candidates");
+    if (!cJSON_IsString(name))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"name\" is missing or not a text",
+                         where);
+    where = hawq_arena_format(&r->arena, "layer '%s'", name->valuestring);
+    if (!where) return HAWQ_ENOMEM;
+    HAWQ_TRY(check_keys(item, where, known));
+    if (group && !cJSON_IsString(group))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"group\" is not a text", where);
+    if (member(item, "params"))
+        HAWQ_TRY(read_whole(item, where, "params", 0x1p53, &params));
+    if (!cJSON_IsArray(candidates))
+        return hawq_fail(HAWQ_EFORMAT,
+                         "%s: \"candidates\" is missing or not a list", where);
+    hawq_candidate *list;
+    int             n = cJSON_GetArraySize(candidates);
+    HAWQ_TRY(read_candidates(r, candidates, name->valuestring, n, &list));
+    return hawq_problem_add(r->problem, name->valuestring,
+                            group ? group->valuestring : NULL, (int64_t)params,
+                            n, list);
+}
+
+static hawq_status read_budgets(reader *r, const cJSON *budgets) {
+    const cJSON *item;
+    if (!budgets) return HAWQ_OK;
+    if (!cJSON_IsObject(budgets))
+        return hawq_fail(HAWQ_EFORMAT, "\"budgets\" is not an object");
+    cJSON_ArrayForEach(item, budgets) {
+        if (!cJSON_IsNumber(item))
+            return hawq_fail(HAWQ_EFORMAT, "budget \"%s\" is not a number",
+                             item->string);
+        if (hawq_problem_budget(r->problem, item->string, item->valuedouble) !=
+            HAWQ_OK) /* here the file is at fault, not the command line */
+            return hawq_fail(HAWQ_EFORMAT, "%s", hawq_message());
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status read_problem(reader *r, const cJSON *root) {
+    static const char *const known[] = {"layers", "budgets", "allocation",
+                                        NULL};
+    const cJSON             *layers, *item;
+    int                      index = 0;
+    if (!cJSON_IsObject(root))
+        return hawq_fail(HAWQ_EFORMAT, "the file is not a JSON object");
+    layers = member(root, "layers");
+    HAWQ_TRY(check_keys(root, "the file", known));
+    if (!cJSON_IsArray(layers))
+        return hawq_fail(HAWQ_EFORMAT, "\"layers\" is missing or not a list");
+    if (!layers->child) return hawq_fail(HAWQ_EFORMAT, "\"layers\" is empty");
+    HAWQ_TRY(find_kinds(r, layers));
+    cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_layer(r, item, index++));
+    return read_budgets(r, member(root, "budgets"));
+}
+
+static hawq_status parse_failed(const char *name, const char *text,
+                                const char *end) {
+    int line = 1;
+    for (const char *at = text; at < end; at++) line += *at == '\n';
+    return hawq_fail(HAWQ_EFORMAT, "%s: line %d: not valid JSON", name, line);
+}
+
+hawq_status hawq_problem_parse(const char *name, const char *text, size_t n,
+                               hawq_problem **out) {
+    reader      r = {0};
+    const char *end = text;
+    char       *copy = hawq_arena_string_n(&r.arena, text, n);
+    if (!copy) return HAWQ_ENOMEM;
+    cJSON      *root = cJSON_ParseWithLengthOpts(copy, n + 1, &end, true);
+    hawq_status status = HAWQ_OK;
+    if (!root) {
+        if (end < copy || end > copy + n) end = copy + n;
+        status = parse_failed(name, copy, end);
+    } else if ((status = read_problem(&r, root)) != HAWQ_OK) {
+        status = hawq_prefix("%s: ", name);
+    }
+    cJSON_Delete(root);
+    hawq_arena_free(&r.arena);
+    if (status == HAWQ_OK)
+        *out = r.problem;
+    else
+        hawq_problem_free(r.problem);
+    return status;
+}
+
+static hawq_status read_file(const char *path, hawq_arena *arena, char **text,
+                             size_t *n) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return hawq_fail(HAWQ_EIO, "%s: %s", path, strerror(errno));
+    size_t capacity = 1 << 16;
+    char  *buffer = hawq_arena_take(arena, capacity, 1);
+    *n = 0;
+    while (buffer) {
+        *n += fread(buffer + *n, 1, capacity - *n, file);
+        if (*n < capacity) break;
+        char *grown = hawq_arena_take(arena, capacity *= 2, 1);
+        if (grown) memcpy(grown, buffer, *n);
+        buffer = grown;
+    }
+    int failed = ferror(file) ? errno : 0;
+    fclose(file);
+    if (!buffer) return HAWQ_ENOMEM;
+    if (failed) return hawq_fail(HAWQ_EIO, "%s: %s", path, strerror(failed));
+    if (!*n) return hawq_fail(HAWQ_EFORMAT, "%s: the file is empty", path);
+    *text = buffer;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_read(const char *path, hawq_problem **out) {
+    hawq_arena  arena = {0};
+    char       *text = NULL;
+    size_t      n = 0;
+    hawq_status status = read_file(path, &arena, &text, &n);
+    if (status == HAWQ_OK) status = hawq_problem_parse(path, text, n, out);
+    hawq_arena_free(&arena);
+    return status;
+}
+
+/* --- writing; cJSON's functions pass NULL on, so one check at the end ------
+ */
+
+static void put_candidate(const hawq_problem *p, const hawq_candidate *c,
+                          cJSON *list) {
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
+    cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
+    cJSON_AddNumberToObject(item, "loss", c->loss);
+    cJSON *cost = cJSON_AddObjectToObject(item, "cost");
+    for (int k = 0; k < p->n_kinds; k++)
+        cJSON_AddNumberToObject(cost, p->kind[k].name,
+                                c->cost[k] / p->kind[k].unit);
+    cJSON_AddItemToArray(list, item);
+}
+
+static void put_layer(const hawq_problem *p, const hawq_problem_layer *l,
+                      cJSON *list) {
+    const hawq_problem_group *g = &p->group[l->in_group];
+    cJSON                    *item = cJSON_CreateObject();
+    cJSON_AddStringToObject(item, "name", l->name);
+    if (g->n_layers > 1) cJSON_AddStringToObject(item, "group", g->name);
+    if (l->params) cJSON_AddNumberToObject(item, "params", (double)l->params);
+    cJSON *candidates = cJSON_AddArrayToObject(item, "candidates");
+    for (int c = 0; c < l->n_candidates; c++) /* what the pins left */
+        if (g->allowed[c])
+            put_candidate(p, &l->candidate[l->member[c]], candidates);
+    cJSON_AddItemToArray(list, item);
+}
+
+static void put_allocation(const hawq_problem *p, const hawq_solution *s,
+                           cJSON *root) {
+    cJSON *allocation = cJSON_AddObjectToObject(root, "allocation");
+    cJSON_AddStringToObject(allocation, "state", hawq_found_text(s->state));
+    cJSON_AddStringToObject(allocation, "solver", s->solver->name);
+    cJSON_AddNumberToObject(allocation, "objective", s->objective);
+    cJSON *layers = cJSON_AddArrayToObject(allocation, "layers");
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_candidate *c =
+            hawq_problem_candidate(p, l, s->choice[p->layer[l].in_group]);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "name", p->layer[l].name);
+        cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
+        cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
+        cJSON_AddItemToArray(layers, item);
+    }
+}
+
+static hawq_status write_file(const char *path, const char *text) {
+    hawq_arena  arena = {0};
+    char       *part = hawq_arena_format(&arena, "%s.part", path);
+    FILE       *file = part ? fopen(part, "wb") : NULL;
+    bool        ok = file && fputs(text, file) >= 0 && fputc('\n', file) >= 0;
+    hawq_status status = HAWQ_OK;
+    if (file && fclose(file)) ok = false;
+    if (!ok || rename(part, path)) {
+        status = hawq_fail(HAWQ_EIO, "%s: cannot be written: %s", path,
+                           strerror(errno));
+        if (file) remove(part);
+    }
+    hawq_arena_free(&arena);
+    return status;
+}
+
+hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
+                               const hawq_solution *solution) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON *layers = cJSON_AddArrayToObject(root, "layers");
+    for (int l = 0; l < p->n_layers; l++) put_layer(p, &p->layer[l], layers);
+    cJSON *budgets = cJSON_AddObjectToObject(root, "budgets");
+    for (int b = 0; b < p->n_budgets; b++)
+        cJSON_AddNumberToObject(budgets, p->kind[p->budget[b].kind].name,
+                                p->budget[b].limit);
+    if (solution && solution->choice) put_allocation(p, solution, root);
+    char       *text = cJSON_Print(root);
+    hawq_status status =
+        text ? write_file(path, text) : hawq_fail(HAWQ_ENOMEM, "out of memory");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return status;
+}
