@@ -84,6 +84,43 @@ INLINE __m256i narrow_in_order(__m256i a, __m256i b, __m256i c, __m256i d,
     return _mm256_permutevar8x32_epi32(narrow(a, b, c, d, k), order);
 }
 
+/* --- weights below 8 bits ------------------------------------------------ */
+
+/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
+INLINE __m256i signed_values(int bits) {
+    const __m256i nibbles = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+    const __m256i crumbs = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
+    return bits == 4 ? nibbles : crumbs;
+}
+
+/* The values at bit `at` of every byte. */
+INLINE __m256i signed_at(__m256i v, int bits, int at) {
+    __m256i mask = _mm256_set1_epi8(bits == 4 ? 15 : 3);
+    v = _mm256_and_si256(_mm256_srl_epi16(v, _mm_cvtsi32_si128(at)), mask);
+    return _mm256_shuffle_epi8(signed_values(bits), v);
+}
+
+static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+    for (size_t i = 0; i < n; i += 64)
+        for (int at = 0; at < 8; at += bits, to += 64) {
+            store(to, signed_at(load(from + i), bits, at));
+            store(to + 32, signed_at(load(from + i + 32), bits, at));
+        }
+}
+
+/* Both vectors of a step, from a panel that is expanded (bits 8) or as it is
+ * stored, 64 bytes for two or four steps. */
+INLINE void step_weights(const int8_t *w, size_t step, int bits,
+                         __m256i out[2]) {
+    size_t steps = 8 / (size_t)bits;
+    int    at = (int)(step % steps) * bits;
+    w += step / steps * 64;
+    out[0] = bits == 8 ? load(w) : signed_at(load(w), bits, at);
+    out[1] = bits == 8 ? load(w + 32) : signed_at(load(w + 32), bits, at);
+}
+
 /* --- tiles -------------------------------------------------------------- */
 
 INLINE __m256i broadcast4(const uint8_t *p) {
@@ -98,8 +135,7 @@ INLINE __m256i widened(const int8_t *p) {
 
 /* 8-bit weights: a step is 2 values of 16 bits. */
 INLINE void accumulate8(const hawq_tile *t, const int8_t *w,
-                        const uint8_t *const *pixel, __m256i acc[PX][2],
-                        int n) {
+                        const uint8_t *const *pixel, __m256i (*acc)[2], int n) {
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k < end; k += 4, w += 32) {
@@ -116,23 +152,24 @@ INLINE void accumulate8(const hawq_tile *t, const int8_t *w,
     }
 }
 
-/* Up to NARROW_STEPS steps of 4 bytes, from k to end, then widened. */
-INLINE const int8_t *steps4(const int8_t *w, const uint8_t *const *pixel,
-                            ptrdiff_t k, ptrdiff_t end, __m256i acc[PX][2],
-                            int n) {
+/* Steps of 4 bytes from k to end, at most NARROW_STEPS, then widened. */
+INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
+                         const uint8_t *const *pixel, ptrdiff_t k,
+                         ptrdiff_t end, __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i       sum[PX][2];
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
-    for (; k < end; k += 4, w += 64) {
-        __m256i w0 = load(w), w1 = load(w + 32);
+    for (; k < end; k += 4, step++) {
+        __m256i v[2];
+        step_weights(w, step, bits, v);
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++) {
             __m256i x = broadcast4(pixel[i] + k);
             sum[i][0] =
-                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(x, w0));
+                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(x, v[0]));
             sum[i][1] =
-                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(x, w1));
+                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(x, v[1]));
         }
     }
 #pragma GCC unroll 4
@@ -140,23 +177,25 @@ INLINE const int8_t *steps4(const int8_t *w, const uint8_t *const *pixel,
         for (int v = 0; v < 2; v++)
             acc[i][v] =
                 _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
-    return w;
 }
 
-/* 4 and 2 bits: a step is 4 values. */
-INLINE void accumulate4(const hawq_tile *t, const int8_t *w,
-                        const uint8_t *const *pixel, __m256i acc[PX][2],
-                        int n) {
+/* Weights of 4 and 2 bits, expanded or (bits < 8) as stored: a step is 4
+ * values. */
+INLINE void accumulate4(const hawq_tile *t, const int8_t *w, int bits,
+                        const uint8_t *const *pixel, __m256i (*acc)[2], int n) {
+    size_t step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4 * NARROW_STEPS) {
+        for (; k < end; k += 4 * NARROW_STEPS, step += NARROW_STEPS) {
             ptrdiff_t stop = k + 4 * NARROW_STEPS;
-            w = steps4(w, pixel, k, stop < end ? stop : end, acc, n);
+            narrow_steps(w, step, bits, pixel, k, stop < end ? stop : end, acc,
+                         n);
         }
+        step -= (size_t)(k - end) / 4;
     }
 }
 
-INLINE void finish(const hawq_tile *t, __m256i acc[PX][2], int n, void *y) {
+INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
     if (t->raw) {
         int32_t *to = y;
         for (int i = 0; i < n; i++, to += t->y_stride) {
@@ -190,8 +229,10 @@ INLINE void finish(const hawq_tile *t, __m256i acc[PX][2], int n, void *y) {
     }
 }
 
+/* per: values of a step, 2 (8-bit weights) or 4; bits: of the panel. */
 INLINE void tile(const hawq_tile *t, const int8_t *w,
-                 const uint8_t *const *pixel, void *y, int n, int per) {
+                 const uint8_t *const *pixel, void *y, int n, int per,
+                 int bits) {
     __m256i        acc[PX][2];
     const uint8_t *p[PX];
 #pragma GCC unroll 4
@@ -203,27 +244,31 @@ INLINE void tile(const hawq_tile *t, const int8_t *w,
     if (per == 2)
         accumulate8(t, w, p, acc, n);
     else
-        accumulate4(t, w, p, acc, n);
+        accumulate4(t, w, bits, p, acc, n);
     finish(t, acc, n, y);
 }
 
-#define TILE(name, n, per)                                                     \
+#define TILE(name, n, per, bits)                                               \
     static void name(const hawq_tile *t, const int8_t *w,                      \
                      const uint8_t *const *pixel, void *y) {                   \
-        tile(t, w, pixel, y, n, per);                                          \
+        tile(t, w, pixel, y, n, per, bits);                                    \
     }
-#define TILES(name, per)                                                       \
-    TILE(name##1, 1, per)                                                      \
-    TILE(name##2, 2, per)                                                      \
-    TILE(name##3, 3, per)                                                      \
-    TILE(name##4, 4, per)                                                      \
-    static hawq_tile_function *const name##s[PX] = {name##1, name##2, name##3, \
-                                                    name##4};
-TILES(words, 2)
-TILES(bytes, 4)
+TILE(words1, 1, 2, 8)
+TILE(words2, 2, 2, 8)
+TILE(words3, 3, 2, 8)
+TILE(words4, 4, 2, 8)
+TILE(bytes1, 1, 4, 8)
+TILE(bytes2, 2, 4, 8)
+TILE(bytes3, 3, 4, 8)
+TILE(bytes4, 4, 4, 8)
+TILE(single_w4, 1, 4, 4)
+TILE(single_w2, 1, 4, 2)
+
+static hawq_tile_function *const words[PX] = {words1, words2, words3, words4};
+static hawq_tile_function *const bytes[PX] = {bytes1, bytes2, bytes3, bytes4};
 
 static const hawq_tile_kind words_kind = {
-    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, wordss, {NULL, NULL, NULL}};
+    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, words, {words1, NULL, NULL}};
 static const hawq_tile_kind bytes_kind = {
     {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"},
     8,
@@ -231,32 +276,12 @@ static const hawq_tile_kind bytes_kind = {
     1,
     1,
     PX,
-    bytess,
-    {NULL, NULL, NULL}};
+    bytes,
+    {NULL, single_w4, single_w2}};
 
 static const hawq_tile_kind *kind(int weight_bits, int rest) {
     (void)rest;
     return weight_bits == 8 ? &words_kind : &bytes_kind;
-}
-
-/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
-static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
-    const __m256i nibbles = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    const __m256i crumbs = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
-    const __m256i table = bits == 4 ? nibbles : crumbs;
-    const __m256i mask = _mm256_set1_epi8(bits == 4 ? 15 : 3);
-    for (size_t i = 0; i < n; i += 64) {
-        __m256i v0 = load(from + i), v1 = load(from + i + 32);
-        for (int at = 0; at < 8; at += bits, to += 64) {
-            __m128i shift = _mm_cvtsi32_si128(at);
-            __m256i a = _mm256_and_si256(_mm256_srl_epi16(v0, shift), mask);
-            __m256i b = _mm256_and_si256(_mm256_srl_epi16(v1, shift), mask);
-            store(to, _mm256_shuffle_epi8(table, a));
-            store(to + 32, _mm256_shuffle_epi8(table, b));
-        }
-    }
 }
 
 /* --- depthwise ---------------------------------------------------------- */
@@ -286,36 +311,73 @@ static void store_raw(int32_t *to, const __m256i acc[4], int n) {
     for (int c = 0; c < n; c++) to[c] = in[c % 16 / 4 * 8 + c / 16 * 4 + c % 4];
 }
 
+/* acc[o] of n neighbouring outputs from interleaved columns; x is at the first
+ * one's first column. Each weight is widened once for all n. */
+INLINE void depthwise_sums(const hawq_tile *t, const int8_t *w,
+                           const hawq_depthwise_row *r, const uint8_t *x,
+                           __m256i (*acc)[4], int                      n) {
+    int    pairs = (r->kh + 1) / 2;
+    size_t column = (size_t)pairs * 128;
+    size_t next = (size_t)(r->pixels * r->stride_w) * column;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 2
+        for (int o = 0; o < n; o++) acc[o][i] = load(t->bias + 8 * i);
+    for (int kx = 0; kx < r->kw; kx++, x += (size_t)r->step_w * column)
+        for (int q = 0; q < pairs; q++, w += 64)
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) {
+                __m256i weights = widened(w + 16 * i);
+#pragma GCC unroll 2
+                for (int o = 0; o < n; o++)
+                    acc[o][i] = _mm256_add_epi32(
+                        acc[o][i], _mm256_madd_epi16(load(x + (size_t)o * next +
+                                                          q * 128 + i * 32),
+                                                     weights));
+            }
+}
+
+/* Requantizes and stores one output, of which n channels are valid. */
+INLINE void depthwise_finish(const hawq_tile *t, const __m256i acc[4],
+                             size_t at, int n, void *y) {
+    const bounds k = bounds_of(t->zero, t->low, t->high);
+    uint8_t     *to = (uint8_t *)y + at, all[32];
+    if (t->raw) {
+        store_raw((int32_t *)y + at, acc, n);
+        return;
+    }
+    __m256i out = narrow(scaled(acc[0], scale_load(t, 0)),
+                         scaled(acc[1], scale_load(t, 8)),
+                         scaled(acc[2], scale_load(t, 16)),
+                         scaled(acc[3], scale_load(t, 24)), k);
+    if (n == 32) {
+        store(to, out);
+    } else {
+        store(all, out);
+        memcpy(to, all, (size_t)n);
+    }
+}
+
+/* One row of outputs, in pairs where all lanes of both are valid. */
 static void depthwise(const hawq_tile *t, const int8_t *w,
                       const hawq_depthwise_row *r, void *y, void *columns) {
-    int          pairs = (r->kh + 1) / 2;
-    size_t       column = (size_t)pairs * 128;
-    const bounds k = bounds_of(t->zero, t->low, t->high);
+    int     pairs = (r->kh + 1) / 2, ox = 0;
+    size_t  step = (size_t)(pairs * 128 * r->stride_w);
+    __m256i acc[2][4];
     interleave(r, pairs, columns);
-    for (int ox = 0; ox < r->ow; ox += r->pixels) {
-        const uint8_t *x =
-            (const uint8_t *)columns + (size_t)(ox * r->stride_w) * column;
-        const int8_t *v = w;
-        int           rest = (r->ow - ox) * r->c;
-        int           n = rest < t->n_oc ? rest : t->n_oc;
-        size_t        at = (size_t)ox * t->y_stride;
-        __m256i       acc[4];
-        for (int i = 0; i < 4; i++) acc[i] = load(t->bias + 8 * i);
-        for (int kx = 0; kx < r->kw; kx++, x += (size_t)r->step_w * column)
-            for (int q = 0; q < pairs; q++, v += 64)
-                for (int i = 0; i < 4; i++)
-                    acc[i] = _mm256_add_epi32(
-                        acc[i], _mm256_madd_epi16(load(x + q * 128 + i * 32),
-                                                  widened(v + 16 * i)));
-        if (t->raw) {
-            store_raw((int32_t *)y + at, acc, n);
-            continue;
-        }
-        for (int i = 0; i < 4; i++)
-            acc[i] = scaled(acc[i], scale_load(t, 8 * i));
-        uint8_t all[32];
-        store(all, narrow(acc[0], acc[1], acc[2], acc[3], k));
-        memcpy((uint8_t *)y + at, all, (size_t)n);
+    const uint8_t *x = columns;
+    for (; ox + 2 * r->pixels <= r->ow; ox += 2 * r->pixels) {
+        size_t at = (size_t)ox * t->y_stride;
+        depthwise_sums(t, w, r, x + (size_t)ox * step, acc, 2);
+        depthwise_finish(t, acc[0], at, t->n_oc, y);
+        depthwise_finish(t, acc[1], at + (size_t)r->pixels * t->y_stride,
+                         t->n_oc, y);
+    }
+    for (; ox < r->ow; ox += r->pixels) {
+        int rest = (r->ow - ox) * r->c;
+        depthwise_sums(t, w, r, x + (size_t)ox * step, acc, 1);
+        depthwise_finish(t, acc[0], (size_t)ox * t->y_stride,
+                         rest < t->n_oc ? rest : t->n_oc, y);
     }
 }
 
