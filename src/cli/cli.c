@@ -100,8 +100,9 @@ static hawq_status join(hawq_cli *cli, int argc, char **argv) {
 }
 
 static void print_help(const hawq_command *command, hawq_tables tables) {
-    printf("usage: %s %s\n\n%s\n\n", command->name, command->usage,
-           command->summary);
+    printf("usage: %s %s\n\n", command->name, command->usage);
+    hawq_text_wrap(stdout, command->summary, 0);
+    printf("\n\n");
     hawq_options_help(tables, stdout);
     printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible.\n");
 }

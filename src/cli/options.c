@@ -218,23 +218,37 @@ hawq_status hawq_options_parse(hawq_cli *cli, hawq_tables tables, int argc,
     return HAWQ_OK;
 }
 
-static int left_width(const hawq_option *o) {
-    return (int)(strlen(o->name) + (o->argument ? strlen(o->argument) + 1 : 0));
+void hawq_text_wrap(FILE *out, const char *text, int left) {
+    int column = left;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column > left && column + 1 + length > 80) {
+            fprintf(out, "\n%*s", left, "");
+            column = left;
+        } else if (column > left) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", length, text);
+        column += length;
+        text += length + (text[length] == ' ');
+    }
 }
 
 void hawq_options_help(hawq_tables tables, FILE *out) {
-    enum { WIDEST = 26 }; /* a longer left side gets a line of its own */
+    enum {
+        HELP = 32
+    }; /* where the help starts; a longer left side gets a
+          line of its own */
     for (; *tables; tables++)
         for (const hawq_option *o = *tables; o->name; o++) {
-            int width = left_width(o);
-            fprintf(out, o->letter ? "  -%c, " : "      ", o->letter);
-            fprintf(out, "--%s%s%s", o->name, o->argument ? " " : "",
-                    o->argument ? o->argument : "");
-            if (width > WIDEST) {
-                fputc('\n', out);
-                width = -8;
-            }
-            fprintf(out, "%*s  %s%s\n", WIDEST - width, "", o->help,
-                    o->kind == HAWQ_KIND_TEXTS ? " (repeatable)" : "");
+            int width = o->letter ? fprintf(out, "  -%c, ", o->letter)
+                                  : fprintf(out, "      ");
+            width += fprintf(out, "--%s%s%s", o->name, o->argument ? " " : "",
+                             o->argument ? o->argument : "");
+            if (width > HELP - 2) width = fprintf(out, "\n") - 1;
+            fprintf(out, "%*s", HELP - width, "");
+            hawq_text_wrap(out, o->help, HELP);
+            fputs(o->kind == HAWQ_KIND_TEXTS ? " (repeatable)\n" : "\n", out);
         }
 }

@@ -14,6 +14,10 @@ typedef const hawq_option *const *hawq_tables;
 HAWQ_NODISCARD hawq_status hawq_options_parse(hawq_cli *cli, hawq_tables tables,
                                               int argc, char **argv);
 
+/* Writes words from column `left` (where the line is now) to 80, and every
+ * further line from there, too. */
+void hawq_text_wrap(FILE *out, const char *text, int left);
+
 /* One line per row, table by table. */
 void hawq_options_help(hawq_tables tables, FILE *out);
 
