@@ -163,8 +163,7 @@ static bool is_clamp(const hawq_node *node) {
 
 /* Operators whose output element depends on one input element alone. */
 static const char pointwise[] =
-    "Relu Clip Sigmoid Tanh LeakyRelu Elu HardSigmoid HardSwish Abs Neg Exp "
-    "Sqrt Add Sub Mul Div";
+    "Relu Clip LeakyRelu Sigmoid Tanh Abs Neg Exp Log Sqrt Add Sub Mul Div";
 
 static hawq_status refuse(const hawq_node *node) {
     if (count_activations(node) == 1 && is_one_of(node, "Add Sub Mul Div"))

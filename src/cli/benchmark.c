@@ -1,0 +1,410 @@
+/* benchmark.c -- preparing, measuring and storing a benchmark.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/benchmark.h"
+
+#include "kernels/timer.h"
+#include "src/cli/data_options.h"
+#include "src/cli/progress.h"
+#include "src/graph/mm.h"
+#include "src/load/onnx.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WARM_UP_ROUNDS = 3, SLICE = 500 }; /* images between progress lines */
+
+/* --- preparing --------------------------------------------------------- */
+
+static hawq_status load(hawq_benchmark *b) {
+    HAWQ_TRY(hawq_onnx_load(b->model_path, 0, &b->graph));
+    if (b->graph->n_layers == 0)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "%s: no Conv, Gemm or MatMul with constant weights: "
+                         "there is nothing to quantize",
+                         b->model_path);
+    HAWQ_TRY(hawq_data_load(b->graph, &b->data));
+    if (!b->data.labels)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has no labels, without which there is no "
+                         "accuracy to measure");
+    if ((size_t)b->batch_size > b->data.n)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has %zu images, fewer than --batch-size %d; "
+                         "give more images or a smaller batch",
+                         b->data.n, b->batch_size);
+    return HAWQ_OK;
+}
+
+static hawq_status select_kernels(hawq_benchmark *b) {
+    b->table = hawq_kernels_select(b->kernels);
+    if (b->table) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "--kernels %s: unknown, or not usable on this processor; "
+                     "usable are: %s",
+                     b->kernels, hawq_kernels_usable_names());
+}
+
+/* Float network and uniform8 first: they are the baselines of every speed-up,
+ * and reported only if asked for. */
+static hawq_status resolve(hawq_benchmark *b) {
+    static const char *const baseline[2] = {"float32", "uniform8"};
+    HAWQ_TAKE(b->contender, &b->arena, (size_t)b->allocations.n + 2);
+    for (int i = 0; i < 2; i++) {
+        HAWQ_TRY(hawq_benchmark_allocation(b, baseline[i], &b->contender[i]));
+        b->contender[i].asked = false;
+    }
+    b->n = 2;
+    for (int i = 0; i < b->allocations.n; i++) {
+        const char *name = b->allocations.item[i];
+        int         known = 0;
+        while (known < 2 && strcmp(name, baseline[known]) != 0) known++;
+        if (known < 2)
+            b->contender[known].asked = true;
+        else
+            HAWQ_TRY(hawq_benchmark_allocation(b, name, &b->contender[b->n++]));
+    }
+    return HAWQ_OK;
+}
+
+/* A batch is spread over the threads: this many images for each. */
+static hawq_status start_timing(hawq_benchmark *b) {
+    int n = b->cli->threads ? b->cli->threads : b->batch_size == 1 ? 1 : 0;
+    HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
+    n = hawq_threads_count(b->timing_threads);
+    int chunk = (b->batch_size + n - 1) / n;
+    HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
+                            &b->small_graph));
+    return hawq_engine_new(b->small_graph, b->timing_threads, 0,
+                           HAWQ_CROSS_ENTROPY, &b->engine);
+}
+
+static hawq_status calibrate_on(hawq_benchmark *b, hawq_engine *engine,
+                                const hawq_dataset *images) {
+    size_t limit = (size_t)b->calibration_limit;
+    b->calibration_images = images->n < limit ? images->n : limit;
+    hawq_batch batch = {b->calibration_images, images->x, images->labels, NULL};
+    return hawq_calibrate(engine, b->graph, &batch, &b->arena, &b->calibration);
+}
+
+static hawq_status calibrate(hawq_benchmark *b, hawq_engine *engine) {
+    if (!b->calibrate) {
+        b->calibration_text = "the first images of --data";
+        return calibrate_on(b, engine, &b->data);
+    }
+    hawq_dataset other;
+    b->calibration_text = b->calibrate;
+    HAWQ_TRY(hawq_data_load_other(b->calibrate, 0, (size_t)b->calibration_limit,
+                                  b->graph, &other));
+    hawq_status status = calibrate_on(b, engine, &other);
+    hawq_dataset_free(&other);
+    return status;
+}
+
+/* Float outputs of all images, and the ranges of the activations. */
+static hawq_status run_float(hawq_benchmark *b) {
+    hawq_engine *engine;
+    size_t       n_out = hawq_per_image(b->graph, b->graph->output);
+    HAWQ_TAKE(b->float_output, &b->arena, b->data.n * n_out);
+    HAWQ_TAKE(b->output, &b->arena, b->data.n * n_out);
+    HAWQ_TRY(hawq_threads_new(b->cli->threads, &b->threads));
+    HAWQ_TRY(
+        hawq_engine_new(b->graph, b->threads, 1, HAWQ_CROSS_ENTROPY, &engine));
+    hawq_progress p;
+    hawq_progress_begin(&p, b->cli->quiet, "float network", (int64_t)b->data.n,
+                        "images");
+    for (size_t i = 0; i < b->data.n; i += SLICE) {
+        size_t     n = b->data.n - i < SLICE ? b->data.n - i : SLICE;
+        size_t     n_in = hawq_per_image(b->graph, b->graph->input);
+        hawq_batch batch = {n, b->data.x + i * n_in, b->data.labels + i, NULL};
+        hawq_engine_forward(engine, &batch, b->float_output + i * n_out, NULL,
+                            NULL);
+        hawq_progress_update(&p, (int64_t)(i + n), NULL);
+    }
+    hawq_progress_end(&p);
+    hawq_status status = calibrate(b, engine);
+    hawq_engine_free(engine);
+    return status;
+}
+
+static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
+    double bits = 0, params = 0;
+    for (int i = 0; i < g->n_layers; i++) {
+        params += (double)g->layer[i].weight->n;
+        bits += choice[i].weight_bits * (double)g->layer[i].weight->n;
+    }
+    return bits / params;
+}
+
+static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
+    hawq_lower_options options = {.n_choices = c->n_choices,
+                                  .choice = c->choice,
+                                  .weight_range = (hawq_range)b->weight_range,
+                                  .activation_range =
+                                      (hawq_range)b->activation_range};
+    hawq_status        status =
+        hawq_program_lower(b->graph, &b->calibration, &options, &c->program);
+    if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
+    c->mean_bits = mean_bits(b->graph, c->program->choice);
+    return hawq_runner_new(c->program, b->table, b->timing_threads, &c->runner);
+}
+
+hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
+    HAWQ_TRY(select_kernels(b));
+    HAWQ_TRY(load(b));
+    HAWQ_TRY(hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store));
+    HAWQ_TRY(resolve(b));
+    HAWQ_TRY(run_float(b));
+    HAWQ_TRY(start_timing(b));
+    for (int i = 0; i < b->n; i++) {
+        HAWQ_TAKE(b->contender[i].sample, &b->arena, (size_t)b->repeats);
+        if (b->contender[i].choice) HAWQ_TRY(lower(b, &b->contender[i]));
+    }
+    return HAWQ_OK;
+}
+
+/* --- accuracy ---------------------------------------------------------- */
+
+static size_t argmax(const float *y, size_t n) {
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        if (y[i] > y[at]) at = i;
+    return at;
+}
+
+/* -log softmax(y)[label] */
+static double cross_entropy(const float *y, size_t n, size_t label) {
+    double largest = (double)y[argmax(y, n)], sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)y[i] - largest);
+    return log(sum) + largest - (double)y[label];
+}
+
+/* Accuracy, loss and agreement of outputs y (n_out per image). */
+static void score(const hawq_benchmark *b, const float *y, double *accuracy,
+                  double *loss, double *agreement) {
+    size_t n_out = hawq_per_image(b->graph, b->graph->output);
+    size_t correct = 0, agree = 0;
+    double sum = 0;
+    for (size_t i = 0; i < b->data.n; i++) {
+        size_t label = (size_t)b->data.labels[i];
+        size_t found = argmax(y + i * n_out, n_out);
+        correct += found == label;
+        agree += found == argmax(b->float_output + i * n_out, n_out);
+        sum += cross_entropy(y + i * n_out, n_out, label);
+    }
+    *accuracy = (double)correct / (double)b->data.n;
+    *loss = sum / (double)b->data.n;
+    *agreement = (double)agree / (double)b->data.n;
+}
+
+/* Are the first outputs the same bits on the reference kernels? */
+static hawq_status verify(hawq_benchmark *b, const hawq_contender *c,
+                          bool *same) {
+    size_t n = (size_t)b->verify < b->data.n ? (size_t)b->verify : b->data.n;
+    hawq_runner *ref;
+    float       *y;
+    HAWQ_TAKE(y, &b->arena, n * c->program->n_out);
+    HAWQ_TRY(hawq_runner_new(c->program, hawq_kernels_select("ref"), b->threads,
+                             &ref));
+    hawq_runner_run(ref, n, b->data.x, y);
+    hawq_runner_free(ref);
+    *same = memcmp(y, b->output, n * c->program->n_out * sizeof *y) == 0;
+    return HAWQ_OK;
+}
+
+static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
+    hawq_benchmark_record *r = &c->record;
+    hawq_runner           *all;
+    HAWQ_TRY(hawq_runner_new(c->program, b->table, b->threads, &all));
+    hawq_runner_run(all, b->data.n, b->data.x, b->output);
+    hawq_runner_free(all);
+    score(b, b->output, &r->accuracy, &r->loss, &r->agreement);
+    return verify(b, c, &r->bit_exact);
+}
+
+/* --- time -------------------------------------------------------------- */
+
+static double run_batch(hawq_benchmark *b, const hawq_contender *c) {
+    size_t     n = (size_t)b->batch_size;
+    uint64_t   from = hawq_timer_now();
+    hawq_batch batch = {n, b->data.x, b->data.labels, NULL};
+    if (c->runner)
+        hawq_runner_run(c->runner, n, b->data.x, b->output);
+    else
+        hawq_engine_forward(b->engine, &batch, b->output, NULL, NULL);
+    return (double)(hawq_timer_now() - from);
+}
+
+static void run_rounds(hawq_benchmark *b) {
+    hawq_progress p;
+    hawq_progress_begin(&p, b->cli->quiet, "timing", b->repeats, "rounds");
+    for (int round = -WARM_UP_ROUNDS; round < b->repeats; round++) {
+        for (int i = 0; i < b->n; i++) {
+            double ns = run_batch(b, &b->contender[i]);
+            if (round >= 0) b->contender[i].sample[round] = ns;
+        }
+        hawq_progress_update(&p, round > 0 ? round : 0, NULL);
+    }
+    hawq_progress_end(&p);
+}
+
+/* Median over the rounds of how many times faster c is than the baseline. */
+static double speedup(const hawq_benchmark *b, const hawq_contender *baseline,
+                      const hawq_contender *c, double *scratch) {
+    for (int i = 0; i < b->repeats; i++)
+        scratch[i] = baseline->sample[i] / c->sample[i];
+    return hawq_timing_of(scratch, b->repeats).median_ns;
+}
+
+static hawq_status summarise_rounds(hawq_benchmark *b) {
+    double *scratch;
+    HAWQ_TAKE(scratch, &b->arena, (size_t)b->repeats);
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender        *c = &b->contender[i];
+        hawq_benchmark_record *r = &c->record;
+        r->speedup_vs_float = speedup(b, &b->contender[0], c, scratch);
+        r->speedup_vs_uniform8 = speedup(b, &b->contender[1], c, scratch);
+    }
+    for (int i = 0; i < b->n; i++) { /* sorts the samples: comes last */
+        hawq_contender *c = &b->contender[i];
+        hawq_timing     t = hawq_timing_of(c->sample, b->repeats);
+        c->record.latency_us = t.median_ns / 1e3;
+        c->record.latency_spread_us = (t.q3_ns - t.q1_ns) / 1e3;
+    }
+    return HAWQ_OK;
+}
+
+/* Time of each layer: the sum over its steps (more than one if shared). */
+static hawq_status time_layers(hawq_benchmark *b, hawq_contender *c) {
+    const hawq_program *p = c->program;
+    size_t              steps = (size_t)p->n_steps;
+    hawq_layer_timing  *layer;
+    double             *ns, *samples;
+    HAWQ_TAKE(layer, &b->arena, (size_t)p->n_layers);
+    HAWQ_TAKE(ns, &b->arena, steps);
+    HAWQ_TAKE(samples, &b->arena, steps * (size_t)b->repeats);
+    hawq_runner_profile(c->runner, b->data.x, b->repeats, samples, ns);
+    for (int i = 0; i < p->n_layers; i++)
+        layer[i] =
+            (hawq_layer_timing){p->choice[i].layer, p->choice[i].weight_bits,
+                                p->choice[i].activation_bits, "", 0};
+    for (int i = 0; i < p->n_steps; i++) {
+        if (p->step[i].layer < 0) continue;
+        layer[p->step[i].layer].latency_us += ns[i] / 1e3;
+        layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
+    }
+    c->record.n_layers = p->n_layers;
+    c->record.layer = layer;
+    return HAWQ_OK;
+}
+
+/* --- records ----------------------------------------------------------- */
+
+static int64_t float_bytes(const hawq_graph *g, bool biases) {
+    int64_t bytes = 0;
+    for (int i = 0; i < g->n_layers; i++) {
+        const hawq_layer *l = &g->layer[i];
+        bytes += 4 * (int64_t)l->weight->n;
+        if (biases && l->bias) bytes += 4 * (int64_t)l->bias->n;
+    }
+    return bytes;
+}
+
+static void fill_record(hawq_benchmark *b, hawq_contender *c) {
+    hawq_benchmark_record *r = &c->record;
+    r->label = c->label;
+    r->device = "cpu";
+    r->kernels = c->program ? b->table->name : hawq_mm_provider();
+    r->batch_size = b->batch_size;
+    r->threads = hawq_threads_count(b->timing_threads);
+    r->repeats = b->repeats;
+    r->samples = (int64_t)b->data.n;
+    if (c->program) {
+        r->weight_bytes = c->program->weight_bytes;
+        r->file_bytes = c->program->file_bytes;
+        return;
+    }
+    c->mean_bits = 32;
+    r->weight_bytes = float_bytes(b->graph, false);
+    r->file_bytes = float_bytes(b->graph, true);
+    r->bit_exact = true; /* it is its own reference */
+}
+
+hawq_status hawq_benchmark_measure(hawq_benchmark *b) {
+    hawq_benchmark_record *f = &b->contender[0].record;
+    score(b, b->float_output, &f->accuracy, &f->loss, &f->agreement);
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender *c = &b->contender[i];
+        if (c->program && c->asked) HAWQ_TRY(measure_outputs(b, c));
+        if (c->program && c->asked) HAWQ_TRY(time_layers(b, c));
+        fill_record(b, c);
+        c->record.float_accuracy = f->accuracy;
+        c->record.float_loss = f->loss;
+    }
+    run_rounds(b);
+    return summarise_rounds(b);
+}
+
+/* --- storing ----------------------------------------------------------- */
+
+static hawq_status put_layers(hawq_benchmark *b, int64_t run) {
+    hawq_layer_record *row;
+    HAWQ_TAKE(row, &b->arena, (size_t)b->graph->n_layers);
+    for (int i = 0; i < b->graph->n_layers; i++) {
+        const hawq_layer *l = &b->graph->layer[i];
+        row[i] = (hawq_layer_record){.name = l->name,
+                                     .op = l->op,
+                                     .params = (int64_t)l->weight->n,
+                                     .macs = l->macs,
+                                     .channels = (int64_t)l->channels,
+                                     .group = l->name};
+    }
+    return hawq_store_put_layers(b->store, run, b->graph->n_layers, row);
+}
+
+static hawq_status put_all(hawq_benchmark *b, int64_t run) {
+    int64_t id;
+    HAWQ_TRY(put_layers(b, run));
+    for (int i = 0; i < b->n; i++)
+        if (b->contender[i].asked)
+            HAWQ_TRY(hawq_store_put_benchmark(b->store, run,
+                                              &b->contender[i].record, &id));
+    return hawq_store_finish_run(b->store, run);
+}
+
+hawq_status hawq_benchmark_store(hawq_benchmark *b) {
+    hawq_run_record record;
+    char            hash[17];
+    int64_t         run;
+    hawq_graph_hash(b->graph, hash);
+    hawq_cli_record(b->cli, &record);
+    record.model_path = b->model_path;
+    record.model_hash = hash;
+    record.data = hawq_data_text(&b->arena);
+    record.loss = hawq_loss_name(HAWQ_CROSS_ENTROPY);
+    record.provider = hawq_mm_provider();
+    record.sampling = hawq_arena_format(
+        &b->arena, "calibrated on %zu images of %s, activation range %s",
+        b->calibration_images, b->calibration_text,
+        hawq_range_name((hawq_range)b->activation_range));
+    if (!record.data || !record.sampling) return HAWQ_ENOMEM;
+    HAWQ_TRY(hawq_store_begin_run(b->store, &record, &run));
+    hawq_status status = put_all(b, run);
+    if (status == HAWQ_OK) return HAWQ_OK;
+    hawq_status dropped = hawq_store_drop_run(b->store, run);
+    return dropped == HAWQ_OK ? status : dropped;
+}
+
+void hawq_benchmark_close(hawq_benchmark *b) {
+    for (int i = 0; i < b->n; i++) {
+        hawq_runner_free(b->contender[i].runner);
+        hawq_program_free(b->contender[i].program);
+    }
+    hawq_engine_free(b->engine);
+    hawq_threads_free(b->timing_threads);
+    hawq_threads_free(b->threads);
+    hawq_graph_free(b->small_graph);
+    hawq_graph_free(b->graph);
+    hawq_dataset_free(&b->data);
+    hawq_store_close(b->store);
+    hawq_arena_free(&b->arena);
+}

@@ -1,0 +1,86 @@
+/* benchmark.h -- what hawq-bench does between its options and its report:
+ * lowers allocations to integer programs, checks them bit for bit against the
+ * reference kernels, measures accuracy on all images, and times everything in
+ * one interleaved run.
+ *
+ * Timing. A round runs one batch through the float network and through every
+ * program, one after the other; rounds are repeated. So a change of the clock
+ * or another load on the machine meets all alike. A latency is the median over
+ * the rounds, its spread the distance of the quartiles, and a speed-up the
+ * median of the rounds' ratios. Layers are timed apart: one image, one thread.
+ *
+ * Legal order: zero the struct; set the first part; hawq_benchmark_prepare (all
+ * that bad input can make fail); hawq_benchmark_measure; read the results;
+ * hawq_benchmark_store; hawq_benchmark_close in any case.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_BENCHMARK_H
+#define HAWQ_BENCHMARK_H
+#include "results/store.h"
+#include "src/cli/cli.h"
+#include "src/deploy/run.h"
+#include "src/load/dataset.h"
+
+/* One network to be measured: an allocation, or the float network. */
+typedef struct hawq_contender {
+    const char        *label;
+    bool               asked;  /* not only a baseline of the speed-ups */
+    const hawq_choice *choice; /* as asked for; NULL: float32 */
+    int                n_choices;
+    double             predicted; /* loss rise the search predicted, or NaN */
+    double             mean_bits; /* of the weights */
+    hawq_program      *program;
+    hawq_runner       *runner;
+    double            *sample; /* ns per batch, one for each round */
+    hawq_benchmark_record record;
+} hawq_contender;
+
+typedef struct hawq_benchmark {
+    hawq_cli   *cli; /* set these; all borrowed */
+    const char *model_path;
+    hawq_texts  allocations; /* ID, last, uniform8, w4a4, float32, ... */
+    const char *calibrate;   /* data specification, or NULL: the data itself */
+    int         calibration_limit;
+    const char *kernels; /* NULL: the best usable table */
+    int         batch_size, repeats, verify;
+    int         weight_range, activation_range; /* hawq_range */
+
+    /* results */
+    int             n; /* the float network, uniform8, and what was asked */
+    hawq_contender *contender;
+    hawq_graph     *graph;
+    size_t          calibration_images;
+    const char     *calibration_text;
+
+    /* private */
+    hawq_arena          arena;
+    hawq_store         *store;
+    const hawq_kernels *table;
+    hawq_graph         *small_graph; /* for batches of the timing */
+    hawq_dataset        data;
+    hawq_threads       *threads, *timing_threads;
+    hawq_engine        *engine;       /* of small_graph */
+    float              *float_output; /* of all images */
+    float              *output;
+    hawq_calibration    calibration;
+} hawq_benchmark;
+
+/* Loads model and data, resolves the allocations, runs and calibrates on the
+ * float network, and lowers. EINVAL for options that do not fit. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_prepare(hawq_benchmark *b);
+
+/* Fills every contender's record. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_measure(hawq_benchmark *b);
+
+/* Puts what was asked for into the database as one complete run, or nothing. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_store(hawq_benchmark *b);
+
+void hawq_benchmark_close(hawq_benchmark *b);
+
+/* The bits that a --allocation names, resolved into `out`'s label, choice,
+ * predicted and record.allocation. In benchmark_allocation.c. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_allocation(hawq_benchmark *b,
+                                                     const char     *name,
+                                                     hawq_contender *out);
+
+#endif

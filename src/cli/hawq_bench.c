@@ -1,0 +1,214 @@
+/* hawq_bench.c -- hawq-bench: allocations on integer kernels, measured.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/benchmark.h"
+#include "src/cli/data_options.h"
+#include "src/cli/output.h"
+
+#include <math.h>
+
+static struct {
+    hawq_texts  allocations;
+    const char *calibrate, *kernels;
+    int         calibration_limit, batch_size, repeats, verify;
+    int         device, weight_range, activation_range;
+} o = {.calibration_limit = 512,
+       .batch_size = 1,
+       .repeats = 50,
+       .verify = 64,
+       .activation_range = HAWQ_RANGE_MSE};
+
+static const hawq_option options[] = {
+    HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
+                      "an id in the database, last, uniform8, uniform4, "
+                      "uniform2 (8-bit activations), w4a4 and the like, or "
+                      "float32; may be repeated (default uniform8)"),
+    HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
+                     "images that fix the activations' ranges (default: the "
+                     "first ones of --data)"),
+    HAWQ_OPTION_INT("calibration-limit", 0, &o.calibration_limit, 1, 100000000,
+                    "N", "how many of them (default 512)"),
+    HAWQ_OPTION_CHOICE("range", 0, &o.weight_range, "max|mse|percentile",
+                       "range of the weight quantizer (default max)"),
+    HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
+                       "max|mse|percentile",
+                       "range of the activation quantizer (default mse)"),
+    HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
+                     "avx512vnni, avx2 or ref (default: the best usable)"),
+    HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu",
+                       "where to run (default cpu)"),
+    HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
+                    "images in a timed batch (default 1, on one thread)"),
+    HAWQ_OPTION_INT("repeats", 0, &o.repeats, 3, 100000, "N",
+                    "timed rounds (default 50)"),
+    HAWQ_OPTION_INT("verify", 0, &o.verify, 1, 100000000, "N",
+                    "images whose outputs must be the same bits on the "
+                    "reference kernels (default 64)"),
+    {0}};
+
+/* --- report ------------------------------------------------------------ */
+
+static const char *const columns[] = {"allocation",
+                                      "mean_bits",
+                                      "weight_bytes",
+                                      "file_bytes",
+                                      "predicted_loss",
+                                      "accuracy",
+                                      "loss",
+                                      "agreement",
+                                      "latency_us",
+                                      "latency_spread_us",
+                                      "speedup_vs_float",
+                                      "speedup_vs_uniform8",
+                                      "bit_exact",
+                                      "kernels"};
+enum { N_COLUMNS = sizeof columns / sizeof *columns };
+
+static hawq_status print_table(const hawq_benchmark *b) {
+    hawq_table t;
+    hawq_table_begin(&t, &b->cli->arena, N_COLUMNS, columns);
+    for (int i = 0; i < b->n; i++) {
+        const hawq_contender        *c = &b->contender[i];
+        const hawq_benchmark_record *r = &c->record;
+        if (!c->asked) continue;
+        hawq_table_text(&t, c->label);
+        hawq_table_fixed(&t, c->mean_bits, 2);
+        hawq_table_integer(&t, r->weight_bytes);
+        hawq_table_integer(&t, r->file_bytes);
+        hawq_table_real(&t, c->predicted, 4);
+        hawq_table_fixed(&t, r->accuracy, 4);
+        hawq_table_fixed(&t, r->loss, 4);
+        hawq_table_fixed(&t, r->agreement, 4);
+        hawq_table_fixed(&t, r->latency_us, 1);
+        hawq_table_fixed(&t, r->latency_spread_us, 1);
+        hawq_table_fixed(&t, r->speedup_vs_float, 2);
+        hawq_table_fixed(&t, r->speedup_vs_uniform8, 2);
+        hawq_table_text(&t, r->bit_exact ? "yes" : "NO");
+        hawq_table_text(&t, r->kernels);
+    }
+    return hawq_table_print(&t, b->cli->format, stdout);
+}
+
+static void json_layers(hawq_json *w, const hawq_benchmark_record *r) {
+    hawq_json_array(w, "layers");
+    for (int i = 0; i < r->n_layers; i++) {
+        const hawq_layer_timing *l = &r->layer[i];
+        hawq_json_object(w, NULL);
+        hawq_json_text(w, "name", l->layer);
+        hawq_json_integer(w, "weight_bits", l->weight_bits);
+        hawq_json_integer(w, "activation_bits", l->activation_bits);
+        hawq_json_text(w, "kernel", l->kernel);
+        hawq_json_real(w, "latency_us", l->latency_us);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
+static void json_row(hawq_json *w, const hawq_benchmark *b,
+                     const hawq_contender *c) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_json_object(w, NULL);
+    hawq_json_text(w, "model", b->model_path);
+    hawq_json_text(w, "allocation", c->label);
+    if (r->allocation) hawq_json_integer(w, "allocation_id", r->allocation);
+    hawq_json_text(w, "device", r->device);
+    hawq_json_text(w, "kernels", r->kernels);
+    hawq_json_integer(w, "batch_size", r->batch_size);
+    hawq_json_integer(w, "threads", r->threads);
+    hawq_json_integer(w, "repeats", r->repeats);
+    hawq_json_integer(w, "samples", r->samples);
+    hawq_json_integer(w, "calibration_samples", (int64_t)b->calibration_images);
+    hawq_json_text(w, "calibration", b->calibration_text);
+    hawq_json_real(w, "mean_bits", c->mean_bits);
+    hawq_json_real(w, "predicted_loss", c->predicted);
+    hawq_json_real(w, "accuracy", r->accuracy);
+    hawq_json_real(w, "loss", r->loss);
+    hawq_json_real(w, "float_accuracy", r->float_accuracy);
+    hawq_json_real(w, "float_loss", r->float_loss);
+    hawq_json_real(w, "agreement", r->agreement);
+    hawq_json_integer(w, "weight_bytes", r->weight_bytes);
+    hawq_json_integer(w, "file_bytes", r->file_bytes);
+    hawq_json_real(w, "latency_us", r->latency_us);
+    hawq_json_real(w, "latency_spread_us", r->latency_spread_us);
+    hawq_json_real(w, "speedup_vs_float", r->speedup_vs_float);
+    hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
+    hawq_json_flag(w, "bit_exact", r->bit_exact);
+    json_layers(w, r);
+    hawq_json_end(w);
+}
+
+/* One allocation is one object; several are an array of them. */
+static void print_json(const hawq_benchmark *b) {
+    hawq_json w = {.file = stdout};
+    int       asked = 0;
+    for (int i = 0; i < b->n; i++) asked += b->contender[i].asked;
+    if (asked > 1) hawq_json_array(&w, NULL);
+    for (int i = 0; i < b->n; i++)
+        if (b->contender[i].asked) json_row(&w, b, &b->contender[i]);
+    if (asked > 1) hawq_json_end(&w);
+}
+
+static void say_notes(const hawq_benchmark *b) {
+    const hawq_benchmark_record *f = &b->contender[0].record;
+    hawq_cli_note(b->cli, "activation ranges (%s) from %zu images of %s",
+                  hawq_range_name((hawq_range)b->activation_range),
+                  b->calibration_images, b->calibration_text);
+    hawq_cli_note(b->cli,
+                  "float network: accuracy %.4f on %lld images, %.1f us a "
+                  "batch of %d on %d threads (%s)",
+                  f->accuracy, (long long)f->samples, f->latency_us,
+                  f->batch_size, f->threads, f->kernels);
+    for (int i = 0; i < b->n; i++) {
+        const hawq_contender *c = &b->contender[i];
+        if (c->asked && c->program && c->program->n_rescaled)
+            hawq_cli_note(b->cli,
+                          "%s: the scales of some channels were doubled %d "
+                          "times, so that their bias fits 32 bits",
+                          c->label, c->program->n_rescaled);
+        if (c->asked && !c->record.bit_exact)
+            hawq_cli_note(b->cli,
+                          "%s: outputs DIFFER from the reference kernels' on "
+                          "the first %d images: please report this",
+                          c->label, b->verify);
+    }
+}
+
+static hawq_status measure_and_report(hawq_benchmark *b) {
+    HAWQ_TRY(hawq_benchmark_prepare(b));
+    HAWQ_TRY(hawq_benchmark_measure(b));
+    HAWQ_TRY(hawq_benchmark_store(b));
+    say_notes(b);
+    if (b->cli->format != HAWQ_FORMAT_JSON) return print_table(b);
+    print_json(b);
+    return HAWQ_OK;
+}
+
+static hawq_status run(hawq_cli *cli) {
+    static const char *uniform8[] = {"uniform8"};
+    hawq_benchmark     b = {.cli = cli,
+                            .model_path = cli->arg[0],
+                            .allocations = o.allocations,
+                            .calibrate = o.calibrate,
+                            .calibration_limit = o.calibration_limit,
+                            .kernels = o.kernels,
+                            .batch_size = o.batch_size,
+                            .repeats = o.repeats,
+                            .verify = o.verify,
+                            .weight_range = o.weight_range,
+                            .activation_range = o.activation_range};
+    if (b.allocations.n == 0) b.allocations = (hawq_texts){1, uniform8};
+    hawq_status status = measure_and_report(&b);
+    hawq_benchmark_close(&b);
+    return status;
+}
+
+const hawq_command hawq_command_this = {
+    .name = "hawq-bench",
+    .summary = "Runs a network with the bits of an allocation on integer "
+               "kernels: accuracy, bytes, time.",
+    .usage = "MODEL.onnx --allocation ID|last|uniform8|... --data SPEC "
+             "[options]",
+    .options = {options, hawq_data_rows},
+    .min_args = 1,
+    .max_args = 1,
+    .args = "MODEL.onnx",
+    .run = run};
