@@ -4,6 +4,7 @@
 #include "src/cli/analysis.h"
 
 #include "src/cli/analysis_parts.h"
+#include "src/graph/groups.h"
 #include "src/graph/mm.h"
 #include "src/load/onnx.h"
 
@@ -22,6 +23,10 @@ double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
     const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
     bool                 sampled = a->trace[metric] != NULL;
     return sampled ? hawq_search_value(e) : e->mean;
+}
+
+const char *hawq_analysis_group(const hawq_analysis *a, int layer) {
+    return a->graph->layer[a->group[layer]].name;
 }
 
 /* --- options ------------------------------------------------------------- */
@@ -83,6 +88,8 @@ static hawq_status load(hawq_analysis *a) {
                          "%s: no Conv, Gemm or MatMul with constant weights: "
                          "there is nothing to quantize",
                          a->model_path);
+    HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
+    HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
     HAWQ_TRY(hawq_data_load(a->graph, &a->data));
     if (a->data.n < 2)
         return hawq_fail(HAWQ_EINVAL,
@@ -204,7 +211,7 @@ static hawq_status put_layers(hawq_analysis *a) {
                                      .params = (int64_t)layer->weight->n,
                                      .macs = layer->macs,
                                      .channels = (int64_t)layer->channels,
-                                     .group = layer->name};
+                                     .group = hawq_analysis_group(a, l)};
     }
     return hawq_store_put_layers(a->store, a->run, a->graph->n_layers, row);
 }

@@ -67,7 +67,8 @@ typedef struct hawq_analysis {
     hawq_estimate *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
     hawq_estimate *rise[HAWQ_METRICS];  /* [layer * bits.n + i] as estimated */
     hawq_study     study;
-    int64_t        run; /* in the store */
+    int           *group; /* see hawq_graph_groups */
+    int64_t        run;   /* in the store */
 
     /* private */
     hawq_arena      arena;
@@ -83,6 +84,9 @@ typedef struct hawq_analysis {
  * metrics, the mean of the others. */
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i);
+
+/* Name of the layer's group: of its first layer. */
+const char *hawq_analysis_group(const hawq_analysis *a, int layer);
 
 /* Loads model and data, checks every option against them, quantizes, runs the
  * float network. EINVAL for options that do not fit, else what failed. Leaves

@@ -7,10 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double decibel(double noise_to_signal) {
-    return -10 * log10(noise_to_signal);
-}
-
 double hawq_analysis_agreement(const hawq_analysis *a, hawq_metric metric,
                                int i, double *work) {
     size_t  n = (size_t)a->graph->n_layers;
@@ -31,102 +27,11 @@ static bool has_own_values(const hawq_analysis *a, int metric) {
     return a->wanted[metric] && metric != HAWQ_METRIC_HYBRID;
 }
 
-/* Layers by falling value of the first metric at the narrowest width. */
-static hawq_status rank_layers(hawq_analysis *a, int **order) {
-    int last = a->bits.n - 1;
-    HAWQ_TAKE(*order, &a->arena, (size_t)a->graph->n_layers);
-    for (int l = 0; l < a->graph->n_layers; l++) {
-        double value = hawq_analysis_value(a, a->ranking, l, last);
-        int    j = l;
-        for (; j > 0 && hawq_analysis_value(a, a->ranking, (*order)[j - 1],
-                                            last) < value;
-             j--)
-            (*order)[j] = (*order)[j - 1];
-        (*order)[j] = l;
-    }
-    return HAWQ_OK;
-}
-
 /* --- tables -------------------------------------------------------------- */
-
-/* Which metrics' columns a table shows: for people only what ranks, and the
- * truth; for programs all. */
-static bool is_shown(const hawq_analysis *a, int metric) {
-    if (a->cli->format == HAWQ_FORMAT_TSV) return a->wanted[metric];
-    return a->wanted[metric] && metric != HAWQ_METRIC_SQNR &&
-           ((int)a->ranking == metric || metric == HAWQ_METRIC_MEASURED);
-}
-
-enum { MAX_COLUMNS = 8 + 2 * HAWQ_METRICS * (1 + HAWQ_NUMBERS_MAX) };
-
-static hawq_status name_columns(hawq_analysis *a, const char **column,
-                                int *n_columns) {
-    static const char *const first[] = {"layer", "op", "params", "macs"};
-    int                      n = 0;
-    if (a->cli->format == HAWQ_FORMAT_TABLE) column[n++] = "rank";
-    for (int i = 0; i < 4; i++) column[n++] = first[i];
-    for (int m = 0; m < HAWQ_METRICS; m++) {
-        if (!a->trace[m] || !a->wanted[m]) continue;
-        const char *name = hawq_metric_name((hawq_metric)m);
-        column[n++] = name;
-        column[n++] = hawq_arena_format(&a->arena, "%s_stderr", name);
-        column[n++] = hawq_arena_format(&a->arena, "%s_low", name);
-        column[n++] = hawq_arena_format(&a->arena, "%s_high", name);
-    }
-    for (int m = 0; m < HAWQ_METRICS; m++)
-        for (int i = 0; is_shown(a, m) && i < a->bits.n; i++)
-            column[n++] = hawq_arena_format(&a->arena, "%s@%d",
-                                            hawq_metric_name((hawq_metric)m),
-                                            a->bits.item[i]);
-    if (a->wanted[HAWQ_METRIC_SQNR])
-        for (int i = 0; i < a->bits.n; i++)
-            column[n++] =
-                hawq_arena_format(&a->arena, "sqnr_db@%d", a->bits.item[i]);
-    for (int i = 0; i < n; i++)
-        if (!column[i]) return HAWQ_ENOMEM;
-    *n_columns = n;
-    return HAWQ_OK;
-}
-
-static void add_row(hawq_analysis *a, hawq_table *t, int rank, int l) {
-    const hawq_layer *layer = &a->graph->layer[l];
-    if (a->cli->format == HAWQ_FORMAT_TABLE) hawq_table_integer(t, rank);
-    hawq_table_text(t, layer->name);
-    hawq_table_text(t, layer->op);
-    hawq_table_integer(t, (int64_t)layer->weight->n);
-    hawq_table_integer(t, layer->macs);
-    for (int m = 0; m < HAWQ_METRICS; m++) {
-        if (!a->trace[m] || !a->wanted[m]) continue;
-        hawq_table_real(t, a->trace[m][l].mean, 4);
-        hawq_table_real(t, a->trace[m][l].stderr1, 2);
-        hawq_table_real(t, a->trace[m][l].low, 4);
-        hawq_table_real(t, a->trace[m][l].high, 4);
-    }
-    for (int m = 0; m < HAWQ_METRICS; m++)
-        for (int i = 0; is_shown(a, m) && i < a->bits.n; i++)
-            hawq_table_real(t, hawq_analysis_value(a, (hawq_metric)m, l, i), 3);
-    if (a->wanted[HAWQ_METRIC_SQNR])
-        for (int i = 0; i < a->bits.n; i++)
-            hawq_table_fixed(
-                t, decibel(hawq_analysis_value(a, HAWQ_METRIC_SQNR, l, i)), 1);
-}
-
-static hawq_status print_layers(hawq_analysis *a) {
-    const char *column[MAX_COLUMNS];
-    hawq_table  t;
-    int        *order, n;
-    HAWQ_TRY(rank_layers(a, &order));
-    HAWQ_TRY(name_columns(a, column, &n));
-    hawq_table_begin(&t, &a->arena, n, column);
-    for (int r = 0; r < a->graph->n_layers; r++)
-        add_row(a, &t, r + 1,
-                a->cli->format == HAWQ_FORMAT_TABLE ? order[r] : r);
-    return hawq_table_print(&t, a->cli->format, stdout);
-}
 
 /* One row a metric, one column a width. */
 static hawq_status print_agreement(hawq_analysis *a, double *work) {
-    const char *column[1 + HAWQ_NUMBERS_MAX] = {"rank correlation"};
+    const char *column[1 + HAWQ_NUMBERS_MAX] = {"metric"};
     hawq_table  t;
     for (int i = 0; i < a->bits.n; i++) {
         column[1 + i] =
@@ -170,6 +75,12 @@ static void json_estimate(hawq_json *w, const char *const key[4],
     hawq_json_real(w, key[3], e->high);
 }
 
+/* Widths as keys: "8". Returns `text`. */
+static const char *width_key(const hawq_analysis *a, int i, char text[16]) {
+    snprintf(text, 16, "%d", a->bits.item[i]);
+    return text;
+}
+
 /* {"8": .., "4": ..}: values, or their standard errors. */
 static void json_widths(const hawq_analysis *a, hawq_json *w, int metric,
                         int layer, bool errors) {
@@ -192,16 +103,24 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
         "gauss_newton", "gauss_newton_stderr", "gauss_newton_low",
         "gauss_newton_high"};
     const hawq_layer *layer = &a->graph->layer[l];
+    char              bits[16];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
     hawq_json_text(w, "op", layer->op);
     hawq_json_integer(w, "params", (int64_t)layer->weight->n);
     hawq_json_integer(w, "macs", layer->macs);
-    hawq_json_text(w, "group", layer->name);
+    hawq_json_text(w, "group", hawq_analysis_group(a, l));
     if (a->wanted[HAWQ_METRIC_TRACE])
         json_estimate(w, hessian, &a->trace[HAWQ_METRIC_TRACE][l]);
     if (a->wanted[HAWQ_METRIC_GAUSS_NEWTON])
         json_estimate(w, gauss_newton, &a->trace[HAWQ_METRIC_GAUSS_NEWTON][l]);
+    if (a->wanted[HAWQ_METRIC_SQNR]) {
+        hawq_json_object(w, "sqnr_db");
+        for (int i = 0; i < a->bits.n; i++)
+            hawq_json_real(w, width_key(a, i, bits),
+                           hawq_analysis_decibel(a, l, i));
+        hawq_json_end(w);
+    }
     for (int errors = 0; errors < 2; errors++) {
         hawq_json_object(w, errors ? "sensitivity_stderr" : "sensitivity");
         for (int m = 0; m < HAWQ_METRICS; m++)
@@ -298,6 +217,25 @@ static void note_estimates(hawq_analysis *a, hawq_metric metric) {
                       a->tolerance, a->n_samples);
 }
 
+/* Correlations with a measurement that is mostly noise say little. */
+static void note_noise(hawq_analysis *a) {
+    for (int i = 0; i < a->bits.n; i++) {
+        int unclear = 0;
+        for (int l = 0; l < a->graph->n_layers; l++) {
+            const hawq_estimate *e =
+                &a->rise[HAWQ_METRIC_MEASURED][l * a->bits.n + i];
+            unclear += fabs(e->mean) < 2 * e->stderr1;
+        }
+        if (2 * unclear > a->graph->n_layers)
+            hawq_cli_note(a->cli,
+                          "at %d bits the measured loss rise is within two "
+                          "standard errors of zero for %d of %d layers: rank "
+                          "correlations there are mostly noise (more --images "
+                          "help)",
+                          a->bits.item[i], unclear, a->graph->n_layers);
+    }
+}
+
 /* A metric that a trivial baseline beats is not worth its time: say so. */
 static void note_baselines(hawq_analysis *a, double *work) {
     static const hawq_metric baseline[] = {HAWQ_METRIC_DEPTH, HAWQ_METRIC_SQNR};
@@ -323,12 +261,15 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
     } else {
         bool table = a->cli->format == HAWQ_FORMAT_TABLE;
         if (table) print_summary(a);
-        HAWQ_TRY(print_layers(a));
+        HAWQ_TRY(hawq_analysis_table(a));
         if (table && a->wanted[HAWQ_METRIC_MEASURED])
             HAWQ_TRY(print_agreement(a, work));
     }
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
-    if (a->wanted[HAWQ_METRIC_MEASURED]) note_baselines(a, work);
+    if (a->wanted[HAWQ_METRIC_MEASURED]) {
+        note_noise(a);
+        note_baselines(a, work);
+    }
     return HAWQ_OK;
 }

@@ -10,6 +10,13 @@
  * order, every number. JSON: the contract of the README. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
 
+/* The layers alone, as table or TSV. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_analysis_table(hawq_analysis *a);
+
+/* Signal to quantization noise ratio of the network's output in decibel, with
+ * only this layer at bits.item[i]; needs the metric sqnr. */
+double hawq_analysis_decibel(const hawq_analysis *a, int layer, int i);
+
 /* Spearman correlation of the metric with `measured` over the layers at width
  * bits.item[i]; NAN if `measured` is not there or says nothing. work: as many
  * doubles as four times the layers. */

@@ -14,7 +14,7 @@ static struct {
     bool        resume, list_ops;
 } o = {.metrics = "trace,measured,sqnr,depth",
        .bits = {3, {8, 4, 2}},
-       .samples = 32,
+       .samples = 64,
        .batch_size = 32,
        .images = 256};
 
@@ -32,7 +32,7 @@ static const hawq_option options[] = {
                        "range of the weight quantizer (default max)"),
     HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
                     "mini-batches with a probe each, for trace and "
-                    "gauss-newton (default 32)"),
+                    "gauss-newton (default 64)"),
     HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
                      "instead of --samples: until every layer's 95 % interval "
                      "is within T of its mean (16 to 4096 samples)"),
