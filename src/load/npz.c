@@ -58,7 +58,7 @@ static const char *value_of(const char *header, const char *key) {
 }
 
 static hawq_status bad_header(const char *what) {
-    return hawq_fail(HAWQ_EFORMAT, "its header has no readable %s", what);
+    return hawq_fail(HAWQ_EFORMAT, "has no readable %s in its header", what);
 }
 
 static hawq_status parse_shape(const char *at, npy *out) {
@@ -86,8 +86,8 @@ static hawq_status parse_header(const char *header, npy *out) {
     if (n < sizeof type) memcpy(type, descr, n);
     if (!number_type(type, &out->type))
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "numbers of type '%.*s' are not read; expected "
-                         "little-endian integers or floating point",
+                         "holds numbers of type '%.*s'; little-endian integers "
+                         "and floating point are read",
                          (int)(n < 32 ? n : 32), descr);
     HAWQ_TRY(parse_shape(value_of(header, "'shape'"), out));
     if (!order) return bad_header("fortran_order");
@@ -109,7 +109,8 @@ static hawq_status parse_member(const uint8_t *bytes, size_t n,
     if (bytes[6] > 1)
         length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
     if (length > MOST_HEADER || length > n - start)
-        return hawq_fail(HAWQ_EFORMAT, "has a header of %zu bytes, truncated",
+        return hawq_fail(HAWQ_EFORMAT,
+                         "has a header of %zu bytes, too long or truncated",
                          length);
     char *header =
         hawq_arena_string_n(arena, (const char *)bytes + start, length);
@@ -117,10 +118,11 @@ static hawq_status parse_member(const uint8_t *bytes, size_t n,
     HAWQ_TRY(parse_header(header, out));
     size_t need = out->n * hawq_number_bytes(out->type);
     if (n - start - length != need)
-        return hawq_fail(HAWQ_EFORMAT,
-                         "truncated or too long: found %zu bytes of numbers, "
-                         "expected %zu",
-                         n - start - length, need);
+        return hawq_fail(
+            HAWQ_EFORMAT,
+            "is truncated or too long: found %zu bytes of numbers, "
+            "expected %zu",
+            n - start - length, need);
     out->bytes = bytes + start + length;
     return HAWQ_OK;
 }
@@ -140,9 +142,9 @@ static hawq_status inflate_member(zip_t *zip, zip_uint64_t index, size_t n,
         status = hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
                            zip_file_strerror(file));
     else if ((size_t)got != n || end != 0)
-        status =
-            hawq_fail(HAWQ_EFORMAT, "truncated: found %zu bytes, expected %zu",
-                      (size_t)(got + end), n);
+        status = hawq_fail(HAWQ_EFORMAT,
+                           "is truncated: found %zu bytes, expected %zu",
+                           (size_t)(got + end), n);
     zip_fclose(file);
     return status;
 }

@@ -103,15 +103,16 @@ hawq_status hawq_shape_read(const int64_t *dim, size_t n, hawq_shape *shape,
     int64_t       product = 1;
     if (n > HAWQ_MAX_RANK)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "%zu dimensions, at most %d are supported", n,
+                         "has %zu dimensions, at most %d are supported", n,
                          HAWQ_MAX_RANK);
     *shape = (hawq_shape){.rank = (int)n};
     for (size_t i = 0; i < n; i++) {
         if (dim[i] < 0)
-            return hawq_fail(HAWQ_EFORMAT, "dimension %zu is negative (%lld)",
-                             i, (long long)dim[i]);
+            return hawq_fail(HAWQ_EFORMAT,
+                             "has a dimension %zu that is negative (%lld)", i,
+                             (long long)dim[i]);
         if (dim[i] > most || (dim[i] && product > most / dim[i]))
-            return hawq_fail(HAWQ_EFORMAT, "its shape has too many elements");
+            return hawq_fail(HAWQ_EFORMAT, "has a shape of too many elements");
         product *= dim[i];
         shape->dim[i] = dim[i];
     }

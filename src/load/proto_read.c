@@ -63,7 +63,7 @@ static struct data_type data_type(int number) {
     const int n = (int)(sizeof data_types / sizeof *data_types);
     return number >= 0 && number < n
                ? data_types[number]
-               : (struct data_type){"of a type newer than bfloat16", false, 0};
+               : (struct data_type){"newer than bfloat16", false, 0};
 }
 
 /* Where the numbers are: raw bytes, or int32_data that holds narrower types
@@ -94,7 +94,7 @@ static hawq_status locate(const tensor_proto *t, hawq_arena *arena,
         at->n = t->raw_data.len / size;
         if (t->raw_data.len % size)
             return hawq_fail(HAWQ_EFORMAT,
-                             "%zu bytes are no multiple of %zu bytes",
+                             "holds %zu bytes, no multiple of %zu",
                              t->raw_data.len, size);
     } else if (at->type == HAWQ_F32) {
         *at = (numbers){HAWQ_F32, t->float_data, t->n_float_data};
@@ -131,8 +131,8 @@ static hawq_status external(const tensor_proto *t, const char *folder, size_t n,
 static hawq_status check_finite(const hawq_tensor *t) {
     for (size_t i = 0; i < t->n; i++)
         if (isnan(t->data[i]) || (t->n > 1 && isinf(t->data[i])))
-            return hawq_fail(HAWQ_ENONFINITE, "element %zu is %s", i,
-                             isnan(t->data[i]) ? "NaN" : "infinite");
+            return hawq_fail(HAWQ_ENONFINITE, "has %s at element %zu",
+                             isnan(t->data[i]) ? "NaN" : "infinity", i);
     return HAWQ_OK;
 }
 
@@ -145,12 +145,13 @@ static hawq_status read_tensor(const tensor_proto *t, const char *folder,
     struct data_type type = data_type(t->data_type);
     if (!type.known)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "its elements are %s, which is not supported",
+                         "holds elements of type %s, which is not supported",
                          type.name);
     at.type = type.number;
     out->dtype = hawq_number_dtype(at.type);
     if (t->segment)
-        return hawq_fail(HAWQ_EUNSUPPORTED, "segments are not supported");
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "is stored in segments, which is not supported");
     if (t->has_data_location &&
         t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         HAWQ_TRY(external(t, folder, out->n, arena, &at));
@@ -158,7 +159,7 @@ static hawq_status read_tensor(const tensor_proto *t, const char *folder,
         HAWQ_TRY(locate(t, arena, &at));
     char shape[128];
     if (at.n != out->n)
-        return hawq_fail(HAWQ_EFORMAT, "%zu numbers found, expected %zu (%s)",
+        return hawq_fail(HAWQ_EFORMAT, "holds %zu numbers, expected %zu (%s)",
                          at.n, out->n, hawq_shape_text(&out->shape, shape));
     if (out->dtype == HAWQ_INT) {
         HAWQ_TAKE(out->ints, arena, out->n);
