@@ -29,7 +29,7 @@ static struct {
        .batch_size = 128,
        .rate = 0.1,
        .warm_up = 1,
-       .sgd = {.momentum = 0.9, .decay = 5e-4}};
+       .sgd = {.momentum = 0.9, .decay = 5e-4, .clip = 1}};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("model", 'm', &o.model, "resnet:W,W,...[:BLOCKS]",
@@ -39,7 +39,7 @@ static const hawq_option options[] = {
                      "go on with this network instead"),
     HAWQ_OPTION_TEXT("output", 'o', &o.output, "FILE.onnx",
                      "the trained network, written after every epoch"),
-    HAWQ_OPTION_TEXT("test", 't', &o.test, "SPEC",
+    HAWQ_OPTION_TEXT("test", 0, &o.test, "SPEC",
                      "images to test on after every epoch; scaled like --data"),
     HAWQ_OPTION_INT("epochs", 'e', &o.epochs, 1, 100000, "N",
                     "passes over the images (default 20)"),
@@ -50,12 +50,12 @@ static const hawq_option options[] = {
     HAWQ_OPTION_REAL("warm-up", 0, &o.warm_up, 0, 100000, "EPOCHS",
                      "epochs over which the rate rises (default 1)"),
     HAWQ_OPTION_REAL("momentum", 0, &o.sgd.momentum, 0, 0.999999, "M",
-                     "default 0.9"),
+                     "momentum of the steps (default 0.9)"),
     HAWQ_OPTION_REAL("weight-decay", 0, &o.sgd.decay, 0, 1, "D",
                      "pull of weights, not biases, to 0 (default 5e-4)"),
     HAWQ_OPTION_REAL("clip", 0, &o.sgd.clip, 0, 1e30, "NORM",
-                     "shorten gradients longer than this (default: none)"),
-    HAWQ_OPTION_FLAG("nesterov", 0, &o.sgd.nesterov, "Nesterov's momentum"),
+                     "shorten gradients longer than this; 0: none (default 1)"),
+    HAWQ_OPTION_FLAG("nesterov", 0, &o.sgd.nesterov, "look ahead (Nesterov)"),
     HAWQ_OPTION_FLAG("flip", 0, &o.flip,
                      "mirror half of the images, left to right"),
     HAWQ_OPTION_INT("shift", 0, &o.shift, 0, 1024, "N",

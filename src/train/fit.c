@@ -89,9 +89,9 @@ static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
                              &correct);
         if (!isfinite(loss))
             return hawq_fail(HAWQ_ENONFINITE,
-                             "the loss is %g in epoch %d: lower the rate or "
-                             "lengthen the warm-up",
-                             loss, e->epoch);
+                             "the loss is not finite in epoch %d: lower the "
+                             "rate, or clip gradients to a smaller norm",
+                             e->epoch);
         e->rate = hawq_cosine_rate(o->rate, step, steps, l->warm_up);
         hawq_sgd_step(&l->sgd, e->rate, l->gradient);
         done += n;
