@@ -21,10 +21,13 @@ static inline vec load(const float *x) {
 static inline void store(float *y, vec v) {
     *(vec_unaligned *)y = v;
 }
+/* Pairwise: the order is fixed, the halves are vector additions. */
 static inline float sum(vec v) {
-    float total = 0;
-    for (int i = 0; i < LANES; i++) total += v[i];
-    return total;
+    float x[LANES];
+    memcpy(x, &v, sizeof x);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) x[i] += x[i + half];
+    return x[0];
 }
 
 /* `outs` <= OUT channels and `runs` <= RUN vectors from position q on; inlined

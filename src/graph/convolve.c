@@ -1,9 +1,12 @@
-/* convolve.c -- im2col and BLAS, and direct loops for depthwise.
+/* convolve.c -- im2col and BLAS, and direct loops for depthwise; the native
+ * float kernels are called from here too.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/convolve.h"
 
+#include "kernels/f32_conv.h"
 #include "src/graph/mm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool depthwise(const hawq_conv_shape *s) {
@@ -18,10 +21,6 @@ static bool pointwise(const hawq_conv_shape *s) {
 
 static size_t depth(const hawq_conv_shape *s) { /* rows of the unfolding */
     return s->c / s->groups * s->kh * s->kw;
-}
-
-size_t hawq_conv_scratch(const hawq_conv_shape *s) {
-    return depthwise(s) || pointwise(s) ? 0 : depth(s) * s->oh * s->ow;
 }
 
 /* Output columns [*first, *last) for which ox * stride + offset lies in
@@ -161,7 +160,7 @@ static void each_tap(const hawq_conv_shape *s, tap_fn *fn, real *w, size_t in,
         }
 }
 
-/* --- the three products ------------------------------------------------ */
+/* --- unfolding and BLAS ------------------------------------------------- */
 
 typedef struct sizes {
     size_t in, out, k, p, og; /* per group: input, output, depth, pixels, o */
@@ -174,56 +173,200 @@ static sizes size_up(const hawq_conv_shape *s) {
     return z;
 }
 
-void hawq_conv_forward(const hawq_conv_shape *s, int n, const real *const *w,
-                       const real *x, real *const *y, real *scratch) {
+static void blas_forward(const hawq_conv_shape *s, int n, const real *const *w,
+                         const real *x, real *const *y, size_t at,
+                         real *scratch) {
     sizes z = size_up(s);
-    if (depthwise(s)) {
-        for (int i = 0; i < n; i++)
-            each_tap(s, tap_forward, (real *)w[i], s->h * s->w, z.p, x, y[i],
-                     true);
-        return;
-    }
     for (size_t g = 0; g < s->groups; g++) {
         const real *rows = unfold(s, x + g * z.in, scratch);
         for (int i = 0; i < n; i++)
             hawq_mm(false, false, z.og, z.p, z.k, 1, w[i] + g * z.og * z.k, z.k,
-                    rows, z.p, 1, y[i] + g * z.out, z.p);
+                    rows, z.p, 1, y[i] + at + g * z.out, z.p);
     }
 }
 
-void hawq_conv_by_data(const hawq_conv_shape *s, int n, const real *const *w,
-                       const real *const *by, real *bx, real *scratch) {
+static void blas_by_data(const hawq_conv_shape *s, int n, const real *const *w,
+                         const real *const *by, size_t at, real *bx,
+                         real *scratch) {
     sizes z = size_up(s);
-    if (depthwise(s)) {
-        for (int i = 0; i < n; i++)
-            each_tap(s, tap_by_data, (real *)w[i], s->h * s->w, z.p, by[i], bx,
-                     false);
-        return;
-    }
     for (size_t g = 0; g < s->groups; g++) {
         real *rows = pointwise(s) ? bx + g * z.in : scratch;
         for (int i = 0; i < n; i++)
             hawq_mm(true, false, z.k, z.p, z.og, 1, w[i] + g * z.og * z.k, z.k,
-                    by[i] + g * z.out, z.p, i || pointwise(s) ? 1 : 0, rows,
-                    z.p);
+                    by[i] + at + g * z.out, z.p, i || pointwise(s) ? 1 : 0,
+                    rows, z.p);
         if (!pointwise(s)) fold_back(s, rows, bx + g * z.in);
     }
 }
 
-void hawq_conv_by_weights(const hawq_conv_shape *s, int n,
-                          const real *const *by, const real *x, real *const *bw,
-                          real *scratch) {
+static void blas_by_weights(const hawq_conv_shape *s, int n,
+                            const real *const *by, size_t at, const real *x,
+                            real *const *bw, real *scratch) {
     sizes z = size_up(s);
-    if (depthwise(s)) {
-        for (int i = 0; i < n; i++)
-            each_tap(s, tap_by_weights, bw[i], s->h * s->w, z.p, x,
-                     (real *)by[i], true);
-        return;
-    }
     for (size_t g = 0; g < s->groups; g++) {
         const real *rows = unfold(s, x + g * z.in, scratch);
         for (int i = 0; i < n; i++)
-            hawq_mm(false, true, z.og, z.k, z.p, 1, by[i] + g * z.out, z.p,
+            hawq_mm(false, true, z.og, z.k, z.p, 1, by[i] + at + g * z.out, z.p,
                     rows, z.p, 1, bw[i] + g * z.og * z.k, z.k);
+    }
+}
+
+/* --- native: float, stride 1, one group --------------------------------- */
+
+static const hawq_f32_kernels *native(const hawq_conv_shape *s) {
+    bool fits = sizeof(real) == sizeof(float) && s->groups == 1 &&
+                s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
+                s->dilation_w == 1 && !pointwise(s) && s->pad_top < s->kh &&
+                s->pad_left < s->kw && s->oh <= s->h + s->pad_top &&
+                s->ow <= s->w + s->pad_left;
+    return fits ? hawq_f32_select() : NULL;
+}
+
+static hawq_f32_shape forward_shape(const hawq_conv_shape *s) {
+    return (hawq_f32_shape){.in = s->c,
+                            .h = s->h,
+                            .w = s->w,
+                            .out = s->o,
+                            .oh = s->oh,
+                            .ow = s->ow,
+                            .kh = s->kh,
+                            .kw = s->kw,
+                            .pad_top = s->pad_top,
+                            .pad_left = s->pad_left};
+}
+
+/* The correlation that computes bx from by. */
+static hawq_f32_shape data_shape(const hawq_conv_shape *s) {
+    return (hawq_f32_shape){.in = s->o,
+                            .h = s->oh,
+                            .w = s->ow,
+                            .out = s->c,
+                            .oh = s->h,
+                            .ow = s->w,
+                            .kh = s->kh,
+                            .kw = s->kw,
+                            .pad_top = s->kh - 1 - s->pad_top,
+                            .pad_left = s->kw - 1 - s->pad_left};
+}
+
+static void native_forward(const hawq_f32_kernels *k, const hawq_conv_shape *s,
+                           int n, const float *const *w, const float *x,
+                           float *const *y, size_t at, float *scratch) {
+    hawq_f32_shape f = forward_shape(s);
+    float         *run = scratch + f.in * hawq_f32_plane(&f);
+    hawq_f32_pad(&f, x, scratch);
+    for (int i = 0; i < n; i++) {
+        hawq_f32_weights weights = {w[i], depth(s), s->kh * s->kw, 1};
+        k->correlate(&f, &weights, scratch, run);
+        hawq_f32_collect(&f, run, y[i] + at);
+    }
+}
+
+static void native_by_data(const hawq_f32_kernels *k, const hawq_conv_shape *s,
+                           int n, const float *const *w, const float *const *by,
+                           size_t at, float *bx, float *scratch) {
+    hawq_f32_shape f = data_shape(s);
+    float         *run = scratch + f.in * hawq_f32_plane(&f);
+    size_t         taps = s->kh * s->kw;
+    for (int i = 0; i < n; i++) {
+        hawq_f32_weights weights = {w[i] + taps - 1, taps, depth(s), -1};
+        hawq_f32_pad(&f, by[i] + at, scratch);
+        k->correlate(&f, &weights, scratch, run);
+        hawq_f32_collect(&f, run, bx);
+    }
+}
+
+static void native_by_weights(const hawq_f32_kernels *k,
+                              const hawq_conv_shape *s, size_t images, int n,
+                              const float *const *by, const float *x,
+                              float *const *bw, float *scratch) {
+    hawq_f32_shape f = forward_shape(s);
+    size_t         plane = f.in * hawq_f32_plane(&f);
+    size_t         run = f.out * hawq_f32_run(&f);
+    float         *runs = scratch + images * plane;
+    for (size_t m = 0; m < images; m++)
+        hawq_f32_pad(&f, x + m * s->c * s->h * s->w, scratch + m * plane);
+    for (int i = 0; i < n; i++) {
+        for (size_t m = 0; m < images; m++)
+            hawq_f32_spread(&f, by[i] + m * s->o * s->oh * s->ow,
+                            runs + m * run);
+        k->correlate_weights(&f, images, runs, scratch, bw[i]);
+    }
+}
+
+/* --- the three products ------------------------------------------------ */
+
+size_t hawq_conv_scratch(const hawq_conv_shape *s, size_t images) {
+    if (depthwise(s) || pointwise(s)) return 0;
+    if (!native(s)) return depth(s) * s->oh * s->ow;
+    hawq_f32_shape f = forward_shape(s), d = data_shape(s);
+    size_t         forward = f.in * hawq_f32_plane(&f);
+    size_t         data = d.in * hawq_f32_plane(&d);
+    forward += f.out * hawq_f32_run(&f);
+    data += d.out * hawq_f32_run(&d);
+    return forward * images > data ? forward * images : data;
+}
+
+const char *hawq_conv_provider(void) {
+    static _Thread_local char text[128];
+    const hawq_f32_kernels   *k = hawq_f32_select();
+    if (sizeof(real) != sizeof(float) || !k) return hawq_mm_provider();
+    snprintf(text, sizeof text, "native %s + %s", k->name, hawq_mm_provider());
+    return text;
+}
+
+/* The casts are identities wherever `native` is not NULL: real is float. */
+void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *x, real *const *y,
+                       real *scratch) {
+    const hawq_f32_kernels *k = native(s);
+    for (size_t m = 0; m < images; m++) {
+        const real *xm = x + m * s->c * s->h * s->w;
+        size_t      at = m * s->o * s->oh * s->ow;
+        if (k)
+            native_forward(k, s, n, (const void *)w, (const void *)xm,
+                           (void *)y, at, (void *)scratch);
+        else if (!depthwise(s))
+            blas_forward(s, n, w, xm, y, at, scratch);
+        for (int i = 0; depthwise(s) && i < n; i++)
+            each_tap(s, tap_forward, (real *)w[i], s->h * s->w, s->oh * s->ow,
+                     xm, y[i] + at, true);
+    }
+}
+
+void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *const *by, real *bx,
+                       real *scratch) {
+    const hawq_f32_kernels *k = native(s);
+    for (size_t m = 0; m < images; m++) {
+        real  *bxm = bx + m * s->c * s->h * s->w;
+        size_t at = m * s->o * s->oh * s->ow;
+        if (k)
+            native_by_data(k, s, n, (const void *)w, (const void *)by, at,
+                           (void *)bxm, (void *)scratch);
+        else if (!depthwise(s))
+            blas_by_data(s, n, w, by, at, bxm, scratch);
+        for (int i = 0; depthwise(s) && i < n; i++)
+            each_tap(s, tap_by_data, (real *)w[i], s->h * s->w, s->oh * s->ow,
+                     by[i] + at, bxm, false);
+    }
+}
+
+void hawq_conv_by_weights(const hawq_conv_shape *s, size_t images, int n,
+                          const real *const *by, const real *x, real *const *bw,
+                          real *scratch) {
+    const hawq_f32_kernels *k = native(s);
+    if (k) {
+        native_by_weights(k, s, images, n, (const void *)by, (const void *)x,
+                          (void *)bw, (void *)scratch);
+        return;
+    }
+    for (size_t m = 0; m < images; m++) {
+        const real *xm = x + m * s->c * s->h * s->w;
+        size_t      at = m * s->o * s->oh * s->ow;
+        if (!depthwise(s)) blas_by_weights(s, n, by, at, xm, bw, scratch);
+        for (int i = 0; depthwise(s) && i < n; i++)
+            each_tap(s, tap_by_weights, bw[i], s->h * s->w, s->oh * s->ow, xm,
+                     (real *)by[i] + at, true);
     }
 }

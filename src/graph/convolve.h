@@ -1,17 +1,18 @@
-/* convolve.h -- the three products of a convolution, of one image,
- * single-threaded, behind which providers may change.
+/* convolve.h -- the three products of a convolution, single-threaded, behind
+ * which providers may change.
  *
- * With y = w * x (cross-correlation, as in ONNX), x (c, h, w), w (o, c/groups,
- * kh, kw), y (o, oh, ow):
+ * With y = w * x (cross-correlation, as in ONNX), x (n, c, h, w), w (o,
+ * c/groups, kh, kw), y (n, o, oh, ow) of `images` = n images:
  *     forward      y    += w * x
  *     by data      bx   += w^T * by     (transposed convolution)
  *     by weights   bw   += by * x
- * Each takes n operands of the kind that differs between lanes, so that what
- * lanes share (the unfolded image) is prepared once.
+ * Each takes `n` operands of the kind that differs between lanes, so that what
+ * lanes share (the unfolded or padded image) is prepared once.
  *
- * Implementation: direct loops for depthwise convolutions; otherwise the image
- * is unfolded to a (c/groups kh kw) x (oh ow) matrix (im2col, Chellapilla et
- * al. 2006; skipped for 1x1) and BLAS multiplies.
+ * Providers, the first that fits: direct loops for depthwise convolutions; the
+ * float kernels of kernels/f32_conv.h for stride 1 without dilation or groups;
+ * otherwise the image is unfolded to a (c/groups kh kw) x (oh ow) matrix
+ * (im2col, Chellapilla et al. 2006; skipped for 1x1) and BLAS multiplies.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_CONVOLVE_H
@@ -27,18 +28,23 @@ typedef struct hawq_conv_shape {
 } hawq_conv_shape;
 
 /* Reals of scratch that any of the three wants. */
-size_t hawq_conv_scratch(const hawq_conv_shape *s);
+size_t hawq_conv_scratch(const hawq_conv_shape *s, size_t images);
+
+/* "native avx512 + openblas SkylakeX": what computes, for reports. */
+const char *hawq_conv_provider(void);
 
 /* y[i] += w[i] * x, i < n */
-void hawq_conv_forward(const hawq_conv_shape *s, int n, const real *const *w,
-                       const real *x, real *const *y, real *scratch);
+void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *x, real *const *y,
+                       real *scratch);
 
 /* bx += sum_i w[i]^T * by[i], i < n */
-void hawq_conv_by_data(const hawq_conv_shape *s, int n, const real *const *w,
-                       const real *const *by, real *bx, real *scratch);
+void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *const *by, real *bx,
+                       real *scratch);
 
 /* bw[i] += by[i] * x, i < n */
-void hawq_conv_by_weights(const hawq_conv_shape *s, int n,
+void hawq_conv_by_weights(const hawq_conv_shape *s, size_t images, int n,
                           const real *const *by, const real *x, real *const *bw,
                           real *scratch);
 

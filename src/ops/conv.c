@@ -71,15 +71,8 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     HAWQ_TAKE(s, arena, 1);
     *s = conv_shape(node, &win, group);
     node->param = s;
-    node->scratch = hawq_conv_scratch(s);
+    node->scratch = hawq_conv_scratch(s, (size_t)x->dim[0]);
     return HAWQ_OK;
-}
-
-static size_t image_in(const hawq_conv_shape *s) {
-    return s->c * s->h * s->w;
-}
-static size_t image_out(const hawq_conv_shape *s) {
-    return s->o * s->oh * s->ow;
 }
 
 /* y = b, broadcast over images and pixels; zero without a bias. */
@@ -88,7 +81,7 @@ static void set_bias(const hawq_conv_shape *s, size_t n, const real *b,
     size_t pixels = s->oh * s->ow;
     if (!y) return;
     if (!b) {
-        memset(y, 0, n * image_out(s) * sizeof *y);
+        memset(y, 0, n * s->o * pixels * sizeof *y);
         return;
     }
     for (size_t i = 0; i < n * s->o; i++)
@@ -113,56 +106,31 @@ static size_t images(const hawq_node *node) {
 
 static void forward(const hawq_node *node, const hawq_planes *p) {
     const hawq_conv_shape *s = node->param;
-    const real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
-    real       *y = hawq_val(p, node->out[0]);
+    const real            *w = hawq_val(p, node->in[W]);
+    real                  *y = hawq_val(p, node->out[0]);
     set_bias(s, images(node), hawq_val(p, hawq_in(node, B)), y);
-    for (size_t i = 0; i < images(node); i++) {
-        real *yi = y + i * image_out(s);
-        hawq_conv_forward(s, 1, &w, x + i * image_in(s), &yi, p->scratch);
-    }
-}
-
-static real *at(real *plane, size_t offset) {
-    return plane ? plane + offset : NULL;
-}
-
-/* Pointers to image i of the planes that are not NULL; their number. */
-static int gather(real *const *planes, int n, size_t offset, real **out) {
-    int count = 0;
-    for (int l = 0; l < n; l++)
-        if (planes[l]) out[count++] = planes[l] + offset;
-    return count;
+    hawq_conv_forward(s, images(node), 1, &w, hawq_val(p, node->in[X]), &y,
+                      p->scratch);
 }
 
 static void tangent_block(const hawq_node *node, const hawq_planes *p,
                           int first, int n) {
     const hawq_conv_shape *s = node->param;
-    const real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
-    const real *dw[MAX_LANES];
-    real       *dy[MAX_LANES], *dyi[MAX_LANES];
-    int         seeded = 0;
-    for (int l = 0; l < n; l++) {
-        real *d = hawq_dot(p, first + l, node->in[W]);
-        real *y = hawq_dot(p, first + l, node->out[0]);
-        set_bias(s, images(node), hawq_dot(p, first + l, hawq_in(node, B)), y);
-        if (!d || !y) continue;
-        dw[seeded] = d;
-        dy[seeded++] = y;
+    const real            *w = hawq_val(p, node->in[W]), *dw[MAX_LANES];
+    real                  *dy[MAX_LANES];
+    int                    seeded = 0;
+    for (int l = first; l < first + n; l++) {
+        const real *dx = hawq_dot(p, l, node->in[X]);
+        dw[seeded] = hawq_dot(p, l, node->in[W]);
+        real *y = dy[seeded] = hawq_dot(p, l, node->out[0]);
+        set_bias(s, images(node), hawq_dot(p, l, hawq_in(node, B)), y);
+        if (dx && y) /* dy = w * dx + ... */
+            hawq_conv_forward(s, images(node), 1, &w, dx, &y, p->scratch);
+        seeded += dw[seeded] && y;
     }
-    for (size_t i = 0; i < images(node); i++) {
-        for (int l = 0; l < n; l++) { /* dy += w * dx */
-            real *dx = hawq_dot(p, first + l, node->in[X]);
-            real *to =
-                at(hawq_dot(p, first + l, node->out[0]), i * image_out(s));
-            if (dx && to)
-                hawq_conv_forward(s, 1, &w, dx + i * image_in(s), &to,
-                                  p->scratch);
-        }
-        gather(dy, seeded, i * image_out(s), dyi);
-        if (seeded) /* dy += dw * x */
-            hawq_conv_forward(s, seeded, dw, x + i * image_in(s), dyi,
-                              p->scratch);
-    }
+    if (seeded) /* dy += dw * x */
+        hawq_conv_forward(s, images(node), seeded, dw, hawq_val(p, node->in[X]),
+                          dy, p->scratch);
 }
 
 static void tangent(const hawq_node *node, const hawq_planes *p) {
@@ -172,59 +140,45 @@ static void tangent(const hawq_node *node, const hawq_planes *p) {
                                                    : MAX_LANES);
 }
 
-/* bx += w^T * by and bw += by * x of one image, for what is wanted */
-static void adjoint_image(const hawq_conv_shape *s, const real *w,
-                          const real *x, const real *by, real *bw, real *bx,
-                          real *scratch) {
+/* bx += w^T * by and bw += by * x, for what is there and what is wanted */
+static void add_adjoint(const hawq_node *node, const hawq_planes *p,
+                        const real *w, const real *x, const real *by, real *bw,
+                        real *bx) {
+    const hawq_conv_shape *s = node->param;
     if (!by) return;
-    if (w && bx) hawq_conv_by_data(s, 1, &w, &by, bx, scratch);
-    if (x && bw) hawq_conv_by_weights(s, 1, &by, x, &bw, scratch);
+    if (w && bx) hawq_conv_by_data(s, images(node), 1, &w, &by, bx, p->scratch);
+    if (x && bw)
+        hawq_conv_by_weights(s, images(node), 1, &by, x, &bw, p->scratch);
 }
 
 static void adjoint(const hawq_node *node, const hawq_planes *p) {
-    const hawq_conv_shape *s = node->param;
-    real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
-    real *by = hawq_bar(p, node->out[0]), *bx = hawq_bar(p, node->in[X]);
-    real *bw = hawq_bar(p, node->in[W]);
-    if (!by) return;
-    bias_adjoint(s, images(node), by, hawq_bar(p, hawq_in(node, B)));
-    for (size_t i = 0; i < images(node); i++)
-        adjoint_image(s, w, x + i * image_in(s), by + i * image_out(s), bw,
-                      at(bx, i * image_in(s)), p->scratch);
+    const real *by = hawq_bar(p, node->out[0]);
+    bias_adjoint(node->param, images(node), by, hawq_bar(p, hawq_in(node, B)));
+    add_adjoint(node, p, hawq_val(p, node->in[W]), hawq_val(p, node->in[X]), by,
+                hawq_bar(p, node->in[W]), hawq_bar(p, node->in[X]));
 }
 
 static void adjoint_tangent_block(const hawq_node *node, const hawq_planes *p,
                                   int first, int n) {
     const hawq_conv_shape *s = node->param;
-    real *x = hawq_val(p, node->in[X]), *w = hawq_val(p, node->in[W]);
-    real *by = hawq_bar(p, node->out[0]);
-    real *bdy[MAX_LANES], *bdw[MAX_LANES], *bdyi[MAX_LANES];
-    int   both = 0; /* lanes with bdy * x to add to bdw */
-    for (int l = 0; l < n; l++) {
-        bdy[both] = hawq_bardot(p, first + l, node->out[0]);
-        bdw[both] = hawq_bardot(p, first + l, node->in[W]);
-        bias_adjoint(s, images(node), bdy[both],
-                     hawq_bardot(p, first + l, hawq_in(node, B)));
+    const real *w = hawq_val(p, node->in[W]), *by = hawq_bar(p, node->out[0]);
+    const real *bdy[MAX_LANES];
+    real       *bdw[MAX_LANES];
+    int         both = 0; /* lanes with bdy * x to add to bdw */
+    for (int l = first; l < first + n; l++) {
+        const real *d = bdy[both] = hawq_bardot(p, l, node->out[0]);
+        real       *bdx = hawq_bardot(p, l, node->in[X]);
+        bdw[both] = hawq_bardot(p, l, node->in[W]);
+        bias_adjoint(s, images(node), d, hawq_bardot(p, l, hawq_in(node, B)));
+        /* bdx += w^T * bdy; bdx += dw^T * by and bdw += by * dx */
+        add_adjoint(node, p, w, NULL, d, NULL, bdx);
+        add_adjoint(node, p, hawq_dot(p, l, node->in[W]),
+                    hawq_dot(p, l, node->in[X]), by, bdw[both], bdx);
         both += bdy[both] && bdw[both];
     }
-    for (size_t i = 0; i < images(node); i++) {
-        size_t in = i * image_in(s), out = i * image_out(s);
-        gather(bdy, both, out, bdyi);
-        if (both) /* bdw += bdy * x */
-            hawq_conv_by_weights(s, both, (const real *const *)bdyi, x + in,
-                                 bdw, p->scratch);
-        for (int l = 0; l < n; l++) {
-            real *bdx = at(hawq_bardot(p, first + l, node->in[X]), in);
-            real *bdw_l = hawq_bardot(p, first + l, node->in[W]);
-            real *dx = at(hawq_dot(p, first + l, node->in[X]), in);
-            real *dw = hawq_dot(p, first + l, node->in[W]);
-            /* bdx += w^T * bdy; bdx += dw^T * by and bdw += by * dx */
-            adjoint_image(s, w, NULL,
-                          at(hawq_bardot(p, first + l, node->out[0]), out),
-                          NULL, bdx, p->scratch);
-            adjoint_image(s, dw, dx, at(by, out), bdw_l, bdx, p->scratch);
-        }
-    }
+    if (both) /* bdw += bdy * x */
+        hawq_conv_by_weights(s, images(node), both, bdy,
+                             hawq_val(p, node->in[X]), bdw, p->scratch);
 }
 
 static void adjoint_tangent(const hawq_node *node, const hawq_planes *p) {

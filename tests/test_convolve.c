@@ -1,0 +1,233 @@
+/* test_convolve.c -- the float convolution kernels, and the three products of a
+ * convolution through whatever provider fits.
+ *
+ * Claims: forward, by data and by weights equal their defining sums, taken in
+ * double, within the rounding of float; for every table of kernels this
+ * processor runs, sizes below, at and above a vector and a register block,
+ * paddings on one side only, kernels of 1 to 5; results are added to what is
+ * there; several operands give what each gives alone.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/f32_conv.h"
+#include "src/base/rng.h"
+#include "src/graph/convolve.h"
+#include "src/graph/mm.h"
+#include "tests/check.h"
+
+#if defined(__x86_64__)
+extern const hawq_f32_kernels        hawq_f32_avx512, hawq_f32_avx2;
+static const hawq_f32_kernels *const tables[] = {&hawq_f32_avx512,
+                                                 &hawq_f32_avx2};
+enum { TABLES = 2 };
+#else
+static const hawq_f32_kernels *const tables[] = {NULL};
+enum { TABLES = 0 };
+#endif
+
+enum { IMAGES = 3, OPERANDS = 2 };
+
+static float *draw(uint64_t key, size_t n) {
+    float *x = malloc((n ? n : 1) * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(2 * hawq_rng_uniform(key, i) - 1);
+    return x;
+}
+
+/* Calls term(output, weight, input) for every product of the convolution. */
+typedef struct sums {
+    const float *w, *x, *by;
+    double      *y, *bx, *bw;
+} sums;
+
+static void tap(const hawq_conv_shape *s, size_t m, size_t o, size_t c,
+                size_t oy, size_t ox, const sums *t) {
+    size_t per = s->c / s->groups, g = o / (s->o / s->groups);
+    size_t out = ((m * s->o + o) * s->oh + oy) * s->ow + ox;
+    for (size_t ky = 0; ky < s->kh; ky++)
+        for (size_t kx = 0; kx < s->kw; kx++) {
+            ptrdiff_t iy = (ptrdiff_t)(oy * s->stride_h + ky * s->dilation_h) -
+                           (ptrdiff_t)s->pad_top;
+            ptrdiff_t ix = (ptrdiff_t)(ox * s->stride_w + kx * s->dilation_w) -
+                           (ptrdiff_t)s->pad_left;
+            if (iy < 0 || ix < 0 || iy >= (ptrdiff_t)s->h ||
+                ix >= (ptrdiff_t)s->w)
+                continue;
+            size_t w = ((o * per + c) * s->kh + ky) * s->kw + kx;
+            size_t in = ((m * s->c + g * per + c) * s->h + (size_t)iy) * s->w +
+                        (size_t)ix;
+            t->y[out] += (double)t->w[w] * t->x[in];
+            t->bx[in] += (double)t->w[w] * t->by[out];
+            t->bw[w] += (double)t->by[out] * t->x[in];
+        }
+}
+
+static void define(const hawq_conv_shape *s, const sums *t) {
+    for (size_t m = 0; m < IMAGES; m++)
+        for (size_t o = 0; o < s->o; o++)
+            for (size_t c = 0; c < s->c / s->groups; c++)
+                for (size_t oy = 0; oy < s->oh; oy++)
+                    for (size_t ox = 0; ox < s->ow; ox++)
+                        tap(s, m, o, c, oy, ox, t);
+}
+
+/* got starts as `start`; each operand's sum is added once. */
+static void compare(const char *what, const hawq_conv_shape *s, size_t n,
+                    const float *got, const float *start, const double *want,
+                    double times, double terms) {
+    for (size_t i = 0; i < n; i++) {
+        double expected = start[i] + times * want[i];
+        if (fabs(got[i] - expected) > 3e-7 * (terms + 8)) {
+            printf("%s: c %zu o %zu %zux%zu k %zux%zu pad %zu,%zu\n", what,
+                   s->c, s->o, s->h, s->w, s->kh, s->kw, s->pad_top,
+                   s->pad_left);
+            CHECK_NEAR(got[i], expected, 3e-7 * (terms + 8));
+            return;
+        }
+    }
+    CHECK("equal");
+}
+
+static void check_shape(const hawq_conv_shape *s) {
+    size_t nx = IMAGES * s->c * s->h * s->w, ny = IMAGES * s->o * s->oh * s->ow;
+    size_t nw = s->o * (s->c / s->groups) * s->kh * s->kw;
+    float *x = draw(1, nx), *w = draw(2, nw), *by = draw(3, ny);
+    float *y0 = draw(4, ny), *bx0 = draw(5, nx), *bw0 = draw(6, nw);
+    float *y[OPERANDS], *bw[OPERANDS], *bx = draw(5, nx);
+    float *scratch = draw(7, hawq_conv_scratch(s, IMAGES));
+    sums   t = {
+          w, x, by, calloc(ny + 1, 8), calloc(nx + 1, 8), calloc(nw + 1, 8)};
+    const float *ws[OPERANDS], *bys[OPERANDS];
+    define(s, &t);
+    for (int i = 0; i < OPERANDS; i++) {
+        y[i] = draw(4, ny);
+        bw[i] = draw(6, nw);
+        ws[i] = w;
+        bys[i] = by;
+    }
+    hawq_conv_forward(s, IMAGES, OPERANDS, ws, x, y, scratch);
+    hawq_conv_by_data(s, IMAGES, OPERANDS, ws, bys, bx, scratch);
+    hawq_conv_by_weights(s, IMAGES, OPERANDS, bys, x, bw, scratch);
+    double k = (double)(s->kh * s->kw);
+    for (int i = 0; i < OPERANDS; i++) {
+        compare("forward", s, ny, y[i], y0, t.y, 1, k * (double)s->c);
+        compare("by weights", s, nw, bw[i], bw0, t.bw, 1,
+                (double)(IMAGES * s->oh * s->ow));
+    }
+    compare("by data", s, nx, bx, bx0, t.bx, OPERANDS,
+            OPERANDS * k * (double)s->o);
+    for (int i = 0; i < OPERANDS; i++) {
+        free(y[i]);
+        free(bw[i]);
+    }
+    void *all[] = {x, w, by, y0, bx0, bw0, bx, scratch, t.y, t.bx, t.bw};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static hawq_conv_shape shape(size_t c, size_t o, size_t h, size_t w, size_t kh,
+                             size_t kw, size_t top, size_t bottom, size_t left,
+                             size_t right) {
+    return (hawq_conv_shape){.c = c,
+                             .h = h,
+                             .w = w,
+                             .o = o,
+                             .oh = h + top + bottom - kh + 1,
+                             .ow = w + left + right - kw + 1,
+                             .kh = kh,
+                             .kw = kw,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .pad_top = top,
+                             .pad_left = left,
+                             .groups = 1};
+}
+
+static void providers(void) {
+    static const size_t channels[] = {1, 3, 4, 7, 8, 9, 17};
+    for (size_t i = 0; i < 7; i++)
+        for (size_t o = 0; o < 7; o++) {
+            hawq_conv_shape s =
+                shape(channels[i], channels[o], 7, 5 + i, 3, 3, 1, 1, 1, 1);
+            check_shape(&s);
+        }
+    for (size_t w = 1; w < 50; w += 3) { /* around whole vectors */
+        hawq_conv_shape s = shape(2, 9, 3, w, 3, 3, 1, 1, 1, 1);
+        check_shape(&s);
+    }
+    for (size_t k = 1; k <= 5; k++)
+        for (size_t top = 0; top < k; top++)
+            for (size_t right = 0; right < k; right++) {
+                hawq_conv_shape s = shape(3, 8, 6, 7, k, 6 - k, top, 0, 0,
+                                          right < 6 - k ? right : 0);
+                check_shape(&s);
+            }
+    hawq_conv_shape strided = shape(4, 6, 9, 8, 3, 3, 1, 1, 1, 1);
+    strided.stride_h = strided.stride_w = 2;
+    strided.oh = 5;
+    strided.ow = 4;
+    check_shape(&strided);
+    strided.groups = 2;
+    check_shape(&strided);
+    hawq_conv_shape depthwise = shape(6, 6, 5, 6, 3, 3, 1, 1, 1, 1);
+    depthwise.groups = 6;
+    check_shape(&depthwise);
+    hawq_conv_shape point = shape(5, 9, 4, 4, 1, 1, 0, 0, 0, 0);
+    check_shape(&point);
+}
+
+/* Every table, also the ones that would not be chosen, gives the same sums. */
+static void tables_agree(void) {
+    const hawq_f32_shape s = {.in = 5,
+                              .h = 9,
+                              .w = 21,
+                              .out = 19,
+                              .oh = 9,
+                              .ow = 21,
+                              .kh = 3,
+                              .kw = 3,
+                              .pad_top = 1,
+                              .pad_left = 1};
+    size_t plane = s.in * hawq_f32_plane(&s), run = s.out * hawq_f32_run(&s);
+    float *x = draw(1, s.in * s.h * s.w), *w = draw(2, s.out * s.in * 9);
+    float *padded = malloc(plane * sizeof *padded);
+    const hawq_f32_weights weights = {w, s.in * 9, 9, 1};
+    float                 *first = NULL, *first_dw = NULL;
+    hawq_f32_pad(&s, x, padded);
+    for (int k = 0; k < TABLES; k++) {
+        if (!tables[k]->usable()) continue;
+        float *y = malloc(run * sizeof *y), *dy = malloc(run * sizeof *dy);
+        float *out = calloc(s.out * s.oh * s.ow, sizeof *out);
+        float *dw = calloc(s.out * s.in * 9, sizeof *dw);
+        tables[k]->correlate(&s, &weights, padded, y);
+        hawq_f32_collect(&s, y, out);
+        hawq_f32_spread(&s, out, dy);
+        tables[k]->correlate_weights(&s, 1, dy, padded, dw);
+        for (size_t i = 0; first && i < s.out * s.oh * s.ow; i++)
+            CHECK_NEAR(out[i], first[i], 2e-5);
+        for (size_t i = 0; first && i < s.out * s.in * 9; i++)
+            CHECK_NEAR(dw[i], first_dw[i], 2e-3);
+        if (!first) {
+            first = out;
+            first_dw = dw;
+        } else {
+            free(out);
+            free(dw);
+        }
+        free(y);
+        free(dy);
+    }
+    free(first);
+    free(first_dw);
+    free(padded);
+    free(x);
+    free(w);
+}
+
+int main(void) {
+    if (!CHECK_OK(hawq_mm_open())) DONE();
+    printf("%s\n", hawq_conv_provider());
+    providers();
+    tables_agree();
+    DONE();
+}
