@@ -217,40 +217,47 @@ static void note_estimates(hawq_analysis *a, hawq_metric metric) {
                       a->tolerance, a->n_samples);
 }
 
-/* Correlations with a measurement that is mostly noise say little. */
-static void note_noise(hawq_analysis *a) {
-    for (int i = 0; i < a->bits.n; i++) {
-        int unclear = 0;
-        for (int l = 0; l < a->graph->n_layers; l++) {
-            const hawq_estimate *e =
-                &a->rise[HAWQ_METRIC_MEASURED][l * a->bits.n + i];
-            unclear += fabs(e->mean) < 2 * e->stderr1;
-        }
-        if (2 * unclear > a->graph->n_layers)
-            hawq_cli_note(a->cli,
-                          "at %d bits the measured loss rise is within two "
-                          "standard errors of zero for %d of %d layers: rank "
-                          "correlations there are mostly noise (more --images "
-                          "help)",
-                          a->bits.item[i], unclear, a->graph->n_layers);
+/* Layers whose measured rise at width i is within two errors of zero. */
+static int count_unclear(const hawq_analysis *a, int i) {
+    int n = 0;
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        const hawq_estimate *e =
+            &a->rise[HAWQ_METRIC_MEASURED][l * a->bits.n + i];
+        n += fabs(e->mean) < 2 * e->stderr1;
     }
+    return n;
 }
 
 /* A metric that a trivial baseline beats is not worth its time: say so. */
-static void note_baselines(hawq_analysis *a, double *work) {
+static void note_baselines(hawq_analysis *a, int i, double *work) {
     static const hawq_metric baseline[] = {HAWQ_METRIC_DEPTH, HAWQ_METRIC_SQNR};
-    for (int i = 0; i < a->bits.n; i++)
-        for (int b = 0; b < 2; b++) {
-            if (!a->wanted[baseline[b]] || a->ranking == baseline[b]) continue;
-            double base = hawq_analysis_agreement(a, baseline[b], i, work);
-            double ours = hawq_analysis_agreement(a, a->ranking, i, work);
-            if (base > ours)
-                hawq_cli_note(a->cli,
-                              "at %d bits the baseline %s ranks the layers "
-                              "better than %s (%.2f against %.2f)",
-                              a->bits.item[i], hawq_metric_name(baseline[b]),
-                              hawq_metric_name(a->ranking), base, ours);
-        }
+    for (int b = 0; b < 2; b++) {
+        if (!a->wanted[baseline[b]] || a->ranking == baseline[b]) continue;
+        double base = hawq_analysis_agreement(a, baseline[b], i, work);
+        double ours = hawq_analysis_agreement(a, a->ranking, i, work);
+        if (base > ours)
+            hawq_cli_note(a->cli,
+                          "at %d bits the baseline %s ranks the layers better "
+                          "than %s (%.2f against %.2f)",
+                          a->bits.item[i], hawq_metric_name(baseline[b]),
+                          hawq_metric_name(a->ranking), base, ours);
+    }
+}
+
+/* What the correlations with `measured` are worth. */
+static void note_agreement(hawq_analysis *a, double *work) {
+    for (int i = 0; i < a->bits.n; i++) {
+        int unclear = count_unclear(a, i);
+        if (2 * unclear <= a->graph->n_layers)
+            note_baselines(a, i, work);
+        else
+            hawq_cli_note(a->cli,
+                          "at %d bits the measured loss rise is within two "
+                          "standard errors of zero for %d of %d layers: its "
+                          "order says little about other data (more --images "
+                          "help)",
+                          a->bits.item[i], unclear, a->graph->n_layers);
+    }
 }
 
 hawq_status hawq_analysis_report(hawq_analysis *a) {
@@ -267,9 +274,6 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
     }
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
-    if (a->wanted[HAWQ_METRIC_MEASURED]) {
-        note_noise(a);
-        note_baselines(a, work);
-    }
+    if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);
     return HAWQ_OK;
 }

@@ -79,7 +79,7 @@ static void add_cell(const hawq_analysis *a, const column *c, hawq_table *t,
     else if (c->content == DECIBEL)
         hawq_table_fixed(t, hawq_analysis_decibel(a, l, c->i), 1);
     else
-        hawq_table_real(t, number_of(a, c, l), c->content == HALF ? 2 : 4);
+        hawq_table_real(t, number_of(a, c, l), c->content == HALF ? 2 : 3);
 }
 
 /* --- which columns ------------------------------------------------------- */

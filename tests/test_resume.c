@@ -1,0 +1,134 @@
+/* test_resume.c -- an analysis that is killed with SIGKILL, twice, and resumed
+ * with another number of threads, prints the same bytes as one that was not.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "results/store.h"
+#include "tests/check.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/hawq-resume-XXXXXX";
+static char program[4096], model[4096], data[4096];
+
+static const char *path(const char *name) {
+    static char text[2][256];
+    static int  k;
+    k = !k;
+    snprintf(text[k], sizeof text[k], "%s/%s", folder, name);
+    return text[k];
+}
+
+/* Starts hawq-analyze; its standard output goes to folder/out. */
+static pid_t start(const char *db, const char *out, const char *threads,
+                   const char *resume) {
+    char  file[256];
+    pid_t pid;
+    snprintf(file, sizeof file, "%s", path(db));
+    fflush(stdout);
+    if ((pid = fork()) != 0) return pid;
+    int to = open(path(out), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (to < 0 || dup2(to, STDOUT_FILENO) < 0) _exit(9);
+    execl(program, program, model, "--data", data, "--db", file, "--samples",
+          "24", "--batch-size", "16", "--images", "48", "--metric",
+          "trace,measured,sqnr,quadratic,cross,depth", "--format", "json",
+          "--quiet", "--threads", threads, resume, (char *)NULL);
+    _exit(9);
+}
+
+/* How far run 1 of the database has come: samples, then layers measured, then
+ * layers multiplied; -1 if there is nothing to be read yet. */
+static int progress_of(const char *db, const char *what) {
+    hawq_store *store;
+    hawq_arena  arena = {0};
+    int         n = -1;
+    if (hawq_store_open(path(db), HAWQ_STORE_READ, &store)) return -1;
+    if (strcmp(what, "trace") == 0) {
+        hawq_sample_record *row;
+        if (hawq_store_load_samples(store, 1, what, &arena, &n, &row)) n = -1;
+    } else {
+        hawq_sensitivity_record *row;
+        if (hawq_store_load_sensitivity(store, 1, what, &arena, &n, &row))
+            n = -1;
+    }
+    hawq_arena_free(&arena);
+    hawq_store_close(store);
+    return n;
+}
+
+/* Kills the process as soon as it has put `least` rows of `what`. */
+static void kill_at(pid_t pid, const char *db, const char *what, int least) {
+    const struct timespec pause = {0, 2000000};
+    int                   state;
+    while (progress_of(db, what) < least && waitpid(pid, &state, WNOHANG) == 0)
+        nanosleep(&pause, NULL);
+    kill(pid, SIGKILL);
+    CHECK(waitpid(pid, &state, 0) == pid && WIFSIGNALED(state));
+}
+
+static void finish(pid_t pid) {
+    int state;
+    CHECK(waitpid(pid, &state, 0) == pid);
+    CHECK(WIFEXITED(state) && WEXITSTATUS(state) == 0);
+}
+
+static size_t read_file(const char *name, char *text, size_t size) {
+    FILE *f = fopen(path(name), "rb");
+    if (!CHECK(f != NULL)) return 0;
+    size_t n = fread(text, 1, size, f);
+    fclose(f);
+    return n;
+}
+
+static void killed_and_resumed(void) {
+    static char whole[1 << 20], resumed[1 << 20];
+    finish(start("whole.db", "whole.json", "1", "--quiet"));
+    kill_at(start("killed.db", "out", "1", "--quiet"), "killed.db", "trace",
+            30);
+    int before = progress_of("killed.db", "trace");
+    CHECK(before >= 30 && before < 24 * 10);
+    kill_at(start("killed.db", "out", "2", "--resume"), "killed.db",
+            "quadratic", 6);
+    CHECK(progress_of("killed.db", "trace") == 24 * 10);
+    before = progress_of("killed.db", "quadratic");
+    CHECK(before >= 6 && before < 3 * 10);
+    finish(start("killed.db", "resumed.json", "2", "--resume"));
+    size_t n = read_file("whole.json", whole, sizeof whole);
+    size_t m = read_file("resumed.json", resumed, sizeof resumed);
+    CHECK(n > 1000 && n == m && memcmp(whole, resumed, n) == 0);
+}
+
+/* A finished run is not resumed: another one begins. */
+static void complete_is_not_resumed(void) {
+    static char text[1 << 20];
+    finish(start("killed.db", "again.json", "1", "--resume"));
+    size_t n = read_file("again.json", text, sizeof text - 1);
+    text[n] = '\0';
+    CHECK(strstr(text, "\"run\": 2,") != NULL);
+}
+
+static void clean_up(void) {
+    static const char *const name[] = {"whole.db",      "whole.db-wal",
+                                       "whole.db-shm",  "killed.db",
+                                       "killed.db-wal", "killed.db-shm",
+                                       "whole.json",    "resumed.json",
+                                       "again.json",    "out"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        unlink(path(name[i]));
+    CHECK(rmdir(folder) == 0);
+}
+
+int main(void) {
+    const char *reference = check_data(), *build = getenv("HAWQ_BUILD");
+    if (!reference) return 77;
+    if (!CHECK(build && mkdtemp(folder))) DONE();
+    snprintf(program, sizeof program, "%s/hawq-analyze", build);
+    snprintf(model, sizeof model, "%s/models/kws_dscnn_float.onnx", reference);
+    snprintf(data, sizeof data, "%s/kws/kws1000.npz", reference);
+    killed_and_resumed();
+    complete_is_not_resumed();
+    clean_up();
+    DONE();
+}
