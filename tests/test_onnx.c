@@ -10,6 +10,7 @@
 #include "src/graph/sweep.h"
 #include "src/load/dataset.h"
 #include "src/load/file.h"
+#include "src/load/numbers.h"
 #include "src/load/onnx.h"
 #include "tests/check.h"
 
@@ -126,6 +127,22 @@ static void batch_is_chosen(void) {
     hawq_graph_free(g);
     CHECK_FAILS(hawq_onnx_load(fixture("%s.onnx", "fixed_batch"), -1, &g),
                 HAWQ_EINVAL, "batch of -1");
+}
+
+/* IEEE 754 binary16: value = 2^(e-25) (1024 + m), subnormal 2^-24 m. */
+static void halves(void) {
+    CHECK((double)hawq_number_half(0x3c00) == 1);
+    CHECK((double)hawq_number_half(0xc500) == -5);
+    CHECK((double)hawq_number_half(0x0001) == 0x1p-24);
+    CHECK((double)hawq_number_half(0x03ff) == 0x3ffp-24);
+    CHECK((double)hawq_number_half(0x0400) == 0x1p-14);
+    CHECK((double)hawq_number_half(0x7bff) == 65504);
+    CHECK(isinf((double)hawq_number_half(0xfc00)));
+    CHECK(isnan((double)hawq_number_half(0x7e00)));
+    for (unsigned i = 1; i < 0x7c00; i++)
+        if (!(hawq_number_half((uint16_t)i) >
+              hawq_number_half((uint16_t)(i - 1))))
+            CHECK(!"increasing");
 }
 
 /* --- (2) refusals ------------------------------------------------------ */
@@ -430,6 +447,7 @@ int main(void) {
              build ? build : ".", (long)getpid());
     if (!CHECK_OK(hawq_threads_new(1, &threads))) return 1;
     for (int i = 0; i < N_RUNS; i++) agrees(runs[i]);
+    halves();
     batch_is_chosen();
     bad_networks_are_named();
     saving_fails_cleanly();

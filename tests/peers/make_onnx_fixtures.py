@@ -236,7 +236,7 @@ def old_forms():
 
 
 def encodings():
-    """Every way of writing numbers, through Casts into one sum."""
+    """Every way of writing numbers, through Casts, times x."""
     shape = (4,)
     half = np.array([0.5, -1.25, 2.0 ** -24, -65504], np.float16)
     kinds = [
@@ -259,16 +259,14 @@ def encodings():
                            np.array([0x3f80, 0xc049, 0x0001, 0x4780],
                                     np.uint16).tobytes(), raw=True),
     ]
-    nodes, parts = [node("Mul", "x w", "s0")], ["s0"]
+    nodes, parts = [node("Mul", "x w", "s")], ["s"]
     for k in kinds:
         nodes.append(node("Cast", k.name, k.name + "_f", to=T.FLOAT))
-        nodes.append(node("Mul", k.name + "_f scale", k.name + "_g"))
-        parts.append(k.name + "_g")
-    for i, p in enumerate(parts[1:]):
-        nodes.append(node("Add", f"s{i} {p}",
-                          "y" if i == len(parts) - 2 else f"s{i + 1}"))
-    save("encodings", model(nodes, shape, kinds + [
-        const("w", w(1, 4)), const("scale", np.float32(1e-3))], 13), shape)
+        nodes.append(node("Mul", f"x {k.name}_f", k.name + "_x"))
+        parts.append(k.name + "_x")
+    nodes.append(node("Concat", " ".join(parts), "y", axis=1))
+    save("encodings", model(nodes, shape, kinds + [const("w", w(1, 4))], 13),
+         shape)
 
 
 def float16_weights():
