@@ -175,6 +175,20 @@ static void shared_constants_are_not_edited(void) {
     hawq_graph_free(g);
 }
 
+/* A product of constants is evaluated at load, before any engine exists. */
+static void constant_products_are_folded(void) {
+    hawq_graph *g = open_flat(1, 3);
+    constant(g, "a", (hawq_shape){2, {3, 4}}, 0);
+    constant(g, "b", (hawq_shape){2, {4, 2}}, 0);
+    add(g, "MatMul", "a b", "w", NULL);
+    add(g, "MatMul", "x w", "y", NULL);
+    CHECK_OK(hawq_graph_finish(g, "y"));
+    CHECK(g->n_nodes == 1 && g->n_layers == 1);
+    const float *a = hawq_graph_find(g, "y")->producer->in[1]->data;
+    CHECK(a && a[0] > 0);
+    hawq_graph_free(g);
+}
+
 /* --- layers, groups, identity ----------------------------------------------
  */
 
@@ -263,6 +277,7 @@ static void refusals(void) {
 }
 
 int main(void) {
+    constant_products_are_folded();
     folding_keeps_the_function();
     dense_folding_keeps_the_function();
     shared_constants_are_not_edited();

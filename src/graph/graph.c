@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/graph.h"
 
+#include "src/graph/mm.h"
 #include "src/graph/passes.h"
 
 #include <math.h>
@@ -186,6 +187,7 @@ static bool any_float_input(const hawq_node *node) {
 /* Float constants: one forward sweep of this node alone. */
 static hawq_status evaluate(hawq_graph *g, hawq_node *node) {
     real **val, *scratch;
+    HAWQ_TRY(hawq_mm_open());
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i])
             HAWQ_TAKE(node->out[i]->data, &g->arena, node->out[i]->n);
