@@ -88,7 +88,7 @@ static hawq_status calibrate_on(hawq_benchmark *b, hawq_engine *engine,
 
 static hawq_status calibrate(hawq_benchmark *b, hawq_engine *engine) {
     if (!b->calibrate) {
-        b->calibration_text = "the first images of --data";
+        b->calibration_text = "--data";
         return calibrate_on(b, engine, &b->data);
     }
     hawq_dataset other;
@@ -383,7 +383,8 @@ hawq_status hawq_benchmark_store(hawq_benchmark *b) {
     record.loss = hawq_loss_name(HAWQ_CROSS_ENTROPY);
     record.provider = hawq_mm_provider();
     record.sampling = hawq_arena_format(
-        &b->arena, "calibrated on %zu images of %s, activation range %s",
+        &b->arena,
+        "calibrated on the first %zu images of %s, activation range %s",
         b->calibration_images, b->calibration_text,
         hawq_range_name((hawq_range)b->activation_range));
     if (!record.data || !record.sampling) return HAWQ_ENOMEM;

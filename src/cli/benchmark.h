@@ -50,7 +50,7 @@ typedef struct hawq_benchmark {
     hawq_contender *contender;
     hawq_graph     *graph;
     size_t          calibration_images;
-    const char     *calibration_text;
+    const char     *calibration_text; /* a specification, or "--data" */
 
     /* private */
     hawq_arena          arena;

@@ -149,7 +149,8 @@ static void print_json(const hawq_benchmark *b) {
 
 static void say_notes(const hawq_benchmark *b) {
     const hawq_benchmark_record *f = &b->contender[0].record;
-    hawq_cli_note(b->cli, "activation ranges (%s) from %zu images of %s",
+    hawq_cli_note(b->cli,
+                  "activation ranges (%s) from the first %zu images of %s",
                   hawq_range_name((hawq_range)b->activation_range),
                   b->calibration_images, b->calibration_text);
     hawq_cli_note(b->cli,
