@@ -356,6 +356,30 @@ static void failures_are_sentences(void) {
     hawq_graph_free(g);
 }
 
+/* Whichever request for memory fails, building and fitting end with ENOMEM and
+ * give everything back. */
+static void memory_may_run_out(void) {
+    static const int64_t shape[3] = {1, SIDE, SIDE};
+    const hawq_model     model = {1, {2}, 1};
+    hawq_threads        *threads = new_threads(1);
+    hawq_fit_options     o = usual;
+    hawq_status          s = HAWQ_ENOMEM;
+    long                 k;
+    o.epochs = 1;
+    for (k = 1; s == HAWQ_ENOMEM && k < 1000; k++) {
+        hawq_graph *g = NULL;
+        hawq_arena_fail_at(k);
+        s = hawq_model_build(&model, 1, 8, shape, CLASSES, hawq_op_find, &g);
+        if (s == HAWQ_OK)
+            s = hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o,
+                         NULL);
+        hawq_arena_fail_at(0);
+        hawq_graph_free(g);
+    }
+    CHECK(s == HAWQ_OK && k > 3);
+    hawq_threads_free(threads);
+}
+
 int main(void) {
     draw_images();
     rate_follows_the_cosine();
@@ -369,5 +393,6 @@ int main(void) {
     threads_do_not_change_a_bit();
     a_saved_network_is_the_same();
     failures_are_sentences();
+    memory_may_run_out();
     DONE();
 }

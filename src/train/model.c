@@ -105,13 +105,14 @@ static hawq_status add_constant(builder *b, const char *layer,
     if (!text) return HAWQ_ENOMEM;
     size_t   n = (size_t)hawq_shape_count(shape, 0, shape->rank);
     uint64_t key = hawq_rng_key(b->seed, HAWQ_STREAM_INIT, b->n_constants++, 0);
-    real    *value = calloc(n, sizeof *value);
-    if (!value) return hawq_fail(HAWQ_ENOMEM, "out of memory for %s", text);
+    hawq_arena scratch = {0};
+    real      *value = hawq_arena_take(&scratch, n, sizeof *value);
+    if (!value) return HAWQ_ENOMEM;
     for (size_t i = 0; deviation > 0 && i < n; i++)
         value[i] = (real)(deviation * hawq_rng_normal(key, i));
     hawq_status s =
         hawq_graph_constant(b->graph, text, HAWQ_FLOAT, shape, value);
-    free(value);
+    hawq_arena_free(&scratch);
     *name = text;
     return s;
 }
