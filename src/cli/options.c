@@ -248,7 +248,10 @@ void hawq_options_help(hawq_tables tables, FILE *out) {
                              o->argument ? o->argument : "");
             if (width > HELP - 2) width = fprintf(out, "\n") - 1;
             fprintf(out, "%*s", HELP - width, "");
-            hawq_text_wrap(out, o->help, HELP);
-            fputs(o->kind == HAWQ_KIND_TEXTS ? " (repeatable)\n" : "\n", out);
+            char help[512];
+            snprintf(help, sizeof help, "%s%s", o->help,
+                     o->kind == HAWQ_KIND_TEXTS ? " (repeatable)" : "");
+            hawq_text_wrap(out, help, HELP);
+            fputc('\n', out);
         }
 }
