@@ -46,7 +46,7 @@ hawq_status hawq_store_find_analysis(hawq_store *store, const char *model_hash,
         "SELECT id FROM run WHERE model_hash = ?1 AND state = 'complete'"
         " AND EXISTS (SELECT * FROM sensitivity WHERE run_id = run.id"
         " AND (?2 IS NULL OR metric = ?2)) ORDER BY id DESC LIMIT 1",
-        &rows, HAWQ_TEXT(model_hash), HAWQ_TEXT(metric)));
+        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(metric)));
     return first_id(&rows, run);
 }
 
@@ -59,10 +59,10 @@ hawq_status hawq_store_find_unfinished(hawq_store            *store,
         "SELECT id FROM run WHERE state = 'running' AND program = ?"
         " AND model_hash = ? AND data = ? AND loss = ? AND seed = ?"
         " AND sampling = ? ORDER BY id DESC LIMIT 1",
-        &rows, HAWQ_TEXT(like->program), HAWQ_TEXT(like->model_hash),
-        HAWQ_TEXT(like->data), HAWQ_TEXT(like->loss),
-        HAWQ_INT((int64_t)like->seed),
-        HAWQ_TEXT(like->sampling ? like->sampling : "")));
+        &rows, HAWQ_SQL_TEXT(like->program), HAWQ_SQL_TEXT(like->model_hash),
+        HAWQ_SQL_TEXT(like->data), HAWQ_SQL_TEXT(like->loss),
+        HAWQ_SQL_INT((int64_t)like->seed),
+        HAWQ_SQL_TEXT(like->sampling ? like->sampling : "")));
     return first_id(&rows, run);
 }
 
@@ -76,12 +76,12 @@ hawq_status hawq_store_find_allocation(hawq_store *store,
         "SELECT allocation.id FROM allocation JOIN run ON run.id = run_id"
         " WHERE model_hash = ?1 AND (?2 = 0 OR allocation.id = ?2)"
         " ORDER BY allocation.id DESC LIMIT 1",
-        &rows, HAWQ_TEXT(model_hash), HAWQ_INT(id)));
+        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_INT(id)));
     HAWQ_TRY(first_id(&rows, &ours));
     if (!ours && id) {
         HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
                                 "SELECT id FROM allocation WHERE id = ?", &rows,
-                                HAWQ_INT(id)));
+                                HAWQ_SQL_INT(id)));
         HAWQ_TRY(first_id(&rows, &any));
         if (any)
             return hawq_fail(HAWQ_EINVAL,
@@ -102,7 +102,7 @@ hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
         store->db,
         "SELECT program, version, command, model_path, model_hash, data, loss,"
         " seed, threads, host, provider, sampling FROM run WHERE id = ?",
-        &rows, HAWQ_INT(run)));
+        &rows, HAWQ_SQL_INT(run)));
     while (hawq_sql_next(&rows)) {
         r.program = hawq_sql_text(&rows, 0, arena);
         r.version = hawq_sql_text(&rows, 1, arena);
@@ -135,7 +135,7 @@ hawq_status hawq_store_load_layers(hawq_store *store, int64_t run,
         store->db,
         "SELECT name, op, params, macs_per_image, channels, group_name"
         " FROM layer WHERE run_id = ? ORDER BY layer",
-        &rows, HAWQ_INT(run)));
+        &rows, HAWQ_SQL_INT(run)));
     while (hawq_sql_next(&rows)) {
         hawq_layer_record r = {.name = hawq_sql_text(&rows, 0, arena),
                                .op = hawq_sql_text(&rows, 1, arena),
@@ -162,7 +162,7 @@ hawq_status hawq_store_load_samples(hawq_store *store, int64_t run,
         "SELECT sample, layer, metric, value, probe_scale FROM sample"
         " WHERE run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
         " ORDER BY metric, sample, layer",
-        &rows, HAWQ_INT(run), HAWQ_TEXT(metric)));
+        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
     while (hawq_sql_next(&rows)) {
         hawq_sample_record r = {
             .sample = hawq_sql_int(&rows, 0),
@@ -188,7 +188,7 @@ hawq_status hawq_store_load_estimates(hawq_store *store, int64_t run,
         store->db,
         "SELECT mean, standard_error, low, high, n_samples FROM estimate"
         " WHERE run_id = ? AND metric = ? ORDER BY layer",
-        &rows, HAWQ_INT(run), HAWQ_TEXT(metric)));
+        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
     while (hawq_sql_next(&rows)) {
         hawq_estimate r = {.mean = hawq_sql_real(&rows, 0),
                            .stderr1 = hawq_sql_real(&rows, 1),
@@ -214,7 +214,7 @@ hawq_status hawq_store_load_sensitivity(hawq_store *store, int64_t run,
         "SELECT layer, metric, bits, value, standard_error FROM sensitivity"
         " WHERE run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
         " ORDER BY metric, layer, bits DESC",
-        &rows, HAWQ_INT(run), HAWQ_TEXT(metric)));
+        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
     while (hawq_sql_next(&rows)) {
         hawq_sensitivity_record r = {.layer = (int)hawq_sql_int(&rows, 0),
                                      .metric = hawq_sql_text(&rows, 1, arena),
@@ -239,7 +239,7 @@ hawq_status hawq_store_load_interactions(hawq_store *store, int64_t run,
         store->db,
         "SELECT layer_i, bits_i, layer_j, bits_j, value FROM interaction"
         " WHERE run_id = ? ORDER BY layer_i, bits_i DESC, layer_j, bits_j DESC",
-        &rows, HAWQ_INT(run)));
+        &rows, HAWQ_SQL_INT(run)));
     while (hawq_sql_next(&rows)) {
         hawq_interaction_record r = {.layer_i = (int)hawq_sql_int(&rows, 0),
                                      .bits_i = (int)hawq_sql_int(&rows, 1),
@@ -264,7 +264,7 @@ static hawq_status load_choices(hawq_store *store, int64_t id,
         store->db,
         "SELECT name, weight_bits, activation_bits FROM allocation_layer"
         " WHERE allocation_id = ? ORDER BY layer",
-        &rows, HAWQ_INT(id)));
+        &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
         hawq_choice r = {.layer = hawq_sql_text(&rows, 0, arena),
                          .weight_bits = (int)hawq_sql_int(&rows, 1),
@@ -286,7 +286,7 @@ static hawq_status load_budgets(hawq_store *store, int64_t id,
         store->db,
         "SELECT kind, limit_value, used, binding FROM allocation_budget"
         " WHERE allocation_id = ? ORDER BY kind",
-        &rows, HAWQ_INT(id)));
+        &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
         hawq_budget_record r = {.kind = hawq_sql_text(&rows, 0, arena),
                                 .limit = hawq_sql_real(&rows, 1),
@@ -308,7 +308,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         store->db,
         "SELECT solver, metric, state, objective, bound, weight_bytes, bops,"
         " mean_bits, ifnull(latency_us, -1) FROM allocation WHERE id = ?",
-        &rows, HAWQ_INT(id)));
+        &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
         r.solver = hawq_sql_text(&rows, 0, arena);
         r.metric = hawq_sql_text(&rows, 1, arena);
@@ -346,8 +346,8 @@ hawq_status hawq_store_load_timings(hawq_store *store, const char *model_hash,
         " AND latency_us IS NOT NULL"
         " GROUP BY name, weight_bits, activation_bits"
         " ORDER BY layer, weight_bits DESC, activation_bits DESC",
-        &rows, HAWQ_TEXT(model_hash), HAWQ_TEXT(host), HAWQ_TEXT(kernels),
-        HAWQ_INT(threads)));
+        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(host),
+        HAWQ_SQL_TEXT(kernels), HAWQ_SQL_INT(threads)));
     while (hawq_sql_next(&rows)) {
         hawq_layer_timing r = {.layer = hawq_sql_text(&rows, 0, arena),
                                .weight_bits = (int)hawq_sql_int(&rows, 1),

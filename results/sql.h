@@ -3,10 +3,11 @@
  *
  *     HAWQ_TRY(hawq_sql_begin(db));
  *     return hawq_sql_end(db, HAWQ_SQL_RUN(db, "INSERT INTO t VALUES (?, ?)",
- *                                          HAWQ_INT(run), HAWQ_TEXT(name)));
+ *                                          HAWQ_SQL_INT(run),
+ * HAWQ_SQL_TEXT(name)));
  *
  *     HAWQ_TRY(HAWQ_SQL_QUERY(db, "SELECT a FROM t WHERE b = ?", &rows,
- *                             HAWQ_INT(1)));
+ *                             HAWQ_SQL_INT(1)));
  *     while (hawq_sql_next(&rows)) x = hawq_sql_int(&rows, 0);
  *     HAWQ_TRY(rows.status);
  *
@@ -31,9 +32,9 @@ typedef struct hawq_value {
     const char *text; /* NULL: stored as NULL */
 } hawq_value;
 
-#define HAWQ_INT(x) ((hawq_value){.type = 'i', .integer = (x)})
-#define HAWQ_REAL(x) ((hawq_value){.type = 'r', .real = (x)})
-#define HAWQ_TEXT(x) ((hawq_value){.type = 't', .text = (x)})
+#define HAWQ_SQL_INT(x) ((hawq_value){.type = 'i', .integer = (x)})
+#define HAWQ_SQL_REAL(x) ((hawq_value){.type = 'r', .real = (x)})
+#define HAWQ_SQL_TEXT(x) ((hawq_value){.type = 't', .text = (x)})
 
 typedef struct hawq_rows {
     hawq_sql   *db;

@@ -125,11 +125,11 @@ void hawq_store_patience(hawq_store *store, int milliseconds) {
 /* --- runs --------------------------------------------------------------- */
 
 static hawq_value text_or_empty(const char *text) {
-    return HAWQ_TEXT(text ? text : "");
+    return HAWQ_SQL_TEXT(text ? text : "");
 }
 
 static hawq_value id_or_null(int64_t id) {
-    return id ? HAWQ_INT(id) : HAWQ_TEXT(NULL);
+    return id ? HAWQ_SQL_INT(id) : HAWQ_SQL_TEXT(NULL);
 }
 
 hawq_status hawq_store_begin_run(hawq_store *store, const hawq_run_record *r,
@@ -139,11 +139,11 @@ hawq_status hawq_store_begin_run(hawq_store *store, const hawq_run_record *r,
         "INSERT INTO run (program, version, command, model_path, model_hash,"
         " data, loss, seed, sampling, threads, host, provider)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        HAWQ_TEXT(r->program), text_or_empty(r->version),
+        HAWQ_SQL_TEXT(r->program), text_or_empty(r->version),
         text_or_empty(r->command), text_or_empty(r->model_path),
         text_or_empty(r->model_hash), text_or_empty(r->data),
-        text_or_empty(r->loss), HAWQ_INT((int64_t)r->seed),
-        text_or_empty(r->sampling), HAWQ_INT(r->threads),
+        text_or_empty(r->loss), HAWQ_SQL_INT((int64_t)r->seed),
+        text_or_empty(r->sampling), HAWQ_SQL_INT(r->threads),
         text_or_empty(r->host), text_or_empty(r->provider)));
     *run = hawq_sql_last_id(store->db);
     return HAWQ_OK;
@@ -161,13 +161,13 @@ hawq_status hawq_store_finish_run(hawq_store *store, int64_t run) {
                           "UPDATE run SET state = 'complete', finished ="
                           " strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
                           " WHERE id = ?",
-                          HAWQ_INT(run)));
+                          HAWQ_SQL_INT(run)));
     return one_run(store, run);
 }
 
 hawq_status hawq_store_drop_run(hawq_store *store, int64_t run) {
-    HAWQ_TRY(
-        HAWQ_SQL_RUN(store->db, "DELETE FROM run WHERE id = ?", HAWQ_INT(run)));
+    HAWQ_TRY(HAWQ_SQL_RUN(store->db, "DELETE FROM run WHERE id = ?",
+                          HAWQ_SQL_INT(run)));
     return one_run(store, run);
 }
 
@@ -187,10 +187,10 @@ static hawq_status put_layers(hawq_sql *db, int64_t run, int n,
     for (int i = 0; i < n; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO layer VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(run), HAWQ_INT(i), HAWQ_TEXT(row[i].name),
-            HAWQ_TEXT(row[i].op), HAWQ_INT(row[i].params),
-            HAWQ_INT(row[i].macs), HAWQ_INT(row[i].channels),
-            HAWQ_TEXT(row[i].group ? row[i].group : row[i].name)));
+            HAWQ_SQL_INT(run), HAWQ_SQL_INT(i), HAWQ_SQL_TEXT(row[i].name),
+            HAWQ_SQL_TEXT(row[i].op), HAWQ_SQL_INT(row[i].params),
+            HAWQ_SQL_INT(row[i].macs), HAWQ_SQL_INT(row[i].channels),
+            HAWQ_SQL_TEXT(row[i].group ? row[i].group : row[i].name)));
     return HAWQ_OK;
 }
 
@@ -207,9 +207,9 @@ static hawq_status put_samples(hawq_sql *db, int64_t run, int n,
             check_finite("reading", row[i].metric, row[i].layer, row[i].value));
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(run), HAWQ_TEXT(row[i].metric), HAWQ_INT(row[i].sample),
-            HAWQ_INT(row[i].layer), HAWQ_REAL(row[i].value),
-            HAWQ_REAL(row[i].probe_scale)));
+            HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(row[i].metric),
+            HAWQ_SQL_INT(row[i].sample), HAWQ_SQL_INT(row[i].layer),
+            HAWQ_SQL_REAL(row[i].value), HAWQ_SQL_REAL(row[i].probe_scale)));
     }
     return HAWQ_OK;
 }
@@ -227,9 +227,10 @@ static hawq_status put_estimates(hawq_sql *db, int64_t run, const char *metric,
         HAWQ_TRY(HAWQ_SQL_RUN(
             db,
             "INSERT OR REPLACE INTO estimate VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(run), HAWQ_TEXT(metric), HAWQ_INT(i),
-            HAWQ_REAL(row[i].mean), HAWQ_REAL(row[i].stderr1),
-            HAWQ_REAL(row[i].low), HAWQ_REAL(row[i].high), HAWQ_INT(row[i].n)));
+            HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric), HAWQ_SQL_INT(i),
+            HAWQ_SQL_REAL(row[i].mean), HAWQ_SQL_REAL(row[i].stderr1),
+            HAWQ_SQL_REAL(row[i].low), HAWQ_SQL_REAL(row[i].high),
+            HAWQ_SQL_INT(row[i].n)));
     }
     return HAWQ_OK;
 }
@@ -249,9 +250,9 @@ static hawq_status put_sensitivity(hawq_sql *db, int64_t run, int n,
                               row[i].value));
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT OR REPLACE INTO sensitivity VALUES (?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(run), HAWQ_TEXT(row[i].metric), HAWQ_INT(row[i].layer),
-            HAWQ_INT(row[i].bits), HAWQ_REAL(row[i].value),
-            HAWQ_REAL(row[i].stderr1)));
+            HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(row[i].metric),
+            HAWQ_SQL_INT(row[i].layer), HAWQ_SQL_INT(row[i].bits),
+            HAWQ_SQL_REAL(row[i].value), HAWQ_SQL_REAL(row[i].stderr1)));
     }
     return HAWQ_OK;
 }
@@ -269,9 +270,9 @@ static hawq_status put_interactions(hawq_sql *db, int64_t run, int n,
             check_finite("interaction", "cross", row[i].layer_i, row[i].value));
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT OR REPLACE INTO interaction VALUES (?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(run), HAWQ_INT(row[i].layer_i), HAWQ_INT(row[i].bits_i),
-            HAWQ_INT(row[i].layer_j), HAWQ_INT(row[i].bits_j),
-            HAWQ_REAL(row[i].value)));
+            HAWQ_SQL_INT(run), HAWQ_SQL_INT(row[i].layer_i),
+            HAWQ_SQL_INT(row[i].bits_i), HAWQ_SQL_INT(row[i].layer_j),
+            HAWQ_SQL_INT(row[i].bits_j), HAWQ_SQL_REAL(row[i].value)));
     }
     return HAWQ_OK;
 }
@@ -292,25 +293,27 @@ static hawq_status put_allocation(hawq_sql *db, int64_t run, int64_t analysis,
         "INSERT INTO allocation (run_id, analysis_run_id, solver, metric,"
         " state, objective, bound, weight_bytes, bops, mean_bits, latency_us)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        HAWQ_INT(run), id_or_null(analysis), HAWQ_TEXT(row->solver),
-        HAWQ_TEXT(row->metric), HAWQ_TEXT(row->state),
-        HAWQ_REAL(row->objective), HAWQ_REAL(row->bound),
-        HAWQ_INT(row->weight_bytes), HAWQ_INT(row->bops),
-        HAWQ_REAL(row->mean_bits),
-        HAWQ_REAL(row->latency_us < 0 ? NAN : row->latency_us)));
+        HAWQ_SQL_INT(run), id_or_null(analysis), HAWQ_SQL_TEXT(row->solver),
+        HAWQ_SQL_TEXT(row->metric), HAWQ_SQL_TEXT(row->state),
+        HAWQ_SQL_REAL(row->objective), HAWQ_SQL_REAL(row->bound),
+        HAWQ_SQL_INT(row->weight_bytes), HAWQ_SQL_INT(row->bops),
+        HAWQ_SQL_REAL(row->mean_bits),
+        HAWQ_SQL_REAL(row->latency_us < 0 ? NAN : row->latency_us)));
     *id = hawq_sql_last_id(db);
     for (int i = 0; i < row->n_layers; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO allocation_layer VALUES (?, ?, ?, ?, ?)",
-            HAWQ_INT(*id), HAWQ_INT(i), HAWQ_TEXT(row->choice[i].layer),
-            HAWQ_INT(row->choice[i].weight_bits),
-            HAWQ_INT(row->choice[i].activation_bits)));
+            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
+            HAWQ_SQL_TEXT(row->choice[i].layer),
+            HAWQ_SQL_INT(row->choice[i].weight_bits),
+            HAWQ_SQL_INT(row->choice[i].activation_bits)));
     for (int i = 0; i < row->n_budgets; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO allocation_budget VALUES (?, ?, ?, ?, ?)",
-            HAWQ_INT(*id), HAWQ_TEXT(row->budget[i].kind),
-            HAWQ_REAL(row->budget[i].limit), HAWQ_REAL(row->budget[i].used),
-            HAWQ_INT(row->budget[i].binding)));
+            HAWQ_SQL_INT(*id), HAWQ_SQL_TEXT(row->budget[i].kind),
+            HAWQ_SQL_REAL(row->budget[i].limit),
+            HAWQ_SQL_REAL(row->budget[i].used),
+            HAWQ_SQL_INT(row->budget[i].binding)));
     return HAWQ_OK;
 }
 
@@ -346,8 +349,9 @@ static hawq_status put_front(hawq_store *store, int64_t run, int64_t analysis,
         db,
         "INSERT INTO front (run_id, analysis_run_id, cost_kind, solver,"
         " metric) VALUES (?, ?, ?, ?, ?)",
-        HAWQ_INT(run), id_or_null(analysis), HAWQ_TEXT(front->cost_kind),
-        HAWQ_TEXT(front->solver), HAWQ_TEXT(front->metric)));
+        HAWQ_SQL_INT(run), id_or_null(analysis),
+        HAWQ_SQL_TEXT(front->cost_kind), HAWQ_SQL_TEXT(front->solver),
+        HAWQ_SQL_TEXT(front->metric)));
     int64_t id = hawq_sql_last_id(db);
     for (int i = 0; i < front->n_points; i++) {
         const hawq_front_point *p = &front->point[i];
@@ -356,8 +360,9 @@ static hawq_status put_front(hawq_store *store, int64_t run, int64_t analysis,
         if (!bits) return HAWQ_ENOMEM;
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO front_point VALUES (?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(id), HAWQ_INT(i), HAWQ_REAL(p->cost),
-            HAWQ_REAL(p->objective), HAWQ_REAL(p->mean_bits), HAWQ_TEXT(bits)));
+            HAWQ_SQL_INT(id), HAWQ_SQL_INT(i), HAWQ_SQL_REAL(p->cost),
+            HAWQ_SQL_REAL(p->objective), HAWQ_SQL_REAL(p->mean_bits),
+            HAWQ_SQL_TEXT(bits)));
     }
     return HAWQ_OK;
 }
@@ -386,23 +391,26 @@ static hawq_status put_benchmark(hawq_sql *db, int64_t run,
         " speedup_vs_uniform8, bit_exact)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " ?)",
-        HAWQ_INT(run), id_or_null(b->allocation), HAWQ_TEXT(b->label),
-        HAWQ_TEXT(b->device), HAWQ_TEXT(b->kernels), HAWQ_INT(b->batch_size),
-        HAWQ_INT(b->threads), HAWQ_INT(b->repeats), HAWQ_INT(b->samples),
-        HAWQ_REAL(b->accuracy), HAWQ_REAL(b->loss),
-        HAWQ_REAL(b->float_accuracy), HAWQ_REAL(b->float_loss),
-        HAWQ_REAL(b->agreement), HAWQ_INT(b->weight_bytes),
-        HAWQ_INT(b->file_bytes), HAWQ_REAL(b->latency_us),
-        HAWQ_REAL(b->latency_spread_us), HAWQ_REAL(b->speedup_vs_float),
-        HAWQ_REAL(b->speedup_vs_uniform8), HAWQ_INT(b->bit_exact)));
+        HAWQ_SQL_INT(run), id_or_null(b->allocation), HAWQ_SQL_TEXT(b->label),
+        HAWQ_SQL_TEXT(b->device), HAWQ_SQL_TEXT(b->kernels),
+        HAWQ_SQL_INT(b->batch_size), HAWQ_SQL_INT(b->threads),
+        HAWQ_SQL_INT(b->repeats), HAWQ_SQL_INT(b->samples),
+        HAWQ_SQL_REAL(b->accuracy), HAWQ_SQL_REAL(b->loss),
+        HAWQ_SQL_REAL(b->float_accuracy), HAWQ_SQL_REAL(b->float_loss),
+        HAWQ_SQL_REAL(b->agreement), HAWQ_SQL_INT(b->weight_bytes),
+        HAWQ_SQL_INT(b->file_bytes), HAWQ_SQL_REAL(b->latency_us),
+        HAWQ_SQL_REAL(b->latency_spread_us), HAWQ_SQL_REAL(b->speedup_vs_float),
+        HAWQ_SQL_REAL(b->speedup_vs_uniform8), HAWQ_SQL_INT(b->bit_exact)));
     *id = hawq_sql_last_id(db);
     for (int i = 0; i < b->n_layers; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO benchmark_layer VALUES (?, ?, ?, ?, ?, ?, ?)",
-            HAWQ_INT(*id), HAWQ_INT(i), HAWQ_TEXT(b->layer[i].layer),
-            HAWQ_INT(b->layer[i].weight_bits),
-            HAWQ_INT(b->layer[i].activation_bits),
-            HAWQ_TEXT(b->layer[i].kernel), HAWQ_REAL(b->layer[i].latency_us)));
+            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
+            HAWQ_SQL_TEXT(b->layer[i].layer),
+            HAWQ_SQL_INT(b->layer[i].weight_bits),
+            HAWQ_SQL_INT(b->layer[i].activation_bits),
+            HAWQ_SQL_TEXT(b->layer[i].kernel),
+            HAWQ_SQL_REAL(b->layer[i].latency_us)));
     return HAWQ_OK;
 }
 

@@ -100,7 +100,9 @@ static hawq_status join(hawq_cli *cli, int argc, char **argv) {
 }
 
 static void print_help(const hawq_command *command, hawq_tables tables) {
-    printf("usage: %s %s\n\n", command->name, command->usage);
+    printf("usage: %s ", command->name);
+    hawq_text_wrap(stdout, command->usage, (int)strlen(command->name) + 8);
+    printf("\n\n");
     hawq_text_wrap(stdout, command->summary, 0);
     printf("\n\n");
     hawq_options_help(tables, stdout);
