@@ -299,6 +299,21 @@ static void bad_specifications_are_named(void) {
     }
 }
 
+/* The k-th request for memory fails, for every k: a sentence, and no leak. */
+static void no_memory(const char *spec) {
+    hawq_dataset d;
+    int          failures = 0;
+    for (long k = 1; k < 100; k++, failures++) {
+        hawq_arena_fail_at(k);
+        hawq_status status = hawq_dataset_load(spec, NULL, &d);
+        hawq_arena_fail_at(0);
+        if (status == HAWQ_OK) break;
+        CHECK(status == HAWQ_ENOMEM && strstr(hawq_message(), "memory"));
+    }
+    CHECK(failures >= 1 && failures < 99);
+    hawq_dataset_free(&d);
+}
+
 /* A network of 2x3x4 pixels and 5 classes, one that fixes batches of 2. */
 static void misfits_are_named(void) {
     hawq_graph  *g, *fixed;
@@ -353,6 +368,8 @@ int main(void) {
     damage("dataset/plain.npz");
     damage("dataset/packed.npz");
     bad_specifications_are_named();
+    no_memory(data_file("", "dataset/f32.npz"));
+    no_memory(data_file("idx:", "dataset/tiny"));
     misfits_are_named();
     DONE();
 }

@@ -287,6 +287,12 @@ static void truncations(const char *name) {
     size_t         n, bad = 0;
     hawq_graph    *g;
     unsigned char *bytes = contents(fixture("%s.onnx", name), &n);
+    char           text[80];
+    put(bytes, n / 2); /* the cut is inside the graph, which tells its length */
+    snprintf(text, sizeof text, "truncated: found %zu bytes, expected at least",
+             n / 2);
+    CHECK(hawq_onnx_load(scratch_path, 1, &g) == HAWQ_EFORMAT &&
+          strstr(hawq_message(), text));
     for (size_t cut = 1; bytes && cut < n; cut += cut < 64 ? 1 : 7) {
         put(bytes, cut);
         bad += !survives();

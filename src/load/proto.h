@@ -1,5 +1,6 @@
 /* proto.h -- what an ONNX file says, in plain structs, checked but not yet
- * understood: the only file that knows protobuf is proto.c behind it.
+ * understood. Only the two files behind it (one reads, one writes) see the
+ * protobuf messages; onnx.c and onnx_save.c see these structs.
  *
  * A node or an input that this library cannot use is no failure here: it
  * carries its `defect`, a sentence, so that the caller decides whether it
