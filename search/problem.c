@@ -55,8 +55,10 @@ static hawq_status fill_kinds(hawq_problem *p, int n,
             if (!strcmp(kind[i].name, kind[j].name))
                 return hawq_fail(HAWQ_EFORMAT, "cost '%s' is named twice",
                                  kind[i].name);
-        copy[i].unit = kind[i].unit;
+        copy[i] = kind[i];
         HAWQ_TRY(copy_text(p, kind[i].name, &copy[i].name));
+        HAWQ_TRY(copy_text(p, kind[i].unit_name ? kind[i].unit_name : "",
+                           &copy[i].unit_name));
     }
     p->n_kinds = n;
     p->kind = copy;
@@ -247,18 +249,18 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
     return kind < 0 ? sum : sum / p->kind[kind].unit;
 }
 
-double hawq_problem_uniform(const hawq_problem *p, int kind, int weight_bits,
-                            bool *found) {
+double hawq_problem_uniform8(const hawq_problem *p, int kind, bool *found) {
     double sum = 0;
     *found = true;
+    if (p->kind[kind].uniform8 > 0) return p->kind[kind].uniform8;
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_problem_layer *layer = &p->layer[l];
         const hawq_candidate     *best = NULL;
         for (int c = 0; c < layer->n_candidates; c++) {
             const hawq_candidate *this = &layer->candidate[c];
-            if (this->weight_bits == weight_bits &&
-                (!best || (this->activation_bits == weight_bits &&
-                           best->activation_bits != weight_bits)))
+            if (this->weight_bits == 8 &&
+                (!best ||
+                 (this->activation_bits == 8 && best->activation_bits != 8)))
                 best = this;
         }
         if (!best) *found = false;

@@ -31,8 +31,11 @@ enum { HAWQ_BUDGETS_MAX = 15 }; /* at once */
 typedef struct hawq_cost_kind {
     const char *name;
     double      unit; /* budgets and results are in this many of the candidates'
-                         units: 1, or the number of parameters for mean bits, whose
-                         candidates cost whole bits. > 0, finite */
+                         units: 1, or the number of parameters for mean bits,
+                         whose candidates cost whole bits. > 0, finite */
+    const char *unit_name; /* "bytes", for messages; NULL: plain numbers */
+    double      uniform8;  /* the cost of the network at 8 bits everywhere, in
+                              units of the kind; 0: that of the candidates */
 } hawq_cost_kind;
 
 typedef struct hawq_candidate {
@@ -148,10 +151,10 @@ const hawq_candidate *hawq_problem_candidate(const hawq_problem *problem,
 double hawq_problem_sum(const hawq_problem *problem, int kind,
                         const int *choice);
 
-/* The cost of a kind when every layer has weight_bits wide weights and, where
- * there is a choice, activations of the same width; *found = false if a layer
- * has no such candidate. */
-double hawq_problem_uniform(const hawq_problem *problem, int kind,
-                            int weight_bits, bool *found);
+/* The cost of the uniform 8-bit network: the kind's uniform8 or, where that is
+ * 0, the sum of the candidates with 8-bit weights (and 8-bit activations where
+ * there is a choice). *found = false if a layer has no such candidate. */
+double hawq_problem_uniform8(const hawq_problem *problem, int kind,
+                             bool *found);
 
 #endif

@@ -1,7 +1,7 @@
-/* problem_groups.c -- hawq_problem_finish: ties become groups, pins become allowed
- * candidates. The candidates of a group are those of its first layer, ordered
- * by falling bits; every other layer must have the same widths, each as often.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* problem_groups.c -- hawq_problem_finish: ties become groups, pins become
+ * allowed candidates. The candidates of a group are those of its first layer,
+ * ordered by falling bits; every other layer must have the same widths, each as
+ * often. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem.h"
 
 #include <math.h>

@@ -82,7 +82,7 @@ static hawq_status find_kinds(reader *r, const cJSON *layers) {
     HAWQ_TAKE(kind, &r->arena, most);
     if (cJSON_IsObject(cost)) cJSON_ArrayForEach(item, cost) {
             r->kind[n] = item->string;
-            kind[n++] = (hawq_cost_kind){item->string, 1};
+            kind[n++] = (hawq_cost_kind){.name = item->string, .unit = 1};
         }
     r->n_kinds = (int)n;
     return hawq_problem_new(r->n_kinds, kind, &r->problem);
@@ -154,8 +154,9 @@ static hawq_status read_candidates(reader *r, const cJSON *list,
 }
 
 static hawq_status read_layer(reader *r, const cJSON *item, int index) {
-    static const char *const known[] = {"name", "group", "params", "candidates",
-                                        NULL};
+    static const char *const known[] = {
+        "name",        "group",           "params", "candidates",
+        "weight_bits", "activation_bits", NULL};
     const char *where = hawq_arena_format(&r->arena, "layer %d", index);
     double      params = 0;
     if (!where) return HAWQ_ENOMEM;
@@ -296,13 +297,20 @@ static void put_candidate(const hawq_problem *p, const hawq_candidate *c,
     cJSON_AddItemToArray(list, item);
 }
 
-static void put_layer(const hawq_problem *p, const hawq_problem_layer *l,
+static void put_layer(const hawq_problem *p, int index, const int *choice,
                       cJSON *list) {
+    const hawq_problem_layer *l = &p->layer[index];
     const hawq_problem_group *g = &p->group[l->in_group];
     cJSON                    *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "name", l->name);
     if (g->n_layers > 1) cJSON_AddStringToObject(item, "group", g->name);
     if (l->params) cJSON_AddNumberToObject(item, "params", (double)l->params);
+    if (choice) {
+        const hawq_candidate *c =
+            hawq_problem_candidate(p, index, choice[l->in_group]);
+        cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
+        cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
+    }
     cJSON *candidates = cJSON_AddArrayToObject(item, "candidates");
     for (int c = 0; c < l->n_candidates; c++) /* what the pins left */
         if (g->allowed[c])
@@ -310,22 +318,12 @@ static void put_layer(const hawq_problem *p, const hawq_problem_layer *l,
     cJSON_AddItemToArray(list, item);
 }
 
-static void put_allocation(const hawq_problem *p, const hawq_solution *s,
-                           cJSON *root) {
+static void put_allocation(const hawq_solution *s, cJSON *root) {
     cJSON *allocation = cJSON_AddObjectToObject(root, "allocation");
     cJSON_AddStringToObject(allocation, "state", hawq_found_text(s->state));
     cJSON_AddStringToObject(allocation, "solver", s->solver->name);
     cJSON_AddNumberToObject(allocation, "objective", s->objective);
-    cJSON *layers = cJSON_AddArrayToObject(allocation, "layers");
-    for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c =
-            hawq_problem_candidate(p, l, s->choice[p->layer[l].in_group]);
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddStringToObject(item, "name", p->layer[l].name);
-        cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
-        cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
-        cJSON_AddItemToArray(layers, item);
-    }
+    cJSON_AddNumberToObject(allocation, "bound", s->bound);
 }
 
 static hawq_status write_file(const char *path, const char *text) {
@@ -348,12 +346,13 @@ hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
                                const hawq_solution *solution) {
     cJSON *root = cJSON_CreateObject();
     cJSON *layers = cJSON_AddArrayToObject(root, "layers");
-    for (int l = 0; l < p->n_layers; l++) put_layer(p, &p->layer[l], layers);
+    for (int l = 0; l < p->n_layers; l++)
+        put_layer(p, l, solution ? solution->choice : NULL, layers);
     cJSON *budgets = cJSON_AddObjectToObject(root, "budgets");
     for (int b = 0; b < p->n_budgets; b++)
         cJSON_AddNumberToObject(budgets, p->kind[p->budget[b].kind].name,
                                 p->budget[b].limit);
-    if (solution && solution->choice) put_allocation(p, solution, root);
+    if (solution && solution->choice) put_allocation(solution, root);
     char       *text = cJSON_Print(root);
     hawq_status status =
         text ? write_file(path, text) : hawq_fail(HAWQ_ENOMEM, "out of memory");

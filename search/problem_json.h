@@ -14,8 +14,11 @@
  * Any names of costs; all candidates have the same ones. Costs, losses and
  * budgets are plain numbers in whatever unit the author likes. A key that is
  * not listed here is an error, so that a misspelt one is seen, unless its
- * value is a text: a remark. An exported file has a key "allocation" with what
- * was found; reading passes over it.
+ * value is a text: a remark.
+ *
+ * An exported file also says what was found: "weight_bits" and
+ * "activation_bits" in every layer, and "allocation": {"state", "solver",
+ * "objective", "bound"}. Reading passes over them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_PROBLEM_JSON_H

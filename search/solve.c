@@ -100,11 +100,15 @@ static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
         const hawq_cost_kind *kind = &p->kind[p->budget[b].kind];
         use[b] = (hawq_budget_use){
             .kind = kind->name,
+            .unit_name = *kind->unit_name
+                             ? hawq_arena_format(arena, " %s", kind->unit_name)
+                             : "",
             .limit = p->budget[b].limit,
             .used = NAN,
             .least = hawq_knapsack_least(k, b) / kind->unit,
             .impossible = hawq_knapsack_least(k, b) > k->limit[b],
         };
+        if (!use[b].unit_name) return HAWQ_ENOMEM;
         if (!has_allocation(out->state)) continue;
         use[b].used = hawq_problem_sum(p, p->budget[b].kind, out->choice);
         hawq_arena  scratch = {0};
@@ -144,13 +148,14 @@ const char *hawq_infeasible_text(const hawq_solution *s, hawq_arena *arena) {
     const char *impossible = "", *all = "";
     for (int b = 0; b < s->n_budgets && impossible && all; b++) {
         const hawq_budget_use *u = &s->budget[b];
-        all = hawq_arena_format(arena, "%s%s%s >= %.10g", all, b ? ", " : "",
-                                u->kind, u->least);
+        all = hawq_arena_format(arena, "%s%s%s >= %.15g%s", all, b ? ", " : "",
+                                u->kind, u->least, u->unit_name);
         if (u->impossible)
             impossible = hawq_arena_format(
-                arena, "%s%s%s can be %.10g at the least, the budget is %.10g",
+                arena,
+                "%s%s%s can be %.15g%s at the least, the budget is %.15g",
                 impossible, *impossible ? "; " : "", u->kind, u->least,
-                u->limit);
+                u->unit_name, u->limit);
     }
     if (!impossible || !all) return "out of memory";
     if (*impossible) {

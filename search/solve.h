@@ -58,6 +58,7 @@ const hawq_solver *hawq_solver_default(const hawq_problem *problem);
 /* One budget of the answer; all in units of its kind of cost. */
 typedef struct hawq_budget_use {
     const char *kind;
+    const char *unit_name; /* " bytes", or "" */
     double      limit;
     double      used;  /* plain sum over the layers; NAN without allocation */
     double      least; /* smallest value any allocation reaches, pins obeyed,

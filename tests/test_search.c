@@ -79,7 +79,8 @@ static hawq_problem *draw_layers(draws *d, int class, int n_kinds) {
     hawq_cost_kind   kind[3];
     hawq_problem    *p;
     int              n_layers = 1 + below(d, 6), n = 1 + below(d, 4);
-    for (int k = 0; k < n_kinds; k++) kind[k] = (hawq_cost_kind){kinds[k], 1};
+    for (int k = 0; k < n_kinds; k++)
+        kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
     CHECK_OK(hawq_problem_new(n_kinds, kind, &p));
     for (int l = 0; l < n_layers; l++) {
         char           name[16], group[16];

@@ -1,0 +1,110 @@
+/* hawq_search.c -- hawq-search: the optimal bits of every layer.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/problem_json.h"
+#include "src/cli/search_command.h"
+
+#include <string.h>
+
+static struct {
+    const char *problem, *metric, *front_kind, *export_path;
+    int         solver; /* index in hawq_solvers; -1: by the budgets */
+    hawq_texts  budgets, pins, groups;
+} o = {.metric = "trace", .solver = -1};
+
+static const hawq_option options[] = {
+    HAWQ_OPTION_TEXTS("budget", 'b', &o.budgets, "KIND=VALUE",
+                      "weight-size=250KiB, weight-size=0.5x, bops=12G, "
+                      "mean-bits=4.5bits, latency=900us; x: times the uniform "
+                      "8-bit network"),
+    HAWQ_OPTION_TEXT("problem", 0, &o.problem, "FILE.json",
+                     "solve this problem instead of a model's; nothing is "
+                     "stored"),
+    HAWQ_OPTION_CHOICE("solver", 0, &o.solver, "dp|bnb|ilp|greedy|brute",
+                       "default: dp for one budget, bnb for several; both are "
+                       "exact"),
+    HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
+                     "sensitivity to add up (default trace)"),
+    HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=BITS",
+                      "weight bits of a layer"),
+    HAWQ_OPTION_TEXTS("group", 0, &o.groups, "A,B,...",
+                      "layers that get the same bits"),
+    HAWQ_OPTION_TEXT("pareto", 0, &o.front_kind, "KIND",
+                     "print the complete front of loss against this cost, "
+                     "within the budgets"),
+    HAWQ_OPTION_TEXT("export", 0, &o.export_path, "FILE.json",
+                     "write the problem and the allocation, in the form of "
+                     "--problem"),
+    {0}};
+
+static hawq_status find_front(hawq_search *s) {
+    hawq_pareto front;
+    if (o.solver >= 0 && hawq_solvers[o.solver] != &hawq_solver_dp)
+        return hawq_fail(HAWQ_EINVAL, "--pareto: only dp finds a front");
+    if (o.export_path)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--export is for one allocation, not for --pareto");
+    HAWQ_TRY(
+        hawq_pareto_front(s->problem, o.front_kind, 0, &s->cli->arena, &front));
+    if (!front.n) { /* the solver knows why */
+        hawq_solution none;
+        HAWQ_TRY(hawq_solve(s->problem, &hawq_solver_dp, NULL, &s->cli->arena,
+                            &none));
+        return hawq_cli_infeasible(s->cli, "%s",
+                                   hawq_infeasible_text(&none, &s->cli->arena));
+    }
+    HAWQ_TRY(hawq_search_store_front(s, &front));
+    return hawq_search_report_front(s, &front);
+}
+
+static hawq_status find_allocation(hawq_search *s) {
+    hawq_solution found;
+    HAWQ_TRY(hawq_solve(s->problem,
+                        o.solver < 0 ? NULL : hawq_solvers[o.solver], NULL,
+                        &s->cli->arena, &found));
+    if (found.choice) HAWQ_TRY(hawq_search_store(s, &found));
+    HAWQ_TRY(hawq_search_report(s, &found));
+    if (found.state == HAWQ_FOUND_INFEASIBLE)
+        return hawq_cli_infeasible(
+            s->cli, "%s", hawq_infeasible_text(&found, &s->cli->arena));
+    if (!found.choice)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "solver %s found no allocation within the budgets, "
+                         "nor a proof that there is none; use --solver bnb",
+                         found.solver->name);
+    if (!o.export_path) return HAWQ_OK;
+    return hawq_problem_write(o.export_path, s->problem, &found);
+}
+
+static hawq_status run(hawq_cli *cli) {
+    hawq_search s = {.cli = cli,
+                     .budgets = o.budgets,
+                     .pins = o.pins,
+                     .groups = o.groups,
+                     .problem_path = o.problem,
+                     .metric = o.metric,
+                     .front_kind = o.front_kind};
+    if (!o.problem == !cli->n_args)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s; usage: hawq-search MODEL.onnx | --problem "
+                         "FILE.json --budget KIND=VALUE",
+                         o.problem ? "a model and --problem exclude each other"
+                                   : "MODEL.onnx or --problem is missing");
+    hawq_status status = hawq_search_load(&s);
+    if (status == HAWQ_OK) status = hawq_search_constrain(&s);
+    if (status == HAWQ_OK)
+        status = o.front_kind ? find_front(&s) : find_allocation(&s);
+    hawq_search_close(&s);
+    return status;
+}
+
+const hawq_command hawq_command_this = {
+    .name = "hawq-search",
+    .summary = "Finds the bits of every layer with the least predicted loss "
+               "within the budgets, and proves it.",
+    .usage =
+        "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
+    .options = {options},
+    .min_args = 0,
+    .max_args = 1,
+    .args = "MODEL.onnx",
+    .run = run};
