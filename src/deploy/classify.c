@@ -208,7 +208,7 @@ static hawq_status classify(lowering *low, const hawq_node *node,
     return HAWQ_OK;
 }
 
-/* A Relu or Clip that alone reads a layer or an addition is its clamp. */
+/* A Relu or Clip that alone reads a layer or an addition is part of it. */
 static void fuse(lowering *low, int i) {
     const hawq_graph *g = low->graph;
     node_plan        *plan = &low->plan[i];

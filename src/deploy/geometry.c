@@ -1,5 +1,5 @@
 /* geometry.c -- windows of convolutions and pools, read off a node's
- * attributes and shapes, and the clamps of fused activations.
+ * attributes and shapes.
  *
  * The shapes were worked out by the operator, so what remains is where the
  * first window starts: pads[i], or for auto_pad SAME the smaller (UPPER) or
@@ -8,7 +8,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/lower.h"
 
-#include <math.h>
 #include <string.h>
 
 /* One of the two spatial axes. */
@@ -133,25 +132,4 @@ hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
                               "integer average pools that count their padding "
                               "have no windows beyond it (ceil_mode)");
     return HAWQ_OK;
-}
-
-/* --- clamps ------------------------------------------------------------ */
-
-/* Bound `i` (1 low, 2 high) of a Clip: an input, or an old attribute. */
-static double bound(const hawq_node *node, int i) {
-    double open = i == 1 ? -INFINITY : INFINITY;
-    if (is(node, "Relu")) return i == 1 ? 0 : open;
-    if (i < node->n_in && node->in[i]) return (double)node->in[i]->data[0];
-    return hawq_attr_float(node, i == 1 ? "min" : "max", open);
-}
-
-static uint8_t clamp_to(hawq_affine q, double x) {
-    double v = rint(x / (double)q.scale) + q.zero;
-    return (uint8_t)(v < 0 ? 0 : v > q.high ? q.high : v);
-}
-
-void hawq_lower_clamp(const hawq_node *activation, hawq_affine q, uint8_t *low,
-                      uint8_t *high) {
-    *low = activation ? clamp_to(q, bound(activation, 1)) : 0;
-    *high = activation ? clamp_to(q, bound(activation, 2)) : q.high;
 }

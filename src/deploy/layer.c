@@ -143,6 +143,7 @@ hawq_status hawq_lower_weights(lowering *low, int index, const hawq_node *node,
     what->requant.pre = r.pre;
     what->requant.shift = r.shift;
     what->requant.zero = y.zero;
+    what->requant.high = y.high;
     hawq_arena_reset(low->scratch, mark);
     return HAWQ_OK;
 }

@@ -117,7 +117,6 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
     HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q, y.q,
                                 w, scale));
-    hawq_lower_clamp(plan->activation, y.q, &w->requant.low, &w->requant.high);
     HAWQ_TRY(hawq_lower_value(low, t, out_channels, y.q, &y));
     step.out = (size_t)y.slot;
     return hawq_lower_emit(low, &step, 0);
@@ -139,15 +138,17 @@ static hawq_status lower_add(lowering *low, const hawq_node *node,
                       .in = (size_t)a.slot,
                       .in2 = (size_t)b.slot};
     hawq_add *add = &step.u.add;
-    *add =
-        (hawq_add){.n = a.n, .za = a.q.zero, .zb = b.q.zero, .zero = y.q.zero};
+    *add = (hawq_add){.n = a.n,
+                      .za = a.q.zero,
+                      .zb = b.q.zero,
+                      .zero = y.q.zero,
+                      .high = y.q.high};
     if (!hawq_add_multipliers((double)a.q.scale / (double)y.q.scale,
                               (double)b.q.scale / (double)y.q.scale, &add->ma,
                               &add->mb, &add->shift))
         return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
                               "the ranges of inputs and output differ by more "
                               "than a factor of 2^14");
-    hawq_lower_clamp(plan->activation, y.q, &add->low, &add->high);
     HAWQ_TRY(hawq_lower_value(low, t, order, y.q, &y));
     step.out = (size_t)y.slot;
     return hawq_lower_emit(low, &step, 0);

@@ -2,7 +2,7 @@
  *
  * classify.c decides what each node becomes and which activation maps belong
  * together; lower.c and moves.c emit the steps (emit.c); layer.c computes a
- * layer's constants, geometry.c windows and clamps; buffers.c gives every value
+ * layer's constants, geometry.c windows; buffers.c gives every value
  * its place. While steps are emitted, `in`, `in2` and `out` of a step are
  * numbers of slots; buffers.c turns them into offsets.
  *
@@ -23,6 +23,9 @@ typedef enum node_kind {
     KIND_MOVE       /* an index map */
 } node_kind;
 
+/* A Relu or Clip behind a layer or an addition costs nothing: the map of its
+ * output was made from values already clamped, so saturating to the ends of
+ * the map clamps them (a Relu's map has zero = 0). */
 typedef struct node_plan {
     node_kind        kind;
     int              layer;      /* KIND_LAYER: its index */
@@ -126,10 +129,6 @@ HAWQ_NODISCARD hawq_status hawq_lower_weights(lowering *low, int layer,
                                               size_t           row_channels,
                                               hawq_affine x, hawq_affine y,
                                               hawq_weights *what, float *scale);
-
-/* Clamp of a fused Relu or Clip (NULL: none) on the map q. */
-void hawq_lower_clamp(const hawq_node *activation, hawq_affine q, uint8_t *low,
-                      uint8_t *high);
 
 /* Geometry. EUNSUPPORTED names what does not fit. */
 HAWQ_NODISCARD hawq_status hawq_lower_conv_shape(const hawq_node *node,
