@@ -134,19 +134,19 @@ INLINE __m256i widened(const int8_t *p) {
 }
 
 /* 8-bit weights: a step is 2 values of 16 bits. */
-INLINE void accumulate8(const hawq_tile *t, const int8_t *w,
-                        const uint8_t *const *pixel, __m256i (*acc)[2], int n) {
+INLINE void accumulate8(const hawq_tile *t, const int8_t *w, const uint8_t *x,
+                        ptrdiff_t next, __m256i (*acc)[2], int n) {
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k < end; k += 4, w += 32) {
             __m256i w0 = widened(w), w1 = widened(w + 16);
 #pragma GCC unroll 4
             for (int i = 0; i < n; i++) {
-                __m256i x = broadcast4(pixel[i] + k);
+                __m256i v = broadcast4(x + k + i * next);
                 acc[i][0] =
-                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(x, w0));
+                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(v, w0));
                 acc[i][1] =
-                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(x, w1));
+                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(v, w1));
             }
         }
     }
@@ -154,7 +154,7 @@ INLINE void accumulate8(const hawq_tile *t, const int8_t *w,
 
 /* Steps of 4 bytes from k to end, at most NARROW_STEPS, then widened. */
 INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
-                         const uint8_t *const *pixel, ptrdiff_t k,
+                         const uint8_t *x, ptrdiff_t next, ptrdiff_t k,
                          ptrdiff_t end, __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i       sum[PX][2];
@@ -165,11 +165,11 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
         step_weights(w, step, bits, v);
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++) {
-            __m256i x = broadcast4(pixel[i] + k);
+            __m256i b = broadcast4(x + k + i * next);
             sum[i][0] =
-                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(x, v[0]));
+                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v[0]));
             sum[i][1] =
-                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(x, v[1]));
+                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(b, v[1]));
         }
     }
 #pragma GCC unroll 4
@@ -182,14 +182,15 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
 /* Weights of 4 and 2 bits, expanded or (bits < 8) as stored: a step is 4
  * values. */
 INLINE void accumulate4(const hawq_tile *t, const int8_t *w, int bits,
-                        const uint8_t *const *pixel, __m256i (*acc)[2], int n) {
+                        const uint8_t *x, ptrdiff_t next, __m256i (*acc)[2],
+                        int n) {
     size_t step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k < end; k += 4 * NARROW_STEPS, step += NARROW_STEPS) {
             ptrdiff_t stop = k + 4 * NARROW_STEPS;
-            narrow_steps(w, step, bits, pixel, k, stop < end ? stop : end, acc,
-                         n);
+            narrow_steps(w, step, bits, x, next, k, stop < end ? stop : end,
+                         acc, n);
         }
         step -= (size_t)(k - end) / 4;
     }
@@ -230,28 +231,25 @@ INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
 }
 
 /* per: values of a step, 2 (8-bit weights) or 4; bits: of the panel. */
-INLINE void tile(const hawq_tile *t, const int8_t *w,
-                 const uint8_t *const *pixel, void *y, int n, int per,
-                 int bits) {
-    __m256i        acc[PX][2];
-    const uint8_t *p[PX];
+INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
+                 ptrdiff_t next, void *y, int n, int per, int bits) {
+    __m256i acc[PX][2];
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
-        p[i] = pixel[i];
         acc[i][0] = load(t->bias);
         acc[i][1] = load(t->bias + 8);
     }
     if (per == 2)
-        accumulate8(t, w, p, acc, n);
+        accumulate8(t, w, x, next, acc, n);
     else
-        accumulate4(t, w, bits, p, acc, n);
+        accumulate4(t, w, bits, x, next, acc, n);
     finish(t, acc, n, y);
 }
 
 #define TILE(name, n, per, bits)                                               \
-    static void name(const hawq_tile *t, const int8_t *w,                      \
-                     const uint8_t *const *pixel, void *y) {                   \
-        tile(t, w, pixel, y, n, per, bits);                                    \
+    static void name(hawq_tile *t, const int8_t *w, const uint8_t *x,          \
+                     ptrdiff_t next, void *y) {                                \
+        tile(t, w, x, next, y, n, per, bits);                                  \
     }
 TILE(words1, 1, 2, 8)
 TILE(words2, 2, 2, 8)
@@ -268,7 +266,8 @@ static hawq_tile_function *const words[PX] = {words1, words2, words3, words4};
 static hawq_tile_function *const bytes[PX] = {bytes1, bytes2, bytes3, bytes4};
 
 static const hawq_tile_kind words_kind = {
-    {"w8_4x16c2_avx2", "", ""}, 8, 2, 1, 2, PX, words, {words1, NULL, NULL}};
+    {"w8_4x16c2_avx2", "", ""}, 8,   2, 1, 2, PX, words,
+    {words1, NULL, NULL},       NULL};
 static const hawq_tile_kind bytes_kind = {
     {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"},
     8,
@@ -277,7 +276,8 @@ static const hawq_tile_kind bytes_kind = {
     1,
     PX,
     bytes,
-    {NULL, single_w4, single_w2}};
+    {NULL, single_w4, single_w2},
+    NULL};
 
 static const hawq_tile_kind *kind(int weight_bits, int rest) {
     (void)rest;

@@ -3,7 +3,8 @@
  *
  * Tiles (tiled.h) are 8 pixels x 2 vectors: 32 output channels, or 16 whose
  * lanes are split in two. Sixteen accumulators hide the latency of vpdpbusd,
- * and a step needs 10 loads for its 16 products. Compiled with its own flags.
+ * and a step needs 10 loads for its 16 products. Pooling and quantization, a
+ * small part of any network, are those of avx2.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/tables.h"
@@ -16,7 +17,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 static bool usable(void) {
-    return __builtin_cpu_supports("avx512f") &&
+    return hawq_kernels_avx2.usable() && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512dq") &&
@@ -95,58 +96,88 @@ INLINE __m512i broadcast8(const uint8_t *p) {
     return _mm512_set1_epi64(v);
 }
 
-/* acc += the windows of n pixels times the panel; k in steps of 4 * split. */
-INLINE void accumulate(const hawq_tile *t, const int8_t *w,
-                       const uint8_t *const *pixel, __m512i (*acc)[2], int n,
-                       int split) {
-    for (int r = 0; r < t->n_runs; r++) {
-        ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4 * split, w += 128) {
-            __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-#pragma GCC unroll 8
-            for (int i = 0; i < n; i++) {
-                __m512i x = split == 1 ? broadcast4(pixel[i] + k)
-                                       : broadcast8(pixel[i] + k);
-                dot(&acc[i][0], x, w0);
-                dot(&acc[i][1], x, w1);
-            }
-        }
+/* Four pixels of 16 channels from one vector, of which m are wanted. */
+INLINE void store_quarters(uint8_t *to, __m512i out, int m, int n_oc,
+                           size_t stride) {
+    __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - n_oc));
+    if (m == 4 && n_oc == 16 && stride == 16) {
+        _mm512_storeu_si512(to, out);
+        return;
+    }
+    __m128i part[4] = {
+        _mm512_castsi512_si128(out), _mm512_extracti32x4_epi32(out, 1),
+        _mm512_extracti32x4_epi32(out, 2), _mm512_extracti32x4_epi32(out, 3)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        if (i < m) _mm_mask_storeu_epi8(to + (size_t)i * stride, mask, part[i]);
+}
+
+/* Two pixels of 32 channels, or one. */
+INLINE void store_halves(uint8_t *to, __m512i out, int m, int n_oc,
+                         size_t stride) {
+    __m256i a = _mm512_castsi512_si256(out);
+    __m256i b = _mm512_extracti64x4_epi64(out, 1);
+    if (n_oc == 32) {
+        _mm256_storeu_si256((void *)to, a);
+        if (m == 2) _mm256_storeu_si256((void *)(to + stride), b);
+    } else {
+        __mmask32 mask = 0xFFFFFFFFu >> (32 - n_oc);
+        _mm256_mask_storeu_epi8(to, mask, a);
+        if (m == 2) _mm256_mask_storeu_epi8(to + stride, mask, b);
     }
 }
 
-/* 32 output channels. */
-INLINE void finish_wide(const hawq_tile *t, __m512i (*acc)[2], int n, void *y) {
-    __mmask32 mask = (__mmask32)(0xFFFFFFFFu >> (32 - t->n_oc));
-    if (t->raw) {
-        int32_t *to = y;
+/* Requantizes and stores four waiting vectors: 2 pixels x 32 channels, or 4 x
+ * 16 (split 2). */
+INLINE void finish_four(hawq_tile *t, int split) {
+    int            rest = t->n_waiting - t->n_finished, m = 2 * split;
+    const int32_t *from = t->waiting + t->n_finished * 32 / split;
+    uint8_t       *to = t->waiting_y + (size_t)t->n_finished * t->y_stride;
+    scale   s0 = scale_load(t, 0), s1 = split == 1 ? scale_load(t, 16) : s0;
+    __m512i out = narrow_in_order(scaled(_mm512_load_si512(from), s0),
+                                  scaled(_mm512_load_si512(from + 16), s1),
+                                  scaled(_mm512_load_si512(from + 32), s0),
+                                  scaled(_mm512_load_si512(from + 48), s1),
+                                  bounds_of(t->zero, t->low, t->high));
+    if (rest < m) m = rest;
+    t->n_finished += m;
+    if (split == 1)
+        store_halves(to, out, m, t->n_oc, t->y_stride);
+    else
+        store_quarters(to, out, m, t->n_oc, t->y_stride);
+}
+
+INLINE void finish_all(hawq_tile *t, int split) {
+    while (t->n_finished < t->n_waiting) finish_four(t, split);
+}
+
+/* acc += the windows of n pixels times the panel; k in steps of 4 * split.
+ * Between steps the previous tile is requantized, four vectors at a time: alone
+ * that would leave the multipliers idle, and the processor does not look far
+ * enough ahead to begin with the next tile meanwhile. */
+INLINE void accumulate(hawq_tile *t, const int8_t *w, const uint8_t *x,
+                       ptrdiff_t next, __m512i (*acc)[2], int n, int split) {
+    int steps = t->n_runs * t->run_bytes / (4 * split);
+    int pause = steps / (4 / split + 1) + 1, countdown = pause;
+    for (int r = 0; r < t->n_runs; r++) {
+        const uint8_t *p = x + t->run_at[r], *end = p + t->run_bytes;
+        const uint8_t *far = p + 4 * next;
+        for (; p < end; p += 4 * split, far += 4 * split, w += 128) {
+            __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
 #pragma GCC unroll 8
-        for (int i = 0; i < n; i++, to += t->y_stride) {
-            _mm512_mask_storeu_epi32(to, (__mmask16)mask, acc[i][0]);
-            _mm512_mask_storeu_epi32(to + 16, (__mmask16)(mask >> 16),
-                                     acc[i][1]);
+            for (int i = 0; i < n; i++) {
+                const uint8_t *at = i < 4 ? p + i * next : far + (i - 4) * next;
+                __m512i value = split == 1 ? broadcast4(at) : broadcast8(at);
+                dot(&acc[i][0], value, w0);
+                dot(&acc[i][1], value, w1);
+            }
+            if (--countdown == 0) {
+                countdown = pause;
+                if (t->n_finished < t->n_waiting) finish_four(t, split);
+            }
         }
-        return;
     }
-    scale    s0 = scale_load(t, 0), s1 = scale_load(t, 16);
-    bounds   k = bounds_of(t->zero, t->low, t->high);
-    uint8_t *to = y;
-#pragma GCC unroll 4
-    for (int i = 0; i < n; i += 2) {
-        int     j = i + 1 < n ? i + 1 : i;
-        __m512i out =
-            narrow_in_order(scaled(acc[i][0], s0), scaled(acc[i][1], s1),
-                            scaled(acc[j][0], s0), scaled(acc[j][1], s1), k);
-        __m256i a = _mm512_castsi512_si256(out);
-        __m256i b = _mm512_extracti64x4_epi64(out, 1);
-        if (t->n_oc == 32) {
-            _mm256_storeu_si256((void *)to, a);
-            if (j > i) _mm256_storeu_si256((void *)(to + t->y_stride), b);
-        } else {
-            _mm256_mask_storeu_epi8(to, mask, a);
-            if (j > i) _mm256_mask_storeu_epi8(to + t->y_stride, mask, b);
-        }
-        to += 2 * t->y_stride;
-    }
+    finish_all(t, split);
 }
 
 /* Sums of neighbouring lanes: 16 output channels from 2 x 8 split ones. */
@@ -160,77 +191,62 @@ INLINE __m512i joined(__m512i a, __m512i b, __m512i bias) {
         _mm512_permutex2var_epi32(a, odd, b));
 }
 
-/* Four pixels of 16 channels from one vector, of which m are wanted. */
-INLINE void store_quarters(uint8_t *to, __m512i out, int m, int n_oc,
-                           size_t stride) {
-    __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - n_oc));
-    __m128i   part[4] = {
-          _mm512_castsi512_si128(out), _mm512_extracti32x4_epi32(out, 1),
-          _mm512_extracti32x4_epi32(out, 2), _mm512_extracti32x4_epi32(out, 3)};
-    if (m == 4 && n_oc == 16 && stride == 16) {
-        _mm512_storeu_si512(to, out);
-        return;
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < m; i++)
-        if (n_oc == 16)
-            _mm_storeu_si128((void *)(to + (size_t)i * stride), part[i]);
-        else
-            _mm_mask_storeu_epi8(to + (size_t)i * stride, mask, part[i]);
-}
-
-/* 16 output channels, split lanes. */
-INLINE void finish_narrow(const hawq_tile *t, __m512i (*acc)[2], int n,
-                          void *y) {
-    __m512i bias = _mm512_load_si512(t->bias), sum[8];
+/* Leaves the sums of n pixels waiting, or stores them if they are wanted raw.
+ */
+INLINE void leave(hawq_tile *t, __m512i (*acc)[2], int n, int split, void *y) {
+    __mmask32 mask = 0xFFFFFFFFu >> (32 - t->n_oc);
+    if (split == 2)
 #pragma GCC unroll 8
-    for (int i = 0; i < n; i++) sum[i] = joined(acc[i][0], acc[i][1], bias);
+        for (int i = 0; i < n; i++)
+            acc[i][0] =
+                joined(acc[i][0], acc[i][1], _mm512_load_si512(t->bias));
     if (t->raw) {
-        int32_t  *to = y;
-        __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - t->n_oc));
+        int32_t *to = y;
 #pragma GCC unroll 8
-        for (int i = 0; i < n; i++, to += t->y_stride)
-            _mm512_mask_storeu_epi32(to, mask, sum[i]);
+        for (int i = 0; i < n; i++, to += t->y_stride) {
+            _mm512_mask_storeu_epi32(to, (__mmask16)mask, acc[i][0]);
+            if (split == 1)
+                _mm512_mask_storeu_epi32(to + 16, (__mmask16)(mask >> 16),
+                                         acc[i][1]);
+        }
         return;
     }
-    scale    s = scale_load(t, 0);
-    bounds   k = bounds_of(t->zero, t->low, t->high);
-    uint8_t *to = y;
-#pragma GCC unroll 2
-    for (int i = 0; i < n; i += 4) {
-        int     last = n - 1;
-        __m512i out = narrow_in_order(
-            scaled(sum[i], s), scaled(sum[i + 1 < last ? i + 1 : last], s),
-            scaled(sum[i + 2 < last ? i + 2 : last], s),
-            scaled(sum[i + 3 < last ? i + 3 : last], s), k);
-        store_quarters(to, out, n - i < 4 ? n - i : 4, t->n_oc, t->y_stride);
-        to += 4 * t->y_stride;
-    }
-}
-
-INLINE void tile(const hawq_tile *t, const int8_t *w,
-                 const uint8_t *const *pixel, void *y, int n, int split) {
-    __m512i        acc[8][2];
-    const uint8_t *p[8];
 #pragma GCC unroll 8
     for (int i = 0; i < n; i++) {
-        p[i] = pixel[i];
+        _mm512_store_si512(t->waiting + i * 32 / split, acc[i][0]);
+        if (split == 1) _mm512_store_si512(t->waiting + i * 32 + 16, acc[i][1]);
+    }
+    t->waiting_y = y;
+    t->n_waiting = n;
+    t->n_finished = 0;
+}
+
+INLINE void tile(hawq_tile *t, const int8_t *w, const uint8_t *x,
+                 ptrdiff_t next, void *y, int n, int split) {
+    __m512i acc[8][2];
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) {
         acc[i][0] =
             split == 1 ? _mm512_load_si512(t->bias) : _mm512_setzero_si512();
         acc[i][1] = split == 1 ? _mm512_load_si512(t->bias + 16)
                                : _mm512_setzero_si512();
     }
-    accumulate(t, w, p, acc, n, split);
-    if (split == 1)
-        finish_wide(t, acc, n, y);
-    else
-        finish_narrow(t, acc, n, y);
+    accumulate(t, w, x, next, acc, n, split);
+    leave(t, acc, n, split, y);
+}
+
+static void flush_wide(hawq_tile *t) {
+    finish_all(t, 1);
+}
+
+static void flush_slim(hawq_tile *t) {
+    finish_all(t, 2);
 }
 
 #define TILE(name, n, split)                                                   \
-    static void name(const hawq_tile *t, const int8_t *w,                      \
-                     const uint8_t *const *pixel, void *y) {                   \
-        tile(t, w, pixel, y, n, split);                                        \
+    static void name(hawq_tile *t, const int8_t *w, const uint8_t *x,          \
+                     ptrdiff_t next, void *y) {                                \
+        tile(t, w, x, next, y, n, split);                                      \
     }
 #define TILES(name, split)                                                     \
     TILE(name##1, 1, split)                                                    \
@@ -300,8 +316,8 @@ INLINE void step_dot(const int8_t *w, size_t step, int bits, int split,
 }
 
 /* Four sums side by side hide the latency that eight pixels hide elsewhere. */
-INLINE void single(const hawq_tile *t, const int8_t *w, const uint8_t *x,
-                   void *y, int split, int bits) {
+INLINE void single(hawq_tile *t, const int8_t *w, const uint8_t *x, void *y,
+                   int split, int bits) {
     __m512i   acc[1][2], part[4][2];
     ptrdiff_t size = 4 * split;
     size_t    step = 0;
@@ -326,16 +342,15 @@ INLINE void single(const hawq_tile *t, const int8_t *w, const uint8_t *x,
             acc[0][v] = _mm512_add_epi32(acc[0][v],
                                          _mm512_load_si512(t->bias + 16 * v));
     }
-    if (split == 1)
-        finish_wide(t, acc, 1, y);
-    else
-        finish_narrow(t, acc, 1, y);
+    leave(t, acc, 1, split, y);
+    finish_all(t, split);
 }
 
 #define SINGLE(name, split, bits)                                              \
-    static void name(const hawq_tile *t, const int8_t *w,                      \
-                     const uint8_t *const *pixel, void *y) {                   \
-        single(t, w, pixel[0], y, split, bits);                                \
+    static void name(hawq_tile *t, const int8_t *w, const uint8_t *x,          \
+                     ptrdiff_t next, void *y) {                                \
+        (void)next;                                                            \
+        single(t, w, x, y, split, bits);                                       \
     }
 SINGLE(wide_w8, 1, 8)
 SINGLE(wide_w4, 1, 4)
@@ -352,7 +367,8 @@ static const hawq_tile_kind wide_kind = {
     1,
     8,
     wides,
-    {wide_w8, wide_w4, wide_w2}};
+    {wide_w8, wide_w4, wide_w2},
+    flush_wide};
 static const hawq_tile_kind slim_kind = {
     {"w8_8x16c8_avx512vnni", "w4_8x16c8_avx512vnni", "w2_8x16c8_avx512vnni"},
     16,
@@ -361,7 +377,8 @@ static const hawq_tile_kind slim_kind = {
     1,
     8,
     slims,
-    {slim_w8, slim_w4, slim_w2}};
+    {slim_w8, slim_w4, slim_w2},
+    flush_slim};
 
 static const hawq_tile_kind *kind(int weight_bits, int rest) {
     (void)weight_bits;
@@ -567,87 +584,13 @@ static void max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
     hawq_kernels_ref.max_pool(v, x, y);
 }
 
-/* Sums of n (1 .. 64) channels over rows y0 .. y1 - 1, columns x0 .. x1 - 1. */
-static void window_sums(const hawq_pool *v, const uint8_t *x, int y0, int y1,
-                        int x0, int x1, int n, __m512i sum[4]) {
-    __mmask64 mask = ~0ull >> (64 - n);
-    for (int i = 0; i < 4; i++) sum[i] = _mm512_setzero_si512();
-    for (int iy = y0; iy < y1; iy++)
-        for (int ix = x0; ix < x1; ix++) {
-            const uint8_t *p = x + ((size_t)iy * v->w + ix) * v->c;
-            __m512i        q = _mm512_maskz_loadu_epi8(mask, p);
-            sum[0] = _mm512_add_epi32(
-                sum[0], _mm512_cvtepu8_epi32(_mm512_castsi512_si128(q)));
-            sum[1] = _mm512_add_epi32(
-                sum[1], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 1)));
-            sum[2] = _mm512_add_epi32(
-                sum[2], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 2)));
-            sum[3] = _mm512_add_epi32(
-                sum[3], _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(q, 3)));
-        }
-}
-
-static int at_least(int v, int low) {
-    return v > low ? v : low;
-}
-
-static int at_most(int v, int high) {
-    return v < high ? v : high;
-}
-
-/* A factor of 0 turns a window without elements into the zero point. */
-static scale scale_of_count(const hawq_requant *q, int n) {
-    int t = n ? q->shift[n - 1] : 1;
-    return (scale){.multiplier =
-                       _mm512_set1_epi32(n ? q->multiplier[n - 1] : 0),
-                   .odd = _mm512_set1_epi32(n ? q->multiplier[n - 1] : 0),
-                   .pre = _mm512_set1_epi32(n ? q->pre[n - 1] : 0),
-                   .half = _mm512_set1_epi32((int32_t)1 << (t - 1)),
-                   .shift = _mm512_set1_epi32(t)};
-}
-
 static void average_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
-    const hawq_requant *q = &v->requant;
-    const bounds        k = bounds_of(q->zero, q->low, q->high);
-    for (int o = 0; o < v->oh * v->ow; o++) {
-        int     iy = o / v->ow * v->stride_h - v->pad_top;
-        int     ix = o % v->ow * v->stride_w - v->pad_left;
-        int     y0 = at_least(iy, 0), y1 = at_most(iy + v->kh, v->h);
-        int     x0 = at_least(ix, 0), x1 = at_most(ix + v->kw, v->w);
-        int     inside = y1 > y0 && x1 > x0 ? (y1 - y0) * (x1 - x0) : 0;
-        scale   s = scale_of_count(q, v->count_pad ? v->kh * v->kw : inside);
-        __m512i zeros = _mm512_set1_epi32(inside * v->zero_in), sum[4];
-        for (int c = 0; c < v->c; c += 64) {
-            int n = at_most(v->c - c, 64);
-            window_sums(v, x + c, y0, y1, x0, x1, n, sum);
-            for (int i = 0; i < 4; i++)
-                sum[i] = scaled(_mm512_sub_epi32(sum[i], zeros), s);
-            __m512i out = narrow_in_order(sum[0], sum[1], sum[2], sum[3], k);
-            _mm512_mask_storeu_epi8(y + (size_t)o * v->c + c, ~0ull >> (64 - n),
-                                    out);
-        }
-    }
+    hawq_kernels_avx2.average_pool(v, x, y);
 }
 
-/* max and min return their second operand when the first is NaN, as ref. */
 static void quantize(size_t n, const float *x, float inverse_scale,
                      uint8_t zero, uint8_t low, uint8_t high, uint8_t *y) {
-    const __m512  factor = _mm512_set1_ps(inverse_scale);
-    const __m512  least = _mm512_set1_ps(-512.0f);
-    const __m512  most = _mm512_set1_ps(512.0f);
-    const __m512i offset = _mm512_set1_epi32(zero);
-    const __m512i bottom = _mm512_set1_epi32(low);
-    const __m512i top = _mm512_set1_epi32(high);
-    for (size_t i = 0; i < n; i += 16) {
-        size_t    rest = n - i;
-        __mmask16 mask =
-            (__mmask16)(rest >= 16 ? 0xFFFF : 0xFFFF >> (16 - rest));
-        __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
-        v = _mm512_min_ps(_mm512_max_ps(v, least), most);
-        __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), offset);
-        q = _mm512_min_epi32(_mm512_max_epi32(q, bottom), top);
-        _mm_mask_storeu_epi8(y + i, mask, _mm512_cvtepi32_epi8(q));
-    }
+    hawq_kernels_avx2.quantize(n, x, inverse_scale, zero, low, high, y);
 }
 
 static void move(size_t n, const int32_t *map, uint8_t fill,

@@ -281,19 +281,23 @@ static void copy_padded(const hawq_tiled *isa, const hawq_conv *v,
     memset(to + gap * (size_t)bytes, 0, HAWQ_TILE_SLACK);
 }
 
-static void set_lane(hawq_tile *t, int lane, int c, const hawq_requant *q,
-                     const int32_t *bias) {
-    t->bias[lane] = bias[c];
+/* The parameters of n output channels from c on, from this lane on. */
+static void set_lanes(hawq_tile *t, int lane, int n, int c,
+                      const hawq_requant *q, const int32_t *bias) {
+    memcpy(t->bias + lane, bias + c, (size_t)n * sizeof *bias);
     if (!q) return;
-    t->multiplier[lane] = q->multiplier[c];
-    t->pre[lane] = q->pre[c];
-    t->shift[lane] = q->shift[c];
-    t->half[lane] = (int32_t)1 << (q->shift[c] - 1);
+    memcpy(t->multiplier + lane, q->multiplier + c, (size_t)n * sizeof *bias);
+    for (int i = 0; i < n; i++) t->pre[lane + i] = q->pre[c + i];
+    for (int i = 0; i < n; i++) t->shift[lane + i] = q->shift[c + i];
+    for (int i = 0; i < n; i++)
+        t->half[lane + i] = (int32_t)1 << (t->shift[lane + i] - 1);
 }
 
-/* Everything but the lanes' parameters, which are made neutral. */
+/* A tile without outputs: all lanes neutral. */
 static void tile_init(hawq_tile *t, const hawq_conv *v, const hawq_requant *q) {
-    *t = (hawq_tile){.y_stride = (size_t)v->oc, .raw = q == NULL};
+    memset(t, 0, sizeof *t);
+    t->y_stride = (size_t)v->oc;
+    t->raw = q == NULL;
     if (q) {
         t->zero = q->zero;
         t->low = q->low;
@@ -301,38 +305,11 @@ static void tile_init(hawq_tile *t, const hawq_conv *v, const hawq_requant *q) {
     }
 }
 
-/* Where the pixels of the next tile lie. */
-typedef struct cursor {
-    const uint8_t *row; /* the window of the row's first pixel */
-    int            ox, oy;
-} cursor;
-
-/* The windows of the next m pixels, in row order. */
-static void take_pixels(const hawq_conv *v, cursor *c, int m, size_t step,
-                        size_t row_step, const uint8_t **pixel) {
-    const uint8_t *p = c->row + (size_t)c->ox * step;
-    if (c->ox + m < v->ow) {
-        for (int i = 0; i < m; i++) pixel[i] = p + (size_t)i * step;
-        c->ox += m;
-        return;
-    }
-    for (int i = 0; i < m; i++) {
-        pixel[i] = p;
-        p += step;
-        if (++c->ox == v->ow) {
-            c->ox = 0;
-            c->oy++;
-            p = c->row += row_step;
-        }
-    }
-}
-
-/* The kernel rows that meet the image in output rows first .. last. The others
- * see padding only, and that adds nothing when its value is 0. */
-static void live_rows(const hawq_conv *v, int first, int last, int *from,
-                      int *to) {
-    int above = v->pad_top - last * v->stride_h;
-    int below = v->h - 1 + v->pad_top - first * v->stride_h;
+/* The kernel rows that meet the image in output row oy. The others see padding
+ * only, and that adds nothing when its value is 0. */
+static void live_rows(const hawq_conv *v, int oy, int *from, int *to) {
+    int above = v->pad_top - oy * v->stride_h;
+    int below = v->h - 1 + above;
     *from = 0;
     *to = v->kh;
     if (v->zero != 0) return;
@@ -348,23 +325,28 @@ static void run_panel(const hawq_conv *v, const hawq_tile_kind *kind,
                       size_t row_bytes, uint8_t *y) {
     size_t step = (size_t)v->stride_w * (size_t)v->c * (size_t)kind->x_bytes;
     size_t row_step = (size_t)v->stride_h * row_bytes;
-    size_t y_bytes = t->y_stride * (t->raw ? sizeof(int32_t) : 1);
+    size_t y_step = t->y_stride * (t->raw ? sizeof(int32_t) : 1);
     size_t panel_row = panel_values(v, kind) / (size_t)v->kh;
-    int    taps = t->n_runs / v->kh, n = v->oh * v->ow;
-    int    groups = (n + kind->pixels - 1) / kind->pixels;
-    int    small = n / groups, larger = n % groups;
-    cursor c = {.row = x};
+    bool   one_row = row_step == (size_t)v->ow * step;
+    int    rows = one_row ? 1 : v->oh, n = one_row ? v->oh * v->ow : v->ow;
+    int    tiles = (n + kind->pixels - 1) / kind->pixels;
+    int    small = n / tiles, larger = n % tiles, taps = t->n_runs / v->kh;
     const int32_t *run_at = t->run_at;
-    for (int g = 0; g < groups; g++) {
-        const uint8_t *pixel[HAWQ_TILE_PX];
-        int            m = small + (g < larger), first = c.oy, from, to;
-        take_pixels(v, &c, m, step, row_step, pixel);
-        live_rows(v, first, c.oy - (c.ox == 0), &from, &to);
+    for (int oy = 0; oy < rows; oy++, x += row_step) {
+        const uint8_t *p = x;
+        int            from = 0, to = v->kh;
+        if (!one_row) live_rows(v, oy, &from, &to);
         t->run_at = run_at + from * taps;
         t->n_runs = (to - from) * taps;
-        kind->functions[m - 1](t, panel + (size_t)from * panel_row, pixel, y);
-        y += (size_t)m * y_bytes;
+        for (int i = 0; i < tiles; i++) {
+            size_t m = (size_t)small + (i < larger);
+            kind->functions[m - 1](t, panel + (size_t)from * panel_row, p,
+                                   (ptrdiff_t)step, y);
+            p += m * step;
+            y += m * y_step;
+        }
     }
+    if (kind->flush) kind->flush(t);
 }
 
 /* Byte offsets of the runs of a window. */
@@ -385,23 +367,23 @@ static void run_tiles(const hawq_tiled *isa, const hawq_conv *v,
     int       group_oc = v->oc / v->groups, group_c = v->c / v->groups;
     int       bytes = x_bytes(isa, v);
     list_runs(v, bytes, row_bytes, run_at);
+    tile_init(&t, v, q);
     for (int oc = 0; oc < v->oc; oc += t.n_oc) {
         int                   rest = group_oc - oc % group_oc;
         const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
         size_t                n = panel_values(v, kind);
         size_t                size = panel_bytes(n, v->weight_bits);
-        tile_init(&t, v, q);
         t.run_at = run_at;
         t.n_runs = n_runs(v);
         t.run_bytes = (int)run_padded(v, kind) * bytes;
         t.n_oc = rest < tile_oc(kind) ? rest : tile_oc(kind);
-        for (int i = 0; i < t.n_oc; i++) set_lane(&t, i, oc + i, q, bias);
+        set_lanes(&t, 0, t.n_oc, oc, q, bias);
         const uint8_t      *xg = x + oc / group_oc * group_c * bytes;
         uint8_t            *yg = y + (size_t)oc * (q ? 1 : sizeof(int32_t));
         const int8_t       *panel = (const int8_t *)packed;
         hawq_tile_function *single = kind->single[width_index(v)];
         if (v->oh * v->ow == 1 && single) {
-            single(&t, panel, &xg, yg);
+            single(&t, panel, xg, 0, yg);
         } else {
             if (v->weight_bits < 8) {
                 isa->expand(v->weight_bits, size, packed, expanded);
@@ -431,17 +413,17 @@ static void run_depthwise(const hawq_tiled *isa, const hawq_conv *v,
                               .stride_w = v->stride_w,
                               .ow = v->ow,
                               .pixels = depthwise_pixels(isa, v)};
+    tile_init(&t, v, q);
     for (int c0 = 0; c0 < v->c; c0 += block, packed += size) {
         const int8_t *panel = (const int8_t *)packed;
         if (v->weight_bits < 8) {
             isa->expand(v->weight_bits, size, packed, expanded);
             panel = expanded;
         }
-        tile_init(&t, v, q);
         t.n_oc = depthwise_valid(isa, v, c0);
         for (int i = 0; i < block; i++) {
             int c = depthwise_channel(isa, i);
-            if (c < t.n_oc) set_lane(&t, i, (c0 + c) % v->c, q, bias);
+            if (c < t.n_oc) set_lanes(&t, i, 1, (c0 + c) % v->c, q, bias);
         }
         for (int oy = 0; oy < v->oh; oy++) {
             size_t at = (size_t)oy * (size_t)v->ow * (size_t)v->oc;

@@ -9,8 +9,9 @@
  *
  * A tile computes up to 8 pixels x 16 or 32 output channels in registers: for
  * each step of k along a run, broadcast each pixel's k values and multiply them
- * with two vectors of weights. Pixels are taken in row order across the ends of
- * rows; the image is cut into nearly equal groups, so that no tile is small.
+ * with two vectors of weights. A row of pixels is cut into nearly equal tiles,
+ * so that none is small; all pixels are one row where they follow each other
+ * without a gap.
  *
  * Weights are packed into panels, one per tile of output channels, in the order
  * the tile reads them:
@@ -39,7 +40,7 @@
 enum { HAWQ_TILE_PX = 8, HAWQ_TILE_LANES = 64, HAWQ_TILE_SLACK = 64 };
 
 /* One tile's bounds and epilogue. The arrays are in the order of the
- * accumulators' lanes, and neutral where there is no output channel. */
+ * accumulators' lanes; beyond n_oc they hold anything that is valid. */
 typedef struct hawq_tile {
     _Alignas(64) int32_t bias[HAWQ_TILE_LANES];
     int32_t        multiplier[HAWQ_TILE_LANES], pre[HAWQ_TILE_LANES];
@@ -51,12 +52,17 @@ typedef struct hawq_tile {
     size_t         y_stride; /* elements from one pixel's outputs to the next */
     bool           raw;      /* store int32 accumulators, not bytes */
     uint8_t        zero, low, high;
+    /* Sums of the previous tile that are not requantized yet; a tile may leave
+     * its own here, for the next one to mix with its products. */
+    _Alignas(64) int32_t waiting[HAWQ_TILE_PX * 32];
+    int      n_waiting, n_finished; /* pixels */
+    uint8_t *waiting_y;
 } hawq_tile;
 
-/* pixel[i] points at the window of pixel i; y at the first one's outputs. */
-typedef void hawq_tile_function(const hawq_tile *tile, const int8_t *panel,
-                                const uint8_t *const pixel[HAWQ_TILE_PX],
-                                void                *y);
+/* x points at the window of the first pixel, x + next at the second one's; y at
+ * the first one's outputs. */
+typedef void hawq_tile_function(hawq_tile *tile, const int8_t *panel,
+                                const uint8_t *x, ptrdiff_t next, void *y);
 
 /* A shape of tile; functions[n - 1] computes n pixels, n <= pixels. single[]
  * computes layers of one pixel (fully connected ones) at 8, 4, 2 bits from the
@@ -69,6 +75,7 @@ typedef struct hawq_tile_kind {
     int                        pixels;
     hawq_tile_function *const *functions;
     hawq_tile_function        *single[3];
+    void (*flush)(hawq_tile *tile); /* finish what is waiting; may be NULL */
 } hawq_tile_kind;
 
 /* One row of a depthwise convolution: `x` is the padded image at the row's
