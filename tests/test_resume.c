@@ -10,8 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LAYERS = 10, WIDTHS = 3 }; /* of the network analysed */
 static char folder[] = "/tmp/hawq-resume-XXXXXX";
 static char program[4096], model[4096], data[4096];
+static int  n_samples = 16; /* and what else makes the run long or short */
+static char samples[16], batch[] = "8", images[] = "24";
 
 static const char *path(const char *name) {
     static char text[2][256];
@@ -32,7 +35,7 @@ static pid_t start(const char *db, const char *out, const char *threads,
     int to = open(path(out), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (to < 0 || dup2(to, STDOUT_FILENO) < 0) _exit(9);
     execl(program, program, model, "--data", data, "--db", file, "--samples",
-          "24", "--batch-size", "16", "--images", "48", "--metric",
+          samples, "--batch-size", batch, "--images", images, "--metric",
           "trace,measured,sqnr,quadratic,cross,depth", "--format", "json",
           "--quiet", "--threads", threads, resume, (char *)NULL);
     _exit(9);
@@ -60,7 +63,7 @@ static int progress_of(const char *db, const char *what) {
 
 /* Kills the process as soon as it has put `least` rows of `what`. */
 static void kill_at(pid_t pid, const char *db, const char *what, int least) {
-    const struct timespec pause = {0, 2000000};
+    const struct timespec pause = {0, 500000};
     int                   state;
     while (progress_of(db, what) < least && waitpid(pid, &state, WNOHANG) == 0)
         nanosleep(&pause, NULL);
@@ -86,14 +89,14 @@ static void killed_and_resumed(void) {
     static char whole[1 << 20], resumed[1 << 20];
     finish(start("whole.db", "whole.json", "1", "--quiet"));
     kill_at(start("killed.db", "out", "1", "--quiet"), "killed.db", "trace",
-            30);
+            3 * LAYERS);
     int before = progress_of("killed.db", "trace");
-    CHECK(before >= 30 && before < 24 * 10);
+    CHECK(before >= 3 * LAYERS && before < n_samples * LAYERS);
     kill_at(start("killed.db", "out", "2", "--resume"), "killed.db",
-            "quadratic", 6);
-    CHECK(progress_of("killed.db", "trace") == 24 * 10);
+            "quadratic", 2 * WIDTHS);
+    CHECK(progress_of("killed.db", "trace") == n_samples * LAYERS);
     before = progress_of("killed.db", "quadratic");
-    CHECK(before >= 6 && before < 3 * 10);
+    CHECK(before >= 2 * WIDTHS && before < LAYERS * WIDTHS);
     finish(start("killed.db", "resumed.json", "2", "--resume"));
     size_t n = read_file("whole.json", whole, sizeof whole);
     size_t m = read_file("resumed.json", resumed, sizeof resumed);
@@ -124,6 +127,12 @@ int main(void) {
     const char *reference = check_data(), *build = getenv("HAWQ_BUILD");
     if (!reference) return 77;
     if (!CHECK(build && mkdtemp(folder))) DONE();
+    const char *quick = getenv("HAWQ_TEST_QUICK");
+    if (quick && strcmp(quick, "1") == 0) {
+        n_samples = 8;
+        images[1] = '\0'; /* 2 images */
+    }
+    snprintf(samples, sizeof samples, "%d", n_samples);
     snprintf(program, sizeof program, "%s/hawq-analyze", build);
     snprintf(model, sizeof model, "%s/models/kws_dscnn_float.onnx", reference);
     snprintf(data, sizeof data, "%s/kws/kws1000.npz", reference);
