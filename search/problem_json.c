@@ -281,6 +281,54 @@ hawq_status hawq_problem_read(const char *path, hawq_problem **out) {
     return status;
 }
 
+/* --- reading an allocation ------------------------------------------------ */
+
+static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
+                               hawq_choice *out) {
+    const cJSON *name = member(item, "name");
+    double       weight_bits, activation_bits;
+    char         where[32];
+    if (!cJSON_IsString(name))
+        return hawq_fail(HAWQ_EFORMAT,
+                         "layer %d: \"name\" is missing or not a text", index);
+    snprintf(where, sizeof where, "layer %d", index);
+    HAWQ_TRY(read_whole(item, where, "weight_bits", 32, &weight_bits));
+    HAWQ_TRY(read_whole(item, where, "activation_bits", 32, &activation_bits));
+    *out = (hawq_choice){hawq_arena_string(arena, name->valuestring),
+                         (int)weight_bits, (int)activation_bits};
+    return out->layer ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static hawq_status read_choices(const cJSON *root, hawq_arena *arena, int *n,
+                                hawq_choice **out) {
+    const cJSON *layers = member(root, "layers"), *item;
+    hawq_choice *choice;
+    int          count = 0;
+    if (!cJSON_IsArray(layers))
+        return hawq_fail(HAWQ_EFORMAT, "\"layers\" is missing or not a list");
+    HAWQ_TAKE(choice, arena, (size_t)cJSON_GetArraySize(layers));
+    cJSON_ArrayForEach(item, layers) {
+        HAWQ_TRY(read_choice(item, arena, count, &choice[count]));
+        count++;
+    }
+    *n = count;
+    *out = choice;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_allocation_read(const char *path, hawq_arena *arena, int *n,
+                                 hawq_choice **out) {
+    char       *text = NULL;
+    const char *end = NULL;
+    size_t      length = 0;
+    HAWQ_TRY(read_file(path, arena, &text, &length));
+    cJSON      *root = cJSON_ParseWithLengthOpts(text, length, &end, false);
+    hawq_status status = root ? read_choices(root, arena, n, out)
+                              : hawq_fail(HAWQ_EFORMAT, "not valid JSON");
+    cJSON_Delete(root);
+    return status == HAWQ_OK ? HAWQ_OK : hawq_prefix("%s: ", path);
+}
+
 /* --- writing; cJSON's functions pass NULL on, so one check at the end ------
  */
 

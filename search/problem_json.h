@@ -24,6 +24,7 @@
 #ifndef HAWQ_PROBLEM_JSON_H
 #define HAWQ_PROBLEM_JSON_H
 #include "search/solve.h"
+#include "src/base/record.h"
 
 /* A problem that is not finished, with the file's budgets; the caller frees
  * it. EIO: cannot be read; EFORMAT, ENONFINITE: the sentence has the path and
@@ -42,5 +43,12 @@ HAWQ_NODISCARD hawq_status hawq_problem_parse(const char *name,
 HAWQ_NODISCARD hawq_status hawq_problem_write(const char          *path,
                                               const hawq_problem  *problem,
                                               const hawq_solution *solution);
+
+/* The bits that such a file, or `hawq-search --format json`, gives its layers:
+ * "name", "weight_bits" and "activation_bits" of every item of "layers", into
+ * the arena. EIO, EFORMAT, ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_allocation_read(const char *path,
+                                                hawq_arena *arena, int *n,
+                                                hawq_choice **out);
 
 #endif

@@ -12,6 +12,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
 
+#include "search/problem_json.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -86,9 +88,17 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
         HAWQ_TRY(hawq_parse_int("--allocation", name, 1, INT64_MAX, &id));
         return from_store(b, id, out);
     }
+    if (n > 5 && strcmp(name + n - 5, ".json") == 0) {
+        hawq_choice *choice;
+        HAWQ_TRY(
+            hawq_allocation_read(name, &b->arena, &out->n_choices, &choice));
+        out->label = name;
+        out->choice = choice;
+        return HAWQ_OK;
+    }
     return hawq_fail(HAWQ_EINVAL,
                      "--allocation '%s': expected an id, last, uniform8, "
                      "uniform4, uniform2, w4a4 (weights, activations: 8, 4 or "
-                     "2 bits), or float32",
+                     "2 bits), FILE.json or float32",
                      name);
 }
