@@ -8,9 +8,11 @@
  * CBC agrees to its tolerance; the baseline is never better than the optimum
  * and never below its own bound.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/solve.h"
+#include "search/problem_json.h"
 #include "src/base/rng.h"
 #include "tests/check.h"
+
+#include <cjson/cJSON.h>
 
 /* --- random problems ------------------------------------------------------ */
 
@@ -214,8 +216,314 @@ static void all_against_brute(int first, int last, bool ilp) {
         }
 }
 
+/* --- larger than brute force can do: dp and bnb share no pruning -----------
+ */
+
+static hawq_problem *draw_large(uint64_t seed, int n_layers, int n_candidates,
+                                int n_budgets, bool whole) {
+    draws          d = {hawq_rng_key(seed, 77, (uint64_t)n_budgets, whole), 0};
+    hawq_cost_kind kind[3];
+    hawq_problem  *p;
+    for (int k = 0; k < 3; k++)
+        kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
+    CHECK_OK(hawq_problem_new(3, kind, &p));
+    for (int l = 0; l < n_layers; l++) {
+        char           name[16];
+        double         cost[8][3];
+        hawq_candidate candidate[8];
+        snprintf(name, sizeof name, "l%d", l);
+        for (int c = 0; c < n_candidates; c++) {
+            for (int k = 0; k < 3; k++)
+                cost[c][k] = whole ? below(&d, 30) : uniform(&d);
+            candidate[c] = (hawq_candidate){
+                2 + c, 8, whole ? below(&d, 30) : uniform(&d), cost[c]};
+        }
+        CHECK_OK(hawq_problem_add(p, name, NULL, 0, n_candidates, candidate));
+    }
+    CHECK_OK(hawq_problem_finish(p));
+    for (int b = 0; b < n_budgets; b++) {
+        double limit = (whole ? 30 : 1) * (0.3 + 0.2 * uniform(&d)) * n_layers;
+        CHECK_OK(hawq_problem_budget(p, kinds[b], limit));
+    }
+    return p;
+}
+
+static void dp_is_bnb(void) {
+    static const int size[][3] = {{60, 4, 1}, {80, 2, 1}, {14, 3, 2},
+                                  {20, 2, 2}, {9, 3, 3},  {12, 2, 3}};
+    for (uint64_t seed = 0; seed < 12; seed++)
+        for (int i = 0; i < 6; i++) {
+            bool          whole = seed % 2;
+            hawq_problem *p =
+                draw_large(seed, size[i][0], size[i][1], size[i][2], whole);
+            hawq_arena    arena = {0};
+            hawq_solution dp;
+            CHECK_OK(hawq_solve(p, &hawq_solver_dp, NULL, &arena, &dp));
+            check_exact(p, whole ? WHOLE : REAL, &hawq_solver_bnb, &dp);
+            hawq_arena_free(&arena);
+            hawq_problem_free(p);
+        }
+}
+
+/* Stopped early, a solver still tells the truth: an allocation within the
+ * budgets, a bound below the optimum, no claim of a proof. */
+static void honest_when_stopped(void) {
+    static const hawq_solver *const solver[] = {&hawq_solver_dp,
+                                                &hawq_solver_bnb};
+    for (uint64_t seed = 0; seed < 6; seed++)
+        for (int i = 0; i < 2; i++) {
+            hawq_problem      *p = draw_large(seed, 60, 4, 1 + i, false);
+            hawq_arena         arena = {0};
+            hawq_solution      best, got;
+            hawq_solve_options few = {.max_states = 70};
+            CHECK_OK(hawq_solve(p, &hawq_solver_bnb, NULL, &arena, &best));
+            CHECK_OK(hawq_solve(p, solver[i], &few, &arena, &got));
+            CHECK(best.state == HAWQ_FOUND_OPTIMAL);
+            CHECK(got.state == HAWQ_FOUND_FEASIBLE ||
+                  (i && got.folded == best.folded)); /* bnb may be lucky */
+            CHECK(got.folded >= best.folded && got.bound <= best.objective);
+            CHECK(got.gap >= 0 && got.gap < 0.2);
+            CHECK(got.budget[0].used <= got.budget[0].limit);
+            hawq_arena_free(&arena);
+            hawq_problem_free(p);
+        }
+}
+
+/* --- what is said about budgets --------------------------------------------
+ */
+
+/* Two layers of 8 or 4 bits; kinds a and b cost the same, c is free. */
+static hawq_problem *twins(double a, double b) {
+    static const double         dear[3] = {10, 10, 0}, cheap[3] = {4, 4, 0};
+    static const hawq_candidate candidate[2] = {{8, 8, 0, dear},
+                                                {4, 8, 1, cheap}};
+    hawq_cost_kind              kind[3];
+    hawq_problem               *p;
+    for (int k = 0; k < 3; k++)
+        kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
+    CHECK_OK(hawq_problem_new(3, kind, &p));
+    CHECK_OK(hawq_problem_add(p, "l0", NULL, 0, 2, candidate));
+    CHECK_OK(hawq_problem_add(p, "l1", NULL, 0, 2, candidate));
+    CHECK_OK(hawq_problem_finish(p));
+    CHECK_OK(hawq_problem_budget(p, "a", a));
+    CHECK_OK(hawq_problem_budget(p, "b", b));
+    return p;
+}
+
+static void check_twins(double a, double b, bool a_binds, bool b_binds) {
+    for (int i = 0; hawq_solvers[i]; i++) {
+        hawq_problem *p = twins(a, b);
+        hawq_arena    arena = {0};
+        hawq_solution s;
+        CHECK_OK(hawq_solve(p, hawq_solvers[i], NULL, &arena, &s));
+        CHECK(s.budget[0].binding == a_binds);
+        CHECK(s.budget[1].binding == b_binds);
+        CHECK(s.budget[0].least == 8 && !s.budget[0].impossible);
+        hawq_arena_free(&arena);
+        hawq_problem_free(p);
+    }
+}
+
+static void binding_means_the_optimum_moves(void) {
+    check_twins(15, 20, true, false);
+    check_twins(20, 15, false, true);
+    check_twins(30, 20, false, false);
+    check_twins(15, 12, false, true);
+    check_twins(15, 15, false, false); /* either alone has the same effect */
+}
+
+static void check_text(hawq_problem *p, const char *want) {
+    for (int i = 0; hawq_solvers[i]; i++) {
+        hawq_arena    arena = {0};
+        hawq_solution s;
+        CHECK_OK(hawq_solve(p, hawq_solvers[i], NULL, &arena, &s));
+        if (hawq_solvers[i] != &hawq_solver_greedy ||
+            s.state == HAWQ_FOUND_INFEASIBLE)
+            CHECK(s.state == HAWQ_FOUND_INFEASIBLE &&
+                  !strcmp(hawq_infeasible_text(&s, &arena), want));
+        CHECK(!s.choice && isnan(s.objective) && isnan(s.budget[0].used));
+        hawq_arena_free(&arena);
+    }
+    hawq_problem_free(p);
+}
+
+static void infeasible_says_why(void) {
+    static const double         x[3] = {1, 9, 0}, y[3] = {9, 1, 0};
+    static const hawq_candidate candidate[2] = {{8, 8, 0, x}, {4, 8, 1, y}};
+    hawq_cost_kind              kind[3] = {
+                     {"a", 1, "bytes", 0}, {"b", 1, NULL, 0}, {"c", 1, NULL, 0}};
+    hawq_problem *p;
+    check_text(twins(7, 100),
+               "infeasible: a can be 8 at the least, the budget is 7");
+    check_text(twins(7, 3), "infeasible: a can be 8 at the least, the budget "
+                            "is 7; b can be 8 at the least, the budget is 3");
+    CHECK_OK(hawq_problem_new(3, kind, &p));
+    CHECK_OK(hawq_problem_add(p, "l", NULL, 0, 2, candidate));
+    CHECK_OK(hawq_problem_finish(p));
+    CHECK_OK(hawq_problem_budget(p, "a", 5));
+    CHECK_OK(hawq_problem_budget(p, "b", 5));
+    check_text(p, "infeasible: each budget can be met alone (a >= 1 bytes, "
+                  "b >= 1), but no allocation meets all of them");
+}
+
+/* 0.1 + 0.2 + ... rounds above the decimal number a user types. */
+static void rounding_breaks_no_budget(void) {
+    static const double cost[3] = {0.1, 0.2, 0.3};
+    hawq_cost_kind      kind = {"a", 1, NULL, 0};
+    hawq_problem       *p;
+    hawq_arena          arena = {0};
+    hawq_solution       s;
+    CHECK_OK(hawq_problem_new(1, &kind, &p));
+    for (int l = 0; l < 3; l++) {
+        char           name[] = {(char)('x' + l), 0};
+        hawq_candidate c = {8, 8, 1, &cost[l]};
+        CHECK_OK(hawq_problem_add(p, name, NULL, 0, 1, &c));
+    }
+    CHECK_OK(hawq_problem_finish(p));
+    CHECK(0.1 + 0.2 + 0.3 > 0.6);
+    CHECK_OK(hawq_problem_budget(p, "a", 0.6));
+    for (int i = 0; hawq_solvers[i]; i++) {
+        CHECK_OK(hawq_solve(p, hawq_solvers[i], NULL, &arena, &s));
+        CHECK(s.choice != NULL);
+    }
+    hawq_problem_clear_budgets(p);
+    CHECK_OK(hawq_problem_budget(p, "a", 0.6 - 1e-14));
+    for (int i = 0; hawq_solvers[i]; i++) {
+        CHECK_OK(hawq_solve(p, hawq_solvers[i], NULL, &arena, &s));
+        CHECK(s.state == HAWQ_FOUND_INFEASIBLE);
+    }
+    hawq_arena_free(&arena);
+    hawq_problem_free(p);
+}
+
+static void brute_refuses_the_impossible(void) {
+    hawq_problem *p = draw_large(1, 40, 4, 1, false);
+    hawq_arena    arena = {0};
+    hawq_solution s;
+    CHECK_FAILS(hawq_solve(p, &hawq_solver_brute, NULL, &arena, &s),
+                HAWQ_EINVAL,
+                "solver brute: 1.21e+24 allocations, at most 1.68e+07 can be "
+                "tried; use dp or bnb");
+    hawq_arena_free(&arena);
+    hawq_problem_free(p);
+}
+
+/* The k-th request for memory fails: a clean ENOMEM or the right answer. */
+static void memory_may_run_out(void) {
+    hawq_problem *p = draw_large(1, 60, 4, 1, false);
+    for (int i = 0; hawq_solvers[i + 1]; i++) /* all but brute */
+        for (long k = 1; k < 12; k++) {
+            hawq_arena    arena = {0};
+            hawq_solution s;
+            hawq_arena_fail_at(k);
+            hawq_status status =
+                hawq_solve(p, hawq_solvers[i], NULL, &arena, &s);
+            hawq_arena_fail_at(0);
+            CHECK(status == HAWQ_ENOMEM ||
+                  (status == HAWQ_OK && s.choice != NULL));
+            hawq_arena_free(&arena);
+        }
+    hawq_problem_free(p);
+}
+
+/* --- tables of real networks ------------------------------------------------
+ */
+
+static const hawq_solver *const exact[] = {&hawq_solver_dp, &hawq_solver_bnb,
+                                           &hawq_solver_ilp};
+
+/* The optimum of the shipped fixture, enumerated with another program. */
+static void seven_layers(void) {
+    static const int bits[7] = {4, 4, 4, 4, 2, 4, 8};
+    char             path[4096];
+    const char      *source = getenv("HAWQ_SOURCE");
+    hawq_problem    *p;
+    hawq_arena       arena = {0};
+    hawq_solution    s;
+    snprintf(path, sizeof path, "%s/tests/data/search/seven_layers.json",
+             source ? source : ".");
+    if (!CHECK_OK(hawq_problem_read(path, &p))) return;
+    CHECK_OK(hawq_problem_finish(p));
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(hawq_solve(p, exact[i], NULL, &arena, &s));
+        CHECK(s.state == HAWQ_FOUND_OPTIMAL);
+        CHECK_NEAR(s.objective, 5.120544434, 1e-12);
+        CHECK_NEAR(s.budget[0].used, 8024, 0);
+        CHECK_NEAR(s.budget[1].used, 51.669, 1e-12);
+        CHECK(!s.budget[0].binding && s.budget[1].binding);
+        for (int l = 0; s.choice && l < 7; l++)
+            CHECK(hawq_problem_candidate(p, l, s.choice[p->layer[l].in_group])
+                      ->weight_bits == bits[l]);
+    }
+    hawq_arena_free(&arena);
+    hawq_problem_free(p);
+}
+
+static cJSON *read_json(const char *path) {
+    static char text[1 << 16];
+    FILE       *file = fopen(path, "rb");
+    size_t      n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file) fclose(file);
+    text[n] = '\0';
+    return cJSON_Parse(text);
+}
+
+static void published_case(hawq_problem *p, const cJSON *c) {
+    double want = cJSON_GetObjectItem(c, "objective")->valuedouble;
+    double used = cJSON_GetObjectItem(c, "used")->valuedouble;
+    hawq_problem_clear_budgets(p);
+    CHECK_OK(hawq_problem_budget(p,
+                                 cJSON_GetObjectItem(c, "budget")->valuestring,
+                                 cJSON_GetObjectItem(c, "limit")->valuedouble));
+    for (int i = 0; i < 3; i++) {
+        hawq_arena    arena = {0};
+        hawq_solution s;
+        const cJSON  *bits = cJSON_GetObjectItem(c, "bits")->child;
+        CHECK_OK(hawq_solve(p, exact[i], NULL, &arena, &s));
+        CHECK(s.state == HAWQ_FOUND_OPTIMAL && s.budget[0].binding);
+        CHECK_NEAR(s.objective, want, 1e-9);
+        CHECK_NEAR(s.budget[0].used, used, 1e-9 * used);
+        for (int l = 0; s.choice && l < p->n_layers; l++, bits = bits->next)
+            CHECK(hawq_problem_candidate(p, l, s.choice[p->layer[l].in_group])
+                      ->weight_bits == bits->valueint);
+        hawq_arena_free(&arena);
+    }
+}
+
+/* The nine budgets of ResNet18 published with HAWQ-V3 (Yao et al. 2021). */
+static void published(void) {
+    const char   *data = check_data();
+    char          path[4096];
+    hawq_problem *p;
+    const cJSON  *c;
+    int           n = 0;
+    if (!data) return;
+    snprintf(path, sizeof path, "%s/hawq/resnet18_problem.json", data);
+    if (!CHECK_OK(hawq_problem_read(path, &p))) return;
+    CHECK_OK(hawq_problem_finish(p));
+    CHECK(p->n_layers == 19 && p->n_groups == 16);
+    snprintf(path, sizeof path, "%s/hawq/resnet18_cases.json", data);
+    cJSON *cases = read_json(path);
+    cJSON_ArrayForEach(c, cJSON_GetObjectItem(cases, "cases")) {
+        published_case(p, c);
+        n++;
+    }
+    CHECK(n == 9);
+    cJSON_Delete(cases);
+    hawq_problem_free(p);
+}
+
 int main(void) {
     all_against_brute(0, 600, false);
     all_against_brute(600, 660, true);
+    dp_is_bnb();
+    honest_when_stopped();
+    binding_means_the_optimum_moves();
+    infeasible_says_why();
+    rounding_breaks_no_budget();
+    brute_refuses_the_impossible();
+    memory_may_run_out();
+    seven_layers();
+    published();
     DONE();
 }
