@@ -7,10 +7,10 @@
 int main(void) {
     const char *folder = check_data();
     if (!folder) return 77;
-    check_reference(folder, "kws_n64", 1e-9);
+    check_reference(folder, "kws_n64", 1e-10);
     if (!reference_quick()) {
-        check_reference(folder, "resnet8_n64", 1e-9);
-        check_reference(folder, "resnet20_n32", 1e-9);
+        check_reference(folder, "resnet8_n64", 1e-10);
+        check_reference(folder, "resnet20_n32", 1e-10);
     }
     DONE();
 }
