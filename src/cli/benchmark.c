@@ -45,25 +45,29 @@ static hawq_status select_kernels(hawq_benchmark *b) {
 }
 
 /* Float network and uniform8 first: they are the baselines of every speed-up,
- * and reported only if asked for. */
+ * and reported only if asked for. A name given twice is one row. */
 static hawq_status resolve(hawq_benchmark *b) {
-    static const char *const baseline[2] = {"float32", "uniform8"};
-    HAWQ_TAKE(b->contender, &b->arena, (size_t)b->allocations.n + 2);
-    for (int i = 0; i < 2; i++) {
-        HAWQ_TRY(hawq_benchmark_allocation(b, baseline[i], &b->contender[i]));
-        b->contender[i].asked = false;
-    }
-    b->n = 2;
-    for (int i = 0; i < b->allocations.n; i++) {
-        const char *name = b->allocations.item[i];
-        int         known = 0;
-        while (known < 2 && strcmp(name, baseline[known]) != 0) known++;
-        if (known < 2)
-            b->contender[known].asked = true;
-        else
-            HAWQ_TRY(hawq_benchmark_allocation(b, name, &b->contender[b->n++]));
+    int n = b->allocations.n + 2;
+    HAWQ_TAKE(b->contender, &b->arena, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        const char     *name = i == 0   ? "float32"
+                               : i == 1 ? "uniform8"
+                                        : b->allocations.item[i - 2];
+        hawq_contender *next = &b->contender[b->n];
+        HAWQ_TRY(hawq_benchmark_allocation(b, name, next));
+        int same = 0;
+        while (strcmp(b->contender[same].label, next->label) != 0) same++;
+        if (same == b->n) b->n++;
+        if (i >= 2 && !b->contender[same].asked)
+            b->contender[same].asked = ++b->n_asked;
     }
     return HAWQ_OK;
+}
+
+const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
+    int i = 0;
+    while (b->contender[i].asked != row) i++;
+    return &b->contender[i];
 }
 
 /* A batch is spread over the threads: this many images for each. */
@@ -364,10 +368,9 @@ static hawq_status put_layers(hawq_benchmark *b, int64_t run) {
 static hawq_status put_all(hawq_benchmark *b, int64_t run) {
     int64_t id;
     HAWQ_TRY(put_layers(b, run));
-    for (int i = 0; i < b->n; i++)
-        if (b->contender[i].asked)
-            HAWQ_TRY(hawq_store_put_benchmark(b->store, run,
-                                              &b->contender[i].record, &id));
+    for (int row = 1; row <= b->n_asked; row++)
+        HAWQ_TRY(hawq_store_put_benchmark(
+            b->store, run, &hawq_benchmark_row(b, row)->record, &id));
     return hawq_store_finish_run(b->store, run);
 }
 

@@ -23,8 +23,8 @@
 
 /* One network to be measured: an allocation, or the float network. */
 typedef struct hawq_contender {
-    const char        *label;
-    bool               asked;  /* not only a baseline of the speed-ups */
+    const char *label;
+    int         asked; /* its row in the report, from 1; 0: a baseline only */
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
     double             predicted; /* loss rise the search predicted, or NaN */
@@ -47,6 +47,7 @@ typedef struct hawq_benchmark {
 
     /* results */
     int             n; /* the float network, uniform8, and what was asked */
+    int             n_asked;
     hawq_contender *contender;
     hawq_graph     *graph;
     size_t          calibration_images;
@@ -76,6 +77,9 @@ HAWQ_NODISCARD hawq_status hawq_benchmark_measure(hawq_benchmark *b);
 HAWQ_NODISCARD hawq_status hawq_benchmark_store(hawq_benchmark *b);
 
 void hawq_benchmark_close(hawq_benchmark *b);
+
+/* The contender that was asked for as number `row`, 1 .. n_asked. */
+const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row);
 
 /* The bits that a --allocation names, resolved into `out`'s label, choice,
  * predicted and record.allocation. In benchmark_allocation.c. */

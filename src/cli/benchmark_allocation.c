@@ -77,7 +77,7 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     int     bits[2];
     int64_t id = 0;
     size_t  n = strlen(name);
-    *out = (hawq_contender){.asked = true, .predicted = NAN};
+    *out = (hawq_contender){.predicted = NAN};
     if (strcmp(name, "float32") == 0) {
         out->label = name;
         return HAWQ_OK;

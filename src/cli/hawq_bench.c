@@ -66,10 +66,9 @@ enum { N_COLUMNS = sizeof columns / sizeof *columns };
 static hawq_status print_table(const hawq_benchmark *b) {
     hawq_table t;
     hawq_table_begin(&t, &b->cli->arena, N_COLUMNS, columns);
-    for (int i = 0; i < b->n; i++) {
-        const hawq_contender        *c = &b->contender[i];
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_contender        *c = hawq_benchmark_row(b, row);
         const hawq_benchmark_record *r = &c->record;
-        if (!c->asked) continue;
         hawq_table_text(&t, c->label);
         hawq_table_fixed(&t, c->mean_bits, 2);
         hawq_table_integer(&t, r->weight_bytes);
@@ -139,12 +138,10 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
 /* One allocation is one object; several are an array of them. */
 static void print_json(const hawq_benchmark *b) {
     hawq_json w = {.file = stdout};
-    int       asked = 0;
-    for (int i = 0; i < b->n; i++) asked += b->contender[i].asked;
-    if (asked > 1) hawq_json_array(&w, NULL);
-    for (int i = 0; i < b->n; i++)
-        if (b->contender[i].asked) json_row(&w, b, &b->contender[i]);
-    if (asked > 1) hawq_json_end(&w);
+    if (b->n_asked > 1) hawq_json_array(&w, NULL);
+    for (int row = 1; row <= b->n_asked; row++)
+        json_row(&w, b, hawq_benchmark_row(b, row));
+    if (b->n_asked > 1) hawq_json_end(&w);
 }
 
 static void say_notes(const hawq_benchmark *b) {
@@ -158,14 +155,14 @@ static void say_notes(const hawq_benchmark *b) {
                   "batch of %d on %d threads (%s)",
                   f->accuracy, (long long)f->samples, f->latency_us,
                   f->batch_size, f->threads, f->kernels);
-    for (int i = 0; i < b->n; i++) {
-        const hawq_contender *c = &b->contender[i];
-        if (c->asked && c->program && c->program->n_rescaled)
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_contender *c = hawq_benchmark_row(b, row);
+        if (c->program && c->program->n_rescaled)
             hawq_cli_note(b->cli,
                           "%s: the scales of some channels were doubled %d "
                           "times, so that their bias fits 32 bits",
                           c->label, c->program->n_rescaled);
-        if (c->asked && !c->record.bit_exact)
+        if (!c->record.bit_exact)
             hawq_cli_note(b->cli,
                           "%s: outputs DIFFER from the reference kernels' on "
                           "the first %d images: please report this",

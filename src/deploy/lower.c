@@ -304,7 +304,14 @@ static hawq_status read_choices(lowering *low) {
     return HAWQ_OK;
 }
 
-/* Everything a file of the program would have to hold. */
+static bool is_identity(const uint8_t table[256]) {
+    for (int i = 0; i < 256; i++)
+        if (table[i] != i) return false;
+    return true;
+}
+
+/* What a file of the program would have to hold. Index maps are not in it:
+ * like packed weights, they follow from shapes and attributes. */
 static int64_t step_bytes(const hawq_step *s) {
     const hawq_conv *v = &s->u.weights.shape;
     int64_t          pool_entries = (int64_t)s->u.pool.kh * s->u.pool.kw;
@@ -320,7 +327,7 @@ static int64_t step_bytes(const hawq_step *s) {
     case HAWQ_STEP_AVERAGE_POOL:
         return pool_entries * (4 + 1 + 1);
     case HAWQ_STEP_MOVE:
-        return (int64_t)s->u.gather.n * 4 + 256;
+        return is_identity(s->u.gather.table) ? 0 : 256;
     default:
         return 0;
     }

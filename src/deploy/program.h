@@ -82,8 +82,9 @@ typedef struct hawq_program {
     int          n_layers;     /* as in the graph */
     hawq_choice *choice;       /* the bits that were really used */
     int64_t      weight_bytes; /* sum of hawq_weight_bytes */
-    int64_t      file_bytes;   /* of every constant the program holds */
-    int          n_rescaled;   /* channels whose scale was raised, see below */
+    int64_t      file_bytes;   /* of every constant: packed weights, biases,
+                                  multipliers and shifts, scales, tables */
+    int n_rescaled;            /* channels whose scale was raised, see below */
 } hawq_program;
 
 typedef struct hawq_lower_options {
