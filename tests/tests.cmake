@@ -22,12 +22,21 @@ foreach(file ${tests})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT
     "HAWQ_TEST_DATA=${data};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
     SKIP_RETURN_CODE 77)
-  # Labels: `threads` is worth a run under the thread sanitizer.
+  # Labels: `threads` is worth a run under the thread sanitizer; `slow` reads
+  # real networks for minutes and is left out under the others.
   file(STRINGS ${file} uses_threads REGEX "hawq_threads_new" LIMIT_COUNT 1)
-  if(uses_threads)
+  if(uses_threads OR name STREQUAL test_cli)
     set_property(TEST ${name} APPEND PROPERTY LABELS threads)
     list(APPEND thread_tests ${name})
   endif()
+  if(name MATCHES "^test_reference")
+    set_property(TEST ${name} APPEND PROPERTY LABELS slow)
+  endif()
+endforeach()
+foreach(file ${programs}) # run by test_cli
+  get_filename_component(name ${file} NAME_WE)
+  string(REPLACE "_" "-" name ${name})
+  add_dependencies(test_cli ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 
