@@ -140,7 +140,7 @@ INLINE void accumulate8(const hawq_tile *t, const int8_t *w, const uint8_t *x,
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k < end; k += 4, w += 32) {
             __m256i w0 = widened(w), w1 = widened(w + 16);
-#pragma GCC unroll 4
+            HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 __m256i v = broadcast4(x + k + i * next);
                 acc[i][0] =
@@ -158,12 +158,12 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
                          ptrdiff_t end, __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i       sum[PX][2];
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
     for (; k < end; k += 4, step++) {
         __m256i v[2];
         step_weights(w, step, bits, v);
-#pragma GCC unroll 4
+        HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
             __m256i b = broadcast4(x + k + i * next);
             sum[i][0] =
@@ -172,7 +172,7 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
                 _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(b, v[1]));
         }
     }
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < n; i++)
         for (int v = 0; v < 2; v++)
             acc[i][v] =
@@ -210,7 +210,7 @@ INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
     scale    s0 = scale_load(t, 0), s1 = scale_load(t, 8);
     bounds   k = bounds_of(t->zero, t->low, t->high);
     uint8_t *to = y;
-#pragma GCC unroll 2
+    HAWQ_UNROLL
     for (int i = 0; i < n; i += 2, to += 2 * t->y_stride) {
         int     j = i + 1 < n ? i + 1 : i;
         __m256i out =
@@ -234,7 +234,7 @@ INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
 INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                  ptrdiff_t next, void *y, int n, int per, int bits) {
     __m256i acc[PX][2];
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < n; i++) {
         acc[i][0] = load(t->bias);
         acc[i][1] = load(t->bias + 8);
@@ -319,22 +319,20 @@ INLINE void depthwise_sums(const hawq_tile *t, const int8_t *w,
     int    pairs = (r->kh + 1) / 2;
     size_t column = (size_t)pairs * 128;
     size_t next = (size_t)(r->pixels * r->stride_w) * column;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-#pragma GCC unroll 2
-        for (int o = 0; o < n; o++) acc[o][i] = load(t->bias + 8 * i);
+    HAWQ_UNROLL
+    for (int i = 0; i < 4; i++) HAWQ_UNROLL
+    for (int o = 0; o < n; o++) acc[o][i] = load(t->bias + 8 * i);
     for (int kx = 0; kx < r->kw; kx++, x += (size_t)r->step_w * column)
-        for (int q = 0; q < pairs; q++, w += 64)
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) {
-                __m256i weights = widened(w + 16 * i);
-#pragma GCC unroll 2
-                for (int o = 0; o < n; o++)
-                    acc[o][i] = _mm256_add_epi32(
-                        acc[o][i], _mm256_madd_epi16(load(x + (size_t)o * next +
-                                                          q * 128 + i * 32),
-                                                     weights));
-            }
+        for (int q = 0; q < pairs; q++, w += 64) HAWQ_UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m256i weights = widened(w + 16 * i);
+        HAWQ_UNROLL
+        for (int o = 0; o < n; o++)
+            acc[o][i] = _mm256_add_epi32(
+                acc[o][i],
+                _mm256_madd_epi16(load(x + (size_t)o * next + q * 128 + i * 32),
+                                  weights));
+    }
 }
 
 /* Requantizes and stores one output, of which n channels are valid. */

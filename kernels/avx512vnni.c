@@ -37,11 +37,18 @@ typedef struct scale {
     __m512i multiplier, odd, pre, half, shift;
 } scale;
 
+/* Loads a vector once: gcc would rather load it again for each of its uses. */
+INLINE __m512i load_once(const int32_t *p) {
+    __m512i v = _mm512_load_si512(p);
+    __asm__("" : "+v"(v));
+    return v;
+}
+
 INLINE scale scale_load(const hawq_tile *t, int at) {
-    scale s = {.multiplier = _mm512_load_si512(t->multiplier + at),
-               .pre = _mm512_load_si512(t->pre + at),
-               .half = _mm512_load_si512(t->half + at),
-               .shift = _mm512_load_si512(t->shift + at)};
+    scale s = {.multiplier = load_once(t->multiplier + at),
+               .pre = load_once(t->pre + at),
+               .half = load_once(t->half + at),
+               .shift = load_once(t->shift + at)};
     s.odd = _mm512_srli_epi64(s.multiplier, 32);
     return s;
 }
@@ -96,51 +103,53 @@ INLINE __m512i broadcast8(const uint8_t *p) {
     return _mm512_set1_epi64(v);
 }
 
-/* Four pixels of 16 channels from one vector, of which m are wanted. */
+/* Four pixels of 16 channels from one vector, if m are left so many. */
 INLINE void store_quarters(uint8_t *to, __m512i out, int m, int n_oc,
                            size_t stride) {
     __mmask16 mask = (__mmask16)(0xFFFFu >> (16 - n_oc));
-    if (m == 4 && n_oc == 16 && stride == 16) {
+    if (m >= 4 && n_oc == 16 && stride == 16) {
         _mm512_storeu_si512(to, out);
         return;
     }
     __m128i part[4] = {
         _mm512_castsi512_si128(out), _mm512_extracti32x4_epi32(out, 1),
         _mm512_extracti32x4_epi32(out, 2), _mm512_extracti32x4_epi32(out, 3)};
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < 4; i++)
         if (i < m) _mm_mask_storeu_epi8(to + (size_t)i * stride, mask, part[i]);
 }
 
-/* Two pixels of 32 channels, or one. */
+/* Two pixels of 32 channels, if m are left so many. */
 INLINE void store_halves(uint8_t *to, __m512i out, int m, int n_oc,
                          size_t stride) {
     __m256i a = _mm512_castsi512_si256(out);
     __m256i b = _mm512_extracti64x4_epi64(out, 1);
     if (n_oc == 32) {
         _mm256_storeu_si256((void *)to, a);
-        if (m == 2) _mm256_storeu_si256((void *)(to + stride), b);
+        if (m >= 2) _mm256_storeu_si256((void *)(to + stride), b);
     } else {
         __mmask32 mask = 0xFFFFFFFFu >> (32 - n_oc);
         _mm256_mask_storeu_epi8(to, mask, a);
-        if (m == 2) _mm256_mask_storeu_epi8(to + stride, mask, b);
+        if (m >= 2) _mm256_mask_storeu_epi8(to + stride, mask, b);
     }
 }
 
 /* Requantizes and stores four waiting vectors: 2 pixels x 32 channels, or 4 x
  * 16 (split 2). */
 INLINE void finish_four(hawq_tile *t, int split) {
-    int            rest = t->n_waiting - t->n_finished, m = 2 * split;
-    const int32_t *from = t->waiting + t->n_finished * 32 / split;
-    uint8_t       *to = t->waiting_y + (size_t)t->n_finished * t->y_stride;
-    scale   s0 = scale_load(t, 0), s1 = split == 1 ? scale_load(t, 16) : s0;
-    __m512i out = narrow_in_order(scaled(_mm512_load_si512(from), s0),
-                                  scaled(_mm512_load_si512(from + 16), s1),
-                                  scaled(_mm512_load_si512(from + 32), s0),
-                                  scaled(_mm512_load_si512(from + 48), s1),
-                                  bounds_of(t->zero, t->low, t->high));
-    if (rest < m) m = rest;
-    t->n_finished += m;
+    int            m = t->n_waiting;
+    const int32_t *from = t->waiting_at;
+    uint8_t       *to = t->waiting_y;
+    scale          s0 = scale_load(t, 0);
+    scale          s1 = split == 1 ? scale_load(t, 16) : s0;
+    __m512i        out = narrow_in_order(scaled(_mm512_load_si512(from), s0),
+                                         scaled(_mm512_load_si512(from + 16), s1),
+                                         scaled(_mm512_load_si512(from + 32), s0),
+                                         scaled(_mm512_load_si512(from + 48), s1),
+                                         bounds_of(t->zero, t->low, t->high));
+    t->waiting_at = from + 64;
+    t->waiting_y = to + 2 * (size_t)split * t->y_stride;
+    t->n_waiting = m - 2 * split;
     if (split == 1)
         store_halves(to, out, m, t->n_oc, t->y_stride);
     else
@@ -148,7 +157,7 @@ INLINE void finish_four(hawq_tile *t, int split) {
 }
 
 INLINE void finish_all(hawq_tile *t, int split) {
-    while (t->n_finished < t->n_waiting) finish_four(t, split);
+    while (t->n_waiting > 0) finish_four(t, split);
 }
 
 /* acc += the windows of n pixels times the panel; k in steps of 4 * split.
@@ -164,7 +173,7 @@ INLINE void accumulate(hawq_tile *t, const int8_t *w, const uint8_t *x,
         const uint8_t *far = p + 4 * next;
         for (; p < end; p += 4 * split, far += 4 * split, w += 128) {
             __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-#pragma GCC unroll 8
+            HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 const uint8_t *at = i < 4 ? p + i * next : far + (i - 4) * next;
                 __m512i value = split == 1 ? broadcast4(at) : broadcast8(at);
@@ -173,7 +182,7 @@ INLINE void accumulate(hawq_tile *t, const int8_t *w, const uint8_t *x,
             }
             if (--countdown == 0) {
                 countdown = pause;
-                if (t->n_finished < t->n_waiting) finish_four(t, split);
+                if (t->n_waiting > 0) finish_four(t, split);
             }
         }
     }
@@ -195,14 +204,12 @@ INLINE __m512i joined(__m512i a, __m512i b, __m512i bias) {
  */
 INLINE void leave(hawq_tile *t, __m512i (*acc)[2], int n, int split, void *y) {
     __mmask32 mask = 0xFFFFFFFFu >> (32 - t->n_oc);
-    if (split == 2)
-#pragma GCC unroll 8
-        for (int i = 0; i < n; i++)
-            acc[i][0] =
-                joined(acc[i][0], acc[i][1], _mm512_load_si512(t->bias));
+    HAWQ_UNROLL
+    for (int i = 0; i < n && split == 2; i++)
+        acc[i][0] = joined(acc[i][0], acc[i][1], _mm512_load_si512(t->bias));
     if (t->raw) {
         int32_t *to = y;
-#pragma GCC unroll 8
+        HAWQ_UNROLL
         for (int i = 0; i < n; i++, to += t->y_stride) {
             _mm512_mask_storeu_epi32(to, (__mmask16)mask, acc[i][0]);
             if (split == 1)
@@ -211,20 +218,20 @@ INLINE void leave(hawq_tile *t, __m512i (*acc)[2], int n, int split, void *y) {
         }
         return;
     }
-#pragma GCC unroll 8
+    HAWQ_UNROLL
     for (int i = 0; i < n; i++) {
         _mm512_store_si512(t->waiting + i * 32 / split, acc[i][0]);
         if (split == 1) _mm512_store_si512(t->waiting + i * 32 + 16, acc[i][1]);
     }
+    t->waiting_at = t->waiting;
     t->waiting_y = y;
     t->n_waiting = n;
-    t->n_finished = 0;
 }
 
 INLINE void tile(hawq_tile *t, const int8_t *w, const uint8_t *x,
                  ptrdiff_t next, void *y, int n, int split) {
     __m512i acc[8][2];
-#pragma GCC unroll 8
+    HAWQ_UNROLL
     for (int i = 0; i < n; i++) {
         acc[i][0] =
             split == 1 ? _mm512_load_si512(t->bias) : _mm512_setzero_si512();
@@ -321,20 +328,19 @@ INLINE void single(hawq_tile *t, const int8_t *w, const uint8_t *x, void *y,
     __m512i   acc[1][2], part[4][2];
     ptrdiff_t size = 4 * split;
     size_t    step = 0;
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < 4; i++)
         part[i][0] = part[i][1] = _mm512_setzero_si512();
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k + 4 * size <= end; k += 4 * size, step += 4)
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
-                step_dot(w, step + (size_t)i, bits, split, x + k + i * size,
-                         part[i]);
+        for (; k + 4 * size <= end; k += 4 * size, step += 4) HAWQ_UNROLL
+        for (int i = 0; i < 4; i++)
+            step_dot(w, step + (size_t)i, bits, split, x + k + i * size,
+                     part[i]);
         for (; k < end; k += size, step++)
             step_dot(w, step, bits, split, x + k, part[0]);
     }
-#pragma GCC unroll 2
+    HAWQ_UNROLL
     for (int v = 0; v < 2; v++) {
         acc[0][v] = _mm512_add_epi32(_mm512_add_epi32(part[0][v], part[1][v]),
                                      _mm512_add_epi32(part[2][v], part[3][v]));
@@ -395,7 +401,7 @@ INLINE void interleave(const hawq_depthwise_row *r, uint8_t *to, int kh) {
             const uint8_t *p = r->x + (size_t)ix * (size_t)r->c +
                                (size_t)(4 * q) * r->row_bytes;
             __m512i v[4];
-#pragma GCC unroll 4
+            HAWQ_UNROLL
             for (int j = 0; j < 4; j++, p += r->row_bytes)
                 v[j] = 4 * q + j < kh ? _mm512_loadu_si512(p)
                                       : _mm512_setzero_si512();
@@ -424,25 +430,20 @@ INLINE void depthwise_sums(const hawq_tile *t, const int8_t *w,
                            const uint8_t *x, size_t next_output,
                            size_t next_tap, int kw, int quads,
                            __m512i (*acc)[4], int n) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-#pragma GCC unroll 4
-        for (int o = 0; o < n; o++)
-            acc[o][i] = _mm512_load_si512(t->bias + 16 * i);
-#pragma GCC unroll 3
+    HAWQ_UNROLL
+    for (int i = 0; i < 4; i++) HAWQ_UNROLL
+    for (int o = 0; o < n; o++) acc[o][i] = _mm512_load_si512(t->bias + 16 * i);
     for (int kx = 0; kx < kw; kx++, x += next_tap)
-#pragma GCC unroll 1
-        for (int q = 0; q < quads; q++, w += 256)
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) {
-                __m512i weights = _mm512_loadu_si512(w + i * 64);
-#pragma GCC unroll 4
-                for (int o = 0; o < n; o++)
-                    dot(&acc[o][i],
-                        _mm512_load_si512(x + (size_t)o * next_output +
-                                          q * 256 + i * 64),
-                        weights);
-            }
+        for (int q = 0; q < quads; q++, w += 256) HAWQ_UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m512i weights = _mm512_loadu_si512(w + i * 64);
+        HAWQ_UNROLL
+        for (int o = 0; o < n; o++)
+            dot(&acc[o][i],
+                _mm512_load_si512(x + (size_t)o * next_output + q * 256 +
+                                  i * 64),
+                weights);
+    }
 }
 
 /* Requantizes and stores n outputs, of which `lanes` channels are valid. */
@@ -455,13 +456,13 @@ INLINE void depthwise_finish(const hawq_tile *t, __m512i (*acc)[4], int n,
         return;
     }
     uint8_t *to = (uint8_t *)y + at;
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int i = 0; i < 4; i++) {
         scale s = scale_load(t, 16 * i);
-#pragma GCC unroll 4
+        HAWQ_UNROLL
         for (int o = 0; o < n; o++) acc[o][i] = scaled(acc[o][i], s);
     }
-#pragma GCC unroll 4
+    HAWQ_UNROLL
     for (int o = 0; o < n; o++, to += next) {
         __m512i out = narrow(acc[o][0], acc[o][1], acc[o][2], acc[o][3], k);
         if (lanes == 64)

@@ -11,8 +11,9 @@
  * Accumulators are exact int32: whoever builds a layer proves that
  * |bias| + sum |w| * 255 < 2^31.
  *
- * Set-up may fail (NULL, false); compute functions cannot. This folder depends
- * on nothing but libc.
+ * Set-up may fail (NULL, false); compute functions cannot. Arrays need no bytes
+ * beyond their ends. Packed weights may lie anywhere, but are read faster at a
+ * 64-byte boundary. This folder depends on nothing but libc.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_KERNEL_H
@@ -25,7 +26,7 @@
  *   y = clamp(zero + (((acc << pre) * multiplier >> 32) + 2^(t-1) >> t)) */
 typedef struct hawq_requant {
     const int32_t *bias;       /* per channel; contains -z_x * sum(w) */
-    const int32_t *multiplier; /* per channel, 0 or in [2^30, 2^31) */
+    const int32_t *multiplier; /* per channel, in [0, 2^31); see arith.h */
     const uint8_t *pre;        /* per channel, left shift of the accumulator */
     const uint8_t *shift;      /* per channel t, 1 <= t <= 30 */
     uint8_t        zero, low, high; /* zero point and clamp of the output */
@@ -65,6 +66,7 @@ typedef struct hawq_pool {
 typedef struct hawq_kernels {
     const char *name;
     bool (*usable)(void); /* can this processor run it? */
+    bool by_name; /* a device's table: taken only if asked for by its name */
 
     /* Bytes of a layer's weights in this table's own arrangement, at their
      * width in bits (plus padding to full tiles). */
@@ -74,6 +76,9 @@ typedef struct hawq_kernels {
      */
     void (*conv_pack)(const hawq_conv *conv, const uint8_t *canonical,
                       void *packed);
+    /* Gives back what conv_pack took outside of `packed` (a device's memory);
+     * after it `packed` must not be used. NULL: it took nothing. */
+    void (*conv_release)(void *packed);
     /* Bytes of 64-byte aligned scratch wanted by conv and conv_s32. */
     size_t (*conv_scratch_bytes)(const hawq_conv *conv);
     /* y[oh][ow][oc] = requant(bias + sum w x). */
@@ -87,11 +92,13 @@ typedef struct hawq_kernels {
     /* Name of the inner kernel this shape runs on, for reports. */
     const char *(*conv_name)(const hawq_conv *conv);
 
+    /* y may be a or b. */
     void (*add)(const hawq_add *add, const uint8_t *a, const uint8_t *b,
                 uint8_t *y);
     void (*max_pool)(const hawq_pool *pool, const uint8_t *x, uint8_t *y);
     void (*average_pool)(const hawq_pool *pool, const uint8_t *x, uint8_t *y);
-    /* y = clamp(round_half_even(x * inverse_scale) + zero, low, high) */
+    /* y = clamp(round_half_even(x * inverse_scale) + zero, low, high); NaN
+     * counts as minus infinity. */
     void (*quantize)(size_t n, const float *x, float inverse_scale,
                      uint8_t zero, uint8_t low, uint8_t high, uint8_t *y);
     /* y[i] = map[i] < 0 ? fill : table[x[map[i]]]: slices, padding, transposes
@@ -104,7 +111,7 @@ typedef struct hawq_kernels {
 extern const hawq_kernels *const hawq_kernels_all[];
 
 /* The table of that name, or NULL if unknown or not usable here; name NULL:
- * the first usable one. */
+ * the first usable one that is not by_name. */
 const hawq_kernels *hawq_kernels_select(const char *name);
 
 /* "avx512vnni avx2 ref": names of the usable tables, for messages. */

@@ -37,6 +37,13 @@
 #define HAWQ_TILED_H
 #include "kernels/kernel.h"
 
+/* Before a loop of constant length whose arrays must live in registers. */
+#if defined(__clang__)
+#define HAWQ_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HAWQ_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 enum { HAWQ_TILE_PX = 8, HAWQ_TILE_LANES = 64, HAWQ_TILE_SLACK = 64 };
 
 /* One tile's bounds and epilogue. The arrays are in the order of the
@@ -55,8 +62,9 @@ typedef struct hawq_tile {
     /* Sums of the previous tile that are not requantized yet; a tile may leave
      * its own here, for the next one to mix with its products. */
     _Alignas(64) int32_t waiting[HAWQ_TILE_PX * 32];
-    int      n_waiting, n_finished; /* pixels */
-    uint8_t *waiting_y;
+    const int32_t *waiting_at; /* the first of them, */
+    int            n_waiting;  /* pixels from there on, */
+    uint8_t       *waiting_y;  /* and where their outputs go */
 } hawq_tile;
 
 /* x points at the window of the first pixel, x + next at the second one's; y at

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/arith.h"
 #include "kernels/kernel.h"
+#include "kernels/timer.h"
 #include "tests/check.h"
 
 enum { GUARD = 64 };
@@ -157,6 +158,7 @@ static void run_layer(const hawq_kernels *k, const layer *l, uint8_t *y8,
     k->conv_s32(v, packed, l->bias, l->x, raw, scratch);
     memcpy(y32, raw, l->y_size * sizeof *raw);
     CHECK(scratch[scratch_size] == 0x5A && scratch[scratch_size + 63] == 0x5A);
+    if (k->conv_release) k->conv_release(packed);
     free(raw);
     free(scratch);
     free(packed);
@@ -505,6 +507,30 @@ static void selection(void) {
     }
 }
 
+static void timing_statistics(void) {
+    double      samples[5] = {9, 1, 5, 3, 100};
+    hawq_timing t = hawq_timing_of(samples, 5);
+    CHECK(t.min_ns == 1 && t.q1_ns == 3 && t.median_ns == 5 && t.q3_ns == 9);
+    double two[2] = {4, 2};
+    t = hawq_timing_of(two, 2);
+    CHECK(t.median_ns == 3 && t.q1_ns == 2.5 && t.batches == 2);
+}
+
+static void count_call(void *context) {
+    ++*(size_t *)context;
+}
+
+/* Every call is counted: the warm-up's, then batches * calls_per_batch. */
+static void timing_calls(void) {
+    size_t      calls = 0;
+    hawq_timing t = hawq_timer_measure(count_call, &calls, 1000, 20000, 7);
+    CHECK(t.batches == 7 && t.calls_per_batch > 1);
+    CHECK(calls >= 8 * t.calls_per_batch);
+    CHECK(t.min_ns > 0 && t.min_ns <= t.q1_ns && t.q1_ns <= t.median_ns &&
+          t.median_ns <= t.q3_ns);
+    CHECK(hawq_timer_measure(count_call, &calls, 0, 0, -3).batches == 1);
+}
+
 int main(void) {
     state = 20240607;
     ref_by_hand();
@@ -518,6 +544,8 @@ int main(void) {
     quantize_equals_ref();
     quantize_rounds_half_to_even();
     move_equals_ref();
+    timing_statistics();
+    timing_calls();
     printf("tables: %s\n", hawq_kernels_usable_names());
     DONE();
 }
