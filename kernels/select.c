@@ -3,27 +3,38 @@
 #include "kernels/kernel.h"
 #include "kernels/tables.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const hawq_kernels *const hawq_kernels_all[] = {
 #if defined(__x86_64__)
-    &hawq_kernels_avx512vnni,
+    &hawq_kernels_avx512vnni, /* best first */
     &hawq_kernels_avx2,
 #endif
-    &hawq_kernels_ref,
-    NULL,
-};
+#if defined(HAWQ_CUDA)
+    &hawq_kernels_cuda,
+#endif
+#if defined(HAWQ_OPENCL)
+    &hawq_kernels_opencl,
+#endif
+    &hawq_kernels_ref, /* last, always usable */
+    NULL};
 
 const hawq_kernels *hawq_kernels_select(const char *name) {
     for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++)
-        if ((!name || !strcmp(name, (*k)->name)) && (*k)->usable()) return *k;
+        if ((name ? !strcmp(name, (*k)->name) : !(*k)->by_name) &&
+            (*k)->usable())
+            return *k;
     return NULL;
 }
 
-/* Constant texts, so that any thread may ask: ref is always usable. */
+/* Each thread its own text, so that any may ask. */
 const char *hawq_kernels_usable_names(void) {
-    static const char *const names[] = {"ref", "avx2 ref", "avx512vnni ref",
-                                        "avx512vnni avx2 ref"};
-    return names[(hawq_kernels_select("avx2") != NULL) +
-                 2 * (hawq_kernels_select("avx512vnni") != NULL)];
+    static _Thread_local char text[64];
+    size_t                    n = 0;
+    for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++)
+        if ((*k)->usable() && n < sizeof text)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s",
+                                  n ? " " : "", (*k)->name);
+    return text;
 }

@@ -10,5 +10,11 @@ extern const hawq_kernels hawq_kernels_ref; /* ref.c */
 extern const hawq_kernels hawq_kernels_avx2;       /* avx2.c */
 extern const hawq_kernels hawq_kernels_avx512vnni; /* avx512vnni.c */
 #endif
+#if defined(HAWQ_CUDA)
+extern const hawq_kernels hawq_kernels_cuda; /* cuda.cu */
+#endif
+#if defined(HAWQ_OPENCL)
+extern const hawq_kernels hawq_kernels_opencl; /* opencl.c */
+#endif
 
 #endif
