@@ -47,43 +47,65 @@ static const hawq_option options[] = {
 
 /* --- report ------------------------------------------------------------ */
 
-static const char *const columns[] = {"allocation",
-                                      "mean_bits",
-                                      "weight_bytes",
-                                      "file_bytes",
-                                      "predicted_loss",
-                                      "accuracy",
-                                      "loss",
-                                      "agreement",
-                                      "latency_us",
-                                      "latency_spread_us",
-                                      "speedup_vs_float",
-                                      "speedup_vs_uniform8",
-                                      "bit_exact",
-                                      "kernels"};
-enum { N_COLUMNS = sizeof columns / sizeof *columns };
+/* For programs the names of the JSON keys; for people what fits a line. */
+static const char *const all_columns[] = {"allocation",
+                                          "mean_bits",
+                                          "weight_bytes",
+                                          "predicted_loss",
+                                          "accuracy",
+                                          "agreement",
+                                          "loss",
+                                          "latency_us",
+                                          "latency_spread_us",
+                                          "speedup_vs_float",
+                                          "speedup_vs_uniform8",
+                                          "bit_exact",
+                                          "kernels",
+                                          "layers_latency_us",
+                                          "file_bytes"};
+static const char *const short_columns[] = {
+    "allocation", "bits",  "bytes",  "predicted", "accuracy",
+    "agreement",  "loss",  "us",     "spread",    "x float",
+    "x uniform8", "exact", "kernels"};
+enum {
+    N_ALL = sizeof all_columns / sizeof *all_columns,
+    N_SHORT = sizeof short_columns / sizeof *short_columns
+};
+
+/* Median times of the layers alone, added up: what a latency budget counts. */
+static double layers_latency(const hawq_benchmark_record *r) {
+    double sum = r->n_layers ? 0 : NAN;
+    for (int i = 0; i < r->n_layers; i++) sum += r->layer[i].latency_us;
+    return sum;
+}
+
+static void print_row(hawq_table *t, const hawq_contender *c, bool all) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_table_text(t, c->label);
+    hawq_table_fixed(t, c->mean_bits, 2);
+    hawq_table_integer(t, r->weight_bytes);
+    hawq_table_real(t, c->predicted, 4);
+    hawq_table_fixed(t, r->accuracy, 4);
+    hawq_table_fixed(t, r->agreement, 4);
+    hawq_table_fixed(t, r->loss, 4);
+    hawq_table_fixed(t, r->latency_us, 1);
+    hawq_table_fixed(t, r->latency_spread_us, 1);
+    hawq_table_fixed(t, r->speedup_vs_float, 2);
+    hawq_table_fixed(t, r->speedup_vs_uniform8, 2);
+    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
+    hawq_table_text(t, r->kernels);
+    if (!all) return;
+    hawq_table_real(t, layers_latency(r), 4);
+    hawq_table_integer(t, r->file_bytes);
+}
 
 static hawq_status print_table(const hawq_benchmark *b) {
     hawq_table t;
-    hawq_table_begin(&t, &b->cli->arena, N_COLUMNS, columns);
-    for (int row = 1; row <= b->n_asked; row++) {
-        const hawq_contender        *c = hawq_benchmark_row(b, row);
-        const hawq_benchmark_record *r = &c->record;
-        hawq_table_text(&t, c->label);
-        hawq_table_fixed(&t, c->mean_bits, 2);
-        hawq_table_integer(&t, r->weight_bytes);
-        hawq_table_integer(&t, r->file_bytes);
-        hawq_table_real(&t, c->predicted, 4);
-        hawq_table_fixed(&t, r->accuracy, 4);
-        hawq_table_fixed(&t, r->loss, 4);
-        hawq_table_fixed(&t, r->agreement, 4);
-        hawq_table_fixed(&t, r->latency_us, 1);
-        hawq_table_fixed(&t, r->latency_spread_us, 1);
-        hawq_table_fixed(&t, r->speedup_vs_float, 2);
-        hawq_table_fixed(&t, r->speedup_vs_uniform8, 2);
-        hawq_table_text(&t, r->bit_exact ? "yes" : "NO");
-        hawq_table_text(&t, r->kernels);
-    }
+    bool       all = b->cli->format != HAWQ_FORMAT_TABLE;
+    hawq_table_begin(&t, &b->cli->arena, all ? N_ALL : N_SHORT,
+                     all ? all_columns : short_columns);
+    for (int row = 1; row <= b->n_asked; row++)
+        print_row(&t, hawq_benchmark_row(b, row), all);
     return hawq_table_print(&t, b->cli->format, stdout);
 }
 
@@ -130,6 +152,7 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "latency_spread_us", r->latency_spread_us);
     hawq_json_real(w, "speedup_vs_float", r->speedup_vs_float);
     hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
+    hawq_json_real(w, "layers_latency_us", layers_latency(r));
     hawq_json_flag(w, "bit_exact", r->bit_exact);
     json_layers(w, r);
     hawq_json_end(w);
