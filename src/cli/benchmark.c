@@ -35,13 +35,21 @@ static hawq_status load(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
+/* A device other than the processor is a table of kernels of its name. */
 static hawq_status select_kernels(hawq_benchmark *b) {
-    b->table = hawq_kernels_select(b->kernels);
-    if (b->table) return HAWQ_OK;
-    return hawq_fail(HAWQ_EINVAL,
-                     "--kernels %s: unknown, or not usable on this processor; "
-                     "usable are: %s",
-                     b->kernels, hawq_kernels_usable_names());
+    bool        cpu = strcmp(b->device, "cpu") == 0;
+    const char *name = cpu || b->kernels ? b->kernels : b->device;
+    b->table = hawq_kernels_select(name);
+    if (!b->table)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s %s: unknown, not built, or not usable on this "
+                         "machine; usable kernels are: %s",
+                         b->kernels ? "--kernels" : "--device", name,
+                         hawq_kernels_usable_names());
+    if (b->table->by_name ? strcmp(b->table->name, b->device) != 0 : !cpu)
+        return hawq_fail(HAWQ_EINVAL, "--kernels %s do not run on --device %s",
+                         b->table->name, b->device);
+    return HAWQ_OK;
 }
 
 /* Float network and uniform8 first: they are the baselines of every speed-up,
@@ -316,7 +324,7 @@ static int64_t float_bytes(const hawq_graph *g, bool biases) {
 static void fill_record(hawq_benchmark *b, hawq_contender *c) {
     hawq_benchmark_record *r = &c->record;
     r->label = c->label;
-    r->device = "cpu";
+    r->device = c->program ? b->device : "cpu";
     r->kernels = c->program ? b->table->name : hawq_mm_provider();
     r->batch_size = b->batch_size;
     r->threads = hawq_threads_count(b->timing_threads);

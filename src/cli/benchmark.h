@@ -41,7 +41,8 @@ typedef struct hawq_benchmark {
     hawq_texts  allocations; /* ID, last, uniform8, w4a4, float32, ... */
     const char *calibrate;   /* data specification, or NULL: the data itself */
     int         calibration_limit;
-    const char *kernels; /* NULL: the best usable table */
+    const char *device;  /* "cpu", "cuda", "opencl" */
+    const char *kernels; /* NULL: the best usable table of the device */
     int         batch_size, repeats, verify;
     int         weight_range, activation_range; /* hawq_range */
 

@@ -34,8 +34,8 @@ static const hawq_option options[] = {
                        "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
                      "avx512vnni, avx2 or ref (default: the best usable)"),
-    HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu",
-                       "where to run (default cpu)"),
+    HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu|cuda|opencl",
+                       "where the layers run, if it was built (default cpu)"),
     HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
                     "images in a timed batch (default 1, on one thread)"),
     HAWQ_OPTION_INT("repeats", 0, &o.repeats, 3, 100000, "N",
@@ -204,18 +204,20 @@ static hawq_status measure_and_report(hawq_benchmark *b) {
 }
 
 static hawq_status run(hawq_cli *cli) {
-    static const char *uniform8[] = {"uniform8"};
-    hawq_benchmark     b = {.cli = cli,
-                            .model_path = cli->arg[0],
-                            .allocations = o.allocations,
-                            .calibrate = o.calibrate,
-                            .calibration_limit = o.calibration_limit,
-                            .kernels = o.kernels,
-                            .batch_size = o.batch_size,
-                            .repeats = o.repeats,
-                            .verify = o.verify,
-                            .weight_range = o.weight_range,
-                            .activation_range = o.activation_range};
+    static const char       *uniform8[] = {"uniform8"};
+    static const char *const devices[] = {"cpu", "cuda", "opencl"};
+    hawq_benchmark           b = {.cli = cli,
+                                  .model_path = cli->arg[0],
+                                  .allocations = o.allocations,
+                                  .calibrate = o.calibrate,
+                                  .calibration_limit = o.calibration_limit,
+                                  .device = devices[o.device],
+                                  .kernels = o.kernels,
+                                  .batch_size = o.batch_size,
+                                  .repeats = o.repeats,
+                                  .verify = o.verify,
+                                  .weight_range = o.weight_range,
+                                  .activation_range = o.activation_range};
     if (b.allocations.n == 0) b.allocations = (hawq_texts){1, uniform8};
     hawq_status status = measure_and_report(&b);
     hawq_benchmark_close(&b);

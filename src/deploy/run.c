@@ -68,6 +68,9 @@ hawq_status hawq_runner_new(const hawq_program *program,
 
 void hawq_runner_free(hawq_runner *runner) {
     if (!runner) return;
+    for (int i = 0; runner->packed && i < runner->program->n_steps; i++)
+        if (runner->packed[i] && runner->kernels->conv_release)
+            runner->kernels->conv_release(runner->packed[i]);
     hawq_arena arena = runner->arena; /* the runner lives in it */
     hawq_arena_free(&arena);
 }
