@@ -341,9 +341,12 @@ hawq_status hawq_store_load_timings(hawq_store *store, const char *model_hash,
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT name, weight_bits, activation_bits, kernel, latency_us,"
-        " max(benchmark_id) FROM latency_table WHERE model_hash = ?"
-        " AND host = ? AND kernels = ? AND threads = ?"
-        " AND latency_us IS NOT NULL"
+        " max(benchmark_id) FROM latency_table WHERE model_hash = ?1"
+        " AND host = ?2 AND kernels = ?3 AND threads = ?4"
+        " AND latency_us IS NOT NULL AND batch_size = (SELECT batch_size"
+        " FROM benchmark JOIN run ON run.id = run_id"
+        " WHERE model_hash = ?1 AND host = ?2 AND kernels = ?3"
+        " AND benchmark.threads = ?4 ORDER BY benchmark.id DESC LIMIT 1)"
         " GROUP BY name, weight_bits, activation_bits"
         " ORDER BY layer, weight_bits DESC, activation_bits DESC",
         &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(host),

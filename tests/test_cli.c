@@ -541,6 +541,8 @@ static void options_are_read(void) {
                "0 0 0 0 - 0 0.5/8 [$a]\nprobe --size 0.5x "
                "'$a'\n",
                "");
+    probe_says("it's 'a", 0,
+               "0 0 0 0 - 0 0/0 [it's] ['a]\nprobe 'it'\\''s' ''\\''a'\n", "");
     probe_says("--fast --count 3", 3,
                "1 3 0 0 - 0 0/0\nprobe --fast --count 3\n",
                "probe: the least is 4\n");

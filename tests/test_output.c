@@ -122,6 +122,7 @@ static void json_nests(void) {
     hawq_json_real(&w, NULL, -0.5);
     hawq_json_end(&w);
     hawq_json_text(&w, "none", NULL);
+    hawq_json_text(&w, "no utf-8", "a\xff\xc3(\xe2\x82\xac\xf0\x9f\x98");
     hawq_json_end(&w);
     says(f, "{\n"
             "  \"na\\\"me\": \"back\\\\slash\\u000a\\u0001\",\n"
@@ -132,7 +133,9 @@ static void json_nests(void) {
             "    {},\n"
             "    -0.5\n"
             "  ],\n"
-            "  \"none\": null\n"
+            "  \"none\": null,\n"
+            "  \"no utf-8\": \"a\\ufffd\\ufffd(\xe2\x82\xac\\ufffd\\ufffd"
+            "\\ufffd\"\n"
             "}\n");
 }
 

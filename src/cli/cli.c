@@ -85,15 +85,30 @@ void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
     };
 }
 
-/* Arguments that a shell would cut are put in single quotes. */
-static hawq_status join(hawq_cli *cli, int argc, char **argv) {
+/* As a shell would need it: in single quotes where it would cut or expand, and
+ * a single quote itself as '\''. NULL if no memory. */
+static const char *quote(hawq_arena *arena, const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789-_=./,:+@%";
-    const char       *line = cli->command->name;
+    if (*text && !text[strspn(text, plain)]) return text;
+    const char *quoted = "'";
+    for (const char *at = text; quoted;) {
+        int length = (int)strcspn(at, "'");
+        quoted = hawq_arena_format(arena, "%s%.*s%s", quoted, length, at,
+                                   at[length] ? "'\\''" : "'");
+        if (!at[length]) break;
+        at += length + 1;
+    }
+    return quoted;
+}
+
+static hawq_status join(hawq_cli *cli, int argc, char **argv) {
+    const char *line = cli->command->name;
     for (int i = 1; i < argc && line; i++) {
-        const char *q = *argv[i] && !argv[i][strspn(argv[i], plain)] ? "" : "'";
-        line = hawq_arena_format(&cli->arena, "%s %s%s%s", line, q, argv[i], q);
+        const char *word = quote(&cli->arena, argv[i]);
+        line =
+            word ? hawq_arena_format(&cli->arena, "%s %s", line, word) : word;
     }
     cli->line = line;
     return line ? HAWQ_OK : HAWQ_ENOMEM;

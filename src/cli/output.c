@@ -19,15 +19,33 @@ char *hawq_number_text(double value, char text[32]) {
 
 /* --- JSON --------------------------------------------------------------- */
 
+/* Bytes of the character at `c` by its lead byte (RFC 3629), 0 if what is there
+ * is no UTF-8: names come from files, and files may hold anything. */
+static int utf8_length(const unsigned char *c) {
+    int n = *c < 0x80                  ? 1
+            : *c >= 0xc2 && *c <= 0xdf ? 2
+            : (*c & 0xf0) == 0xe0      ? 3
+            : *c >= 0xf0 && *c <= 0xf4 ? 4
+                                       : 0;
+    for (int i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80) return 0;
+    return n;
+}
+
 static void write_string(FILE *file, const char *text) {
     fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        int n = utf8_length(c);
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
         else if (*c < 0x20)
             fprintf(file, "\\u%04x", *c);
+        else if (!n)
+            fputs("\\ufffd", file); /* the replacement character */
         else
-            fputc(*c, file);
+            fwrite(c, 1, (size_t)n, file);
+        c += n ? n : 1;
+    }
     fputc('"', file);
 }
 
