@@ -320,6 +320,42 @@ static void trace_rise_survives_rescaling(void) {
         1e-12);
 }
 
+static hawq_status take_everything(net *w, hawq_arena *arena) {
+    hawq_study    s = {.graph = w->graph,
+                       .engine = w->engine,
+                       .data = w->data,
+                       .batch_size = 2,
+                       .arena = arena};
+    real          dw[N1] = {0};
+    double        products[N];
+    hawq_estimate rise;
+    hawq_sampler  sampler;
+    hawq_block   *blocks;
+    hawq_tracer   t = {.A.n = N, .n_blocks = 2};
+    HAWQ_TRY(hawq_sampler_init(&sampler, w->graph, &w->data, 3, 1, arena));
+    HAWQ_TRY(hawq_hvp_blocks(w->graph, arena, &blocks));
+    t.block = blocks;
+    HAWQ_TRY(hawq_tracer_init(&t, arena));
+    HAWQ_TRY(hawq_study_init(&s));
+    return hawq_study_quadratic(&s, 0, 1, dw, &rise, products);
+}
+
+/* Whichever request for memory fails, the failure is ENOMEM and the next
+ * attempt succeeds. */
+static void memory_may_fail(net *w) {
+    hawq_status status = HAWQ_ENOMEM;
+    int         k = 0;
+    while (status != HAWQ_OK && k < 1000) {
+        hawq_arena arena = {0};
+        hawq_arena_fail_at(++k);
+        status = take_everything(w, &arena);
+        hawq_arena_fail_at(0);
+        CHECK(status == HAWQ_OK || status == HAWQ_ENOMEM);
+        hawq_arena_free(&arena);
+    }
+    CHECK(status == HAWQ_OK && k > 1);
+}
+
 /* Positive means as they are; else the upper limit, never below zero. */
 static void search_values(void) {
     hawq_estimate e = {.mean = 2, .low = -1, .high = 5};
@@ -343,6 +379,7 @@ int main(void) {
     measured_is_quadratic_to_third_order(&w);
     noise_is_relative_to_the_signal(&w);
     nonfinite_is_refused(&w);
+    memory_may_fail(&w);
     net_close(&w);
     trace_rise_survives_rescaling();
     search_values();

@@ -54,8 +54,10 @@ typedef struct hawq_analysis {
     hawq_ints   bits;        /* sorted here: widest first */
     int         range, loss; /* hawq_range, hawq_loss */
     int         samples, batch_size, images;
-    double      tolerance; /* > 0: sample until it is met */
-    bool        resume;
+    double      tolerance; /* > 0: sample until every layer's half interval
+                              is within this share of its mean; the interval
+                              is not widened for having been looked at often */
+    bool resume;
 
     /* results */
     hawq_graph    *graph;
