@@ -121,7 +121,8 @@ static const uint8_t *canonical_weights(const void *packed) {
 }
 
 static hawq_device_conv conv_arguments(const hawq_conv *v) {
-    hawq_device_conv a = {0};
+    hawq_device_conv a;
+    memset(&a, 0, sizeof a);
     a.h = v->h, a.w = v->w, a.c = v->c;
     a.oh = v->oh, a.ow = v->ow, a.oc = v->oc;
     a.kh = v->kh, a.kw = v->kw;
@@ -261,7 +262,8 @@ static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
 static bool pool_any(const hawq_pool *v, int kernel, const uint8_t *x,
                      uint8_t *y) {
     const hawq_requant *q = &v->requant;
-    hawq_device_pool    a = {0};
+    hawq_device_pool    a;
+    memset(&a, 0, sizeof a);
     a.h = v->h, a.w = v->w, a.c = v->c, a.oh = v->oh, a.ow = v->ow;
     a.kh = v->kh, a.kw = v->kw;
     a.stride_h = v->stride_h, a.stride_w = v->stride_w;
@@ -314,7 +316,14 @@ static void move(size_t n, const int32_t *map, uint8_t fill,
 
 /* --- usable --------------------------------------------------------------- */
 
-enum { CHECK_SIZE = 5, CHECK_C = 6, CHECK_OC = 7, CHECK_K = 3 };
+enum {
+    CHECK_SIZE = 5,
+    CHECK_C = 6,
+    CHECK_OC = 7,
+    CHECK_K = 3,
+    CHECK_PIXELS = CHECK_SIZE * CHECK_SIZE,
+    CHECK_ROW = CHECK_C * CHECK_K * CHECK_K
+};
 
 /* A 3x3 convolution of 4-bit weights with padding, on the device and on ref. */
 static bool device_equals_ref(void) {
@@ -322,12 +331,9 @@ static bool device_equals_ref(void) {
                    CHECK_OC,   CHECK_K,    CHECK_K, 1,          1,
                    1,          1,          1,       1,          1,
                    4,          3};
-    enum {
-        PIXELS = CHECK_SIZE * CHECK_SIZE,
-        ROW = CHECK_C * CHECK_K * CHECK_K
-    };
-    uint8_t x[PIXELS * CHECK_C], weights[CHECK_OC * ROW / 2 + 1], scratch[ROW];
-    uint8_t y[PIXELS * CHECK_OC], want[PIXELS * CHECK_OC];
+    uint8_t   x[CHECK_PIXELS * CHECK_C], weights[CHECK_OC * CHECK_ROW / 2 + 1],
+        scratch[CHECK_ROW];
+    uint8_t y[CHECK_PIXELS * CHECK_OC], want[CHECK_PIXELS * CHECK_OC];
     uint8_t packed[sizeof(void *) + sizeof weights];
     int32_t bias[CHECK_OC], multiplier[CHECK_OC];
     uint8_t pre[CHECK_OC], shift[CHECK_OC];
