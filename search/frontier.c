@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECENT = 1024 };
+enum { RECENT = 64 };
 
 /* How the states of a group's list came about. parent NULL: state i is the
  * extension of state i by the only candidate. */

@@ -4,7 +4,6 @@
 #include "search/solve.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 const hawq_solver *const hawq_solvers[] = {
