@@ -46,7 +46,7 @@ static hawq_status collect(const hawq_problem *p, int kind,
     return HAWQ_OK;
 }
 
-hawq_status hawq_pareto_front(const hawq_problem *p, const char *kind,
+hawq_status hawq_pareto_front(hawq_problem *p, const char *kind,
                               size_t max_states, hawq_arena *arena,
                               hawq_pareto *out) {
     hawq_arena    scratch = {0};
@@ -55,7 +55,9 @@ hawq_status hawq_pareto_front(const hawq_problem *p, const char *kind,
     hawq_frontier f;
     int           index = hawq_problem_find_kind(p, kind);
     if (index < 0)
-        return hawq_fail(HAWQ_EINVAL, "the front of '%s': no such cost", kind);
+        return hawq_fail(HAWQ_EINVAL,
+                         "the front of '%s': no such cost; the problem has %s",
+                         kind, hawq_problem_kinds_text(p));
     int         n = order_budgets(p, index, budget);
     hawq_status status = hawq_knapsack_build(p, n, budget, &scratch, &k);
     if (status == HAWQ_OK)

@@ -20,10 +20,10 @@ typedef struct hawq_pareto {
  * itself cuts the front). Of allocations equal in both, the one of knapsack.h's
  * order. Memory is the arena's. EINVAL: unknown kind; ENOMEM, also when the
  * program would store more than max_states (0: 40 million). */
-HAWQ_NODISCARD hawq_status hawq_pareto_front(const hawq_problem *problem,
-                                             const char         *kind,
-                                             size_t              max_states,
-                                             hawq_arena         *arena,
-                                             hawq_pareto        *out);
+HAWQ_NODISCARD hawq_status hawq_pareto_front(hawq_problem *problem,
+                                             const char   *kind,
+                                             size_t        max_states,
+                                             hawq_arena   *arena,
+                                             hawq_pareto  *out);
 
 #endif

@@ -193,18 +193,21 @@ hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,
     return HAWQ_OK;
 }
 
+const char *hawq_problem_kinds_text(hawq_problem *p) {
+    const char *known = "";
+    for (int i = 0; i < p->n_kinds && known; i++)
+        known = hawq_arena_format(&p->arena, "%s%s%s", known, i ? ", " : "",
+                                  p->kind[i].name);
+    return known && *known ? known : "no costs";
+}
+
 hawq_status hawq_problem_budget(hawq_problem *p, const char *kind,
                                 double limit) {
     int k = hawq_problem_find_kind(p, kind);
-    if (k < 0) {
-        const char *known = "";
-        for (int i = 0; i < p->n_kinds && known; i++)
-            known = hawq_arena_format(&p->arena, "%s%s%s", known, i ? ", " : "",
-                                      p->kind[i].name);
+    if (k < 0)
         return hawq_fail(HAWQ_EINVAL,
                          "budget '%s': no such cost; the problem has %s", kind,
-                         known && *known ? known : "no costs");
-    }
+                         hawq_problem_kinds_text(p));
     if (!isfinite(limit) || limit < 0)
         return hawq_fail(HAWQ_EINVAL,
                          "budget '%s': %g is not a finite number >= 0", kind,

@@ -138,6 +138,9 @@ HAWQ_NODISCARD hawq_status hawq_problem_budget(hawq_problem *problem,
                                                const char *kind, double limit);
 void                       hawq_problem_clear_budgets(hawq_problem *problem);
 
+/* "weight-size, bops", for messages; memory is the problem's. */
+const char *hawq_problem_kinds_text(hawq_problem *problem);
+
 /* Index, or -1. */
 int hawq_problem_find_kind(const hawq_problem *problem, const char *name);
 int hawq_problem_find_layer(const hawq_problem *problem, const char *name);

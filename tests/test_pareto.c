@@ -98,8 +98,7 @@ static bool covered(const hawq_pareto *front, const point *q) {
 }
 
 /* exact: no two sums differ by rounding only, so the points can be counted */
-static void check_front(const hawq_problem *p, int kind, double limit,
-                        bool exact) {
+static void check_front(hawq_problem *p, int kind, double limit, bool exact) {
     static point all[MOST_POINTS], best[MOST_POINTS];
     hawq_arena   arena = {0};
     hawq_pareto  front;
@@ -202,7 +201,8 @@ static void what_has_no_front(void) {
     hawq_arena    arena = {0};
     hawq_pareto   front;
     CHECK_FAILS(hawq_pareto_front(p, "joules", 0, &arena, &front), HAWQ_EINVAL,
-                "the front of 'joules': no such cost");
+                "the front of 'joules': no such cost; the problem has "
+                "weight-size, bops, latency");
     CHECK_FAILS(hawq_pareto_front(p, "latency", 20, &arena, &front),
                 HAWQ_ENOMEM, "the front of 'latency' has too many states");
     CHECK_OK(hawq_problem_budget(p, "weight-size", 1000));
