@@ -263,8 +263,7 @@ static void bench_shape(const shape *s, const hawq_kernels **tables, int n,
             }
         }
         if (anchor)
-            ratio[r] =
-                bench_anchor_ns(anchor, jobs[0][0]->calls) / jobs[0][0]->ns[r];
+            ratio[r] = anchor_ns(anchor, jobs[0][0]->calls) / jobs[0][0]->ns[r];
     }
     printf("%-26s", s->name);
     for (int t = 0; t < n; t++)
