@@ -42,7 +42,7 @@ static void ties_go_to_even(void) {
     weights             x = {0};
     hawq_layer         *l = layer_of(&x, 1, 1, 9);
     hawq_quantizer      how = {.bits = 4};
-    real                scale[1];
+    double              scale[1];
     int8_t              q[9];
     for (int i = 0; i < 9; i++) x.w[i] = (real)w[i];
     hawq_quant_scales(l, &how, scale);
@@ -59,7 +59,7 @@ static void extremes_are_symmetric(void) {
     for (int bits = 2; bits <= 8; bits++) {
         hawq_quantizer how = {.bits = bits};
         int            n = (1 << (bits - 1)) - 1, low = 0, high = 0;
-        real           scale[3];
+        double         scale[3];
         int8_t         q[N_WEIGHTS];
         hawq_quant_scales(l, &how, scale);
         hawq_quant_integers(l, bits, scale, q);
@@ -77,7 +77,8 @@ static void empty_channels_have_scale_one(void) {
     hawq_layer    *l = layer_of(&x, 1, 2, 4);
     hawq_quantizer how = {.bits = 8};
     for (int range = 0; range < 3; range++) {
-        real   scale[2], values[8];
+        double scale[2];
+        real   values[8];
         double error;
         x.w[4] = 127;
         how.range = (hawq_range)range;
@@ -96,7 +97,7 @@ static void layouts_agree(void) {
     hawq_layer    *a = random_layer(&rows, 1, 20, 30);
     hawq_layer    *b = layer_of(&columns, 30, 20, 1);
     hawq_quantizer how = {.bits = 4};
-    real           sa[20], sb[20];
+    double         sa[20], sb[20];
     int8_t         qa[N_WEIGHTS], qb[N_WEIGHTS];
     double         ea[20], eb[20];
     for (int c = 0; c < 20; c++)
@@ -119,7 +120,8 @@ static void error_is_what_was_changed(void) {
     static weights x;
     hawq_layer    *l = random_layer(&x, 3, 10, 20);
     hawq_quantizer how = {.bits = 4};
-    real           scale[10], dw[N_WEIGHTS], values[N_WEIGHTS];
+    double         scale[10];
+    real           dw[N_WEIGHTS], values[N_WEIGHTS];
     int8_t         q[N_WEIGHTS];
     double         per_channel[10], sum = 0, total = 0;
     hawq_quant_scales(l, &how, scale);
@@ -144,7 +146,7 @@ static void error_is_what_was_changed(void) {
 static void ranges_keep_their_promise(void) {
     static weights x;
     hawq_layer    *l = random_layer(&x, 1, 3, 200);
-    real           scale[3], tensor[3];
+    double         scale[3], tensor[3];
     for (int bits = 2; bits <= 8; bits++) {
         hawq_quantizer max = {.bits = bits};
         hawq_quantizer mse = {.bits = bits, .range = HAWQ_RANGE_MSE};

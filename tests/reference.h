@@ -190,7 +190,7 @@ static void check_layers(reference *r) {
         size_t            n = layer->weight->n;
         real          *dw = hawq_arena_take(&r->arena, N_BITS * n, sizeof *dw);
         hawq_mark      mark = hawq_arena_mark(&r->arena);
-        real          *scale = hawq_arena_take(&r->arena, n, sizeof *scale);
+        double        *scale = hawq_arena_take(&r->arena, n, sizeof *scale);
         real          *values = hawq_arena_take(&r->arena, n, sizeof *values);
         double        *hv = hawq_arena_take(&r->arena, n, sizeof *hv);
         hawq_selection at;

@@ -52,13 +52,13 @@ static int64_t at(const map *m, int c, int y, int x) {
 
 /* Weights of one output channel: integers, and the channel's scale. */
 static double quantize_row(const real *w, int n, int bits, int64_t *q) {
-    int   top = (1 << (bits - 1)) - 1;
-    float scale, largest = 0;
-    for (int i = 0; i < n; i++) largest = fmaxf(largest, fabsf((float)w[i]));
-    scale = (float)((double)largest / top);
+    int    top = (1 << (bits - 1)) - 1;
+    double scale, largest = 0;
+    for (int i = 0; i < n; i++) largest = fmax(largest, fabs((double)w[i]));
+    scale = largest / top;
     for (int i = 0; i < n; i++)
-        q[i] = clip(rint((double)w[i] / (double)scale), -top, top);
-    return (double)scale;
+        q[i] = clip(rint((double)w[i] / scale), -top, top);
+    return scale;
 }
 
 /* Accumulators of a convolution, and s_x s_w of every channel. */

@@ -43,8 +43,9 @@ const char *hawq_metric_name(hawq_metric metric);
 
 /* A layer quantized to a width. */
 typedef struct hawq_candidate {
-    real   *scale, *dw; /* channels; weights */
-    double *error;      /* |dW_c|^2 per channel */
+    double *scale; /* per channel */
+    real   *dw;    /* per weight */
+    double *error; /* |dW_c|^2 per channel */
 } hawq_candidate;
 
 typedef struct hawq_analysis {

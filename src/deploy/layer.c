@@ -32,7 +32,7 @@ static double channel_scale(const channel *ch, double scale, double bias,
 }
 
 static channel channel_read(const hawq_layer *l, const int8_t *q,
-                            const real *scale, size_t c, double bias,
+                            const double *scale, size_t c, double bias,
                             hawq_affine x) {
     channel ch = {0};
     for (size_t a = 0; a < l->outer; a++)
@@ -41,7 +41,7 @@ static channel channel_read(const hawq_layer *l, const int8_t *q,
             ch.sum += w;
             ch.magnitude += w < 0 ? -w : w;
         }
-    ch.scale = channel_scale(&ch, (double)scale[c], bias, x.scale);
+    ch.scale = channel_scale(&ch, scale[c], bias, x.scale);
     ch.bias = rint(bias / (x.scale * ch.scale)) - (double)(x.zero * ch.sum);
     return ch;
 }
@@ -52,7 +52,7 @@ static double largest_accumulator(const channel *ch) {
 
 /* The layer's integers, at scales raised until every bias fits. */
 static void quantize(lowering *low, const hawq_layer *layer, int bits,
-                     const hawq_node *node, hawq_affine x, real *scale,
+                     const hawq_node *node, hawq_affine x, double *scale,
                      int8_t *q) {
     hawq_quantizer how = {bits, low->options->weight_range,
                           low->options->granularity};
@@ -124,7 +124,7 @@ hawq_status hawq_lower_weights(lowering *low, int index, const hawq_node *node,
     hawq_arena       *arena = &low->program->arena;
     hawq_mark         mark = hawq_arena_mark(low->scratch);
     int               bits = low->program->choice[index].weight_bits;
-    real             *scale;
+    double           *scale;
     int8_t           *q;
     HAWQ_TAKE(scale, low->scratch, layer->channels);
     HAWQ_TAKE(q, low->scratch, layer->weight->n);

@@ -84,7 +84,7 @@ static double round_clamp(double w, double scale, int n) {
     return q < -n ? -n : q > n ? n : q;
 }
 
-static double squared_error(span s, real scale, int n) {
+static double squared_error(span s, double scale, int n) {
     const hawq_layer *l = s.layer;
     double            sum = 0;
     for (size_t c = s.first; c < s.last; c++)
@@ -99,17 +99,17 @@ static double squared_error(span s, real scale, int n) {
 
 /* --- ranges ------------------------------------------------------------ */
 
-static real scale_of(double clip, int n) {
-    real scale = (real)(clip / n);
+static double scale_of(double clip, int n) {
+    double scale = clip / n;
     return scale > 0 ? scale : 1;
 }
 
 /* The best of the clips max, 0.99 max, ..., 0.21 max. */
-static real scale_mse(span s, int n) {
+static double scale_mse(span s, int n) {
     double max = largest(s), least = INFINITY;
-    real   best = 1;
+    double best = 1;
     for (int k = 0; k < 80; k++) {
-        real   scale = scale_of(max * (100 - k) / 100, n);
+        double scale = scale_of(max * (100 - k) / 100, n);
         double error = squared_error(s, scale, n);
         if (error < least) {
             least = error;
@@ -120,7 +120,7 @@ static real scale_mse(span s, int n) {
 }
 
 /* Bisection for the smallest clip covering 99 %, to 2^-30 of the maximum. */
-static real scale_percentile(span s, int n) {
+static double scale_percentile(span s, int n) {
     size_t total = (s.last - s.first) * s.layer->outer * s.layer->inner;
     size_t want = total - total / 100;
     double low = 0, high = largest(s);
@@ -134,7 +134,7 @@ static real scale_percentile(span s, int n) {
     return scale_of(high, n);
 }
 
-static real scale_find(span s, const hawq_quantizer *how) {
+static double scale_find(span s, const hawq_quantizer *how) {
     int n = hawq_weight_max(how->bits);
     switch (how->range) {
     case HAWQ_RANGE_MSE:
@@ -147,7 +147,7 @@ static real scale_find(span s, const hawq_quantizer *how) {
 }
 
 void hawq_quant_scales(const hawq_layer *layer, const hawq_quantizer *how,
-                       real *scale) {
+                       double *scale) {
     if (how->granularity == HAWQ_PER_TENSOR) {
         scale[0] = scale_find((span){layer, 0, layer->channels}, how);
         for (size_t c = 1; c < layer->channels; c++) scale[c] = scale[0];
@@ -159,7 +159,7 @@ void hawq_quant_scales(const hawq_layer *layer, const hawq_quantizer *how,
 
 /* --- values ------------------------------------------------------------ */
 
-void hawq_quant_integers(const hawq_layer *layer, int bits, const real *scale,
+void hawq_quant_integers(const hawq_layer *layer, int bits, const double *scale,
                          int8_t *q) {
     const real *w = layer->weight->data;
     int         n = hawq_weight_max(bits);
@@ -169,7 +169,7 @@ void hawq_quant_integers(const hawq_layer *layer, int bits, const real *scale,
     }
 }
 
-void hawq_quant_values(const hawq_layer *layer, int bits, const real *scale,
+void hawq_quant_values(const hawq_layer *layer, int bits, const double *scale,
                        real *values) {
     const real *w = layer->weight->data;
     int         n = hawq_weight_max(bits);
@@ -179,7 +179,7 @@ void hawq_quant_values(const hawq_layer *layer, int bits, const real *scale,
     }
 }
 
-double hawq_quant_error(const hawq_layer *layer, int bits, const real *scale,
+double hawq_quant_error(const hawq_layer *layer, int bits, const double *scale,
                         real *dw, double *per_channel) {
     const real *w = layer->weight->data;
     int         n = hawq_weight_max(bits);

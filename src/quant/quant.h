@@ -7,10 +7,10 @@
  * Range `max`: s = max|w| / n. A channel without a representable scale (all
  * zero) has s = 1 and q = 0.
  *
- * Arithmetic: s is rounded to `real`, the type in which it is deployed; w / s,
- * s q - w and all sums are then computed in double. For float operands the
- * double quotient is a tie exactly when the true quotient is one (a non-tie is
- * further than 2^-48 from it), so q is what exact arithmetic would give.
+ * Arithmetic: s, w / s, s q - w and all sums are in double whatever `real` is:
+ * a network whose weights already lie on a grid has many quotients that are
+ * ties up to rounding, and a scale rounded to float would turn them all one
+ * way.
  *
  * Nothing here allocates or fails: a quantizer's bits must be valid, which
  * hawq_quantizer_check tells.
@@ -51,21 +51,21 @@ HAWQ_NODISCARD hawq_status hawq_quantizer_check(const hawq_quantizer *how);
 /* scale[c] > 0 for every output channel c < layer->channels; per tensor, all
  * are equal. */
 void hawq_quant_scales(const hawq_layer *layer, const hawq_quantizer *how,
-                       real *scale);
+                       double *scale);
 
 /* q[i] in -n .. n for every weight element i, in the weight's own order. */
-void hawq_quant_integers(const hawq_layer *layer, int bits, const real *scale,
+void hawq_quant_integers(const hawq_layer *layer, int bits, const double *scale,
                          int8_t *q);
 
 /* values[i] = s q, rounded to real: what a forward sweep with quantized
  * weights puts in place of layer->weight->data. */
-void hawq_quant_values(const hawq_layer *layer, int bits, const real *scale,
+void hawq_quant_values(const hawq_layer *layer, int bits, const double *scale,
                        real *values);
 
 /* dw[i] = s q - w (unless dw is NULL), per_channel[c] = sum of its squares
  * over channel c (unless NULL); returns the sum over the layer, in channel
  * order. */
-double hawq_quant_error(const hawq_layer *layer, int bits, const real *scale,
+double hawq_quant_error(const hawq_layer *layer, int bits, const double *scale,
                         real *dw, double *per_channel);
 
 #endif
