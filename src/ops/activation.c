@@ -1,5 +1,6 @@
 /* activation.c -- Relu, LeakyRelu, Clip, Sigmoid, Tanh, Exp, Log, Sqrt, Neg,
- * Abs: each is its jet, see unary.h.
+ * Abs, Sign: each is its jet, see unary.h. The last three also serve integer
+ * constants.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/unary.h"
 
@@ -111,12 +112,45 @@ UNARY_SWEEPS(sqrt_jet)
 const hawq_op hawq_op_sqrt =
     UNARY_OP("Sqrt", "", 1, hawq_unary_shape, sqrt_jet);
 
+static hawq_status value_shape(hawq_node *node, hawq_arena *arena) {
+    (void)arena;
+    HAWQ_TRY(hawq_need_value(node, 0));
+    return hawq_set_out(node, 0, node->in[0]->dtype, &node->in[0]->shape);
+}
+
+/* out[0]->ints = factor(x) * x, in two's complement */
+static hawq_status fold_ints(hawq_node *node, hawq_arena *arena,
+                             int64_t factor(int64_t x)) {
+    const hawq_tensor *x = node->in[0];
+    hawq_tensor       *y = node->out[0];
+    HAWQ_TAKE(y->ints, arena, y->n);
+    for (size_t i = 0; i < y->n; i++)
+        y->ints[i] =
+            (int64_t)((uint64_t)factor(x->ints[i]) * (uint64_t)x->ints[i]);
+    return HAWQ_OK;
+}
+
+#define SIGNED_OP(onnx_name, jet)                                              \
+    {                                                                          \
+        .name = (onnx_name), .attributes = "", .min_in = 1, .max_in = 1,       \
+        .shape = value_shape, .fold = jet##_fold, .forward = jet##_forward,    \
+        .tangent = jet##_tangent, .adjoint = jet##_adjoint,                    \
+        .adjoint_tangent = jet##_adjoint_tangent                               \
+    }
+
 static inline hawq_jet neg(real x, const void *param) {
     (void)param;
     return (hawq_jet){-x, -1, 0};
 }
 UNARY_SWEEPS(neg)
-const hawq_op hawq_op_neg = UNARY_OP("Neg", "", 1, hawq_unary_shape, neg);
+static int64_t minus_one(int64_t x) {
+    (void)x;
+    return -1;
+}
+static hawq_status neg_fold(hawq_node *node, hawq_arena *arena) {
+    return fold_ints(node, arena, minus_one);
+}
+const hawq_op hawq_op_neg = SIGNED_OP("Neg", neg);
 
 static inline hawq_jet abs_jet(real x, const void *param) {
     (void)param;
@@ -125,4 +159,24 @@ static inline hawq_jet abs_jet(real x, const void *param) {
                    : (hawq_jet){0, 0, 0};
 }
 UNARY_SWEEPS(abs_jet)
-const hawq_op hawq_op_abs = UNARY_OP("Abs", "", 1, hawq_unary_shape, abs_jet);
+static int64_t sign_of(int64_t x) {
+    return (x > 0) - (x < 0);
+}
+static hawq_status abs_jet_fold(hawq_node *node, hawq_arena *arena) {
+    return fold_ints(node, arena, sign_of);
+}
+const hawq_op hawq_op_abs = SIGNED_OP("Abs", abs_jet);
+
+static inline hawq_jet sign(real x, const void *param) {
+    (void)param;
+    return (hawq_jet){(real)((x > 0) - (x < 0)), 0, 0};
+}
+UNARY_SWEEPS(sign)
+static hawq_status sign_fold(hawq_node *node, hawq_arena *arena) {
+    const hawq_tensor *x = node->in[0];
+    hawq_tensor       *y = node->out[0];
+    HAWQ_TAKE(y->ints, arena, y->n);
+    for (size_t i = 0; i < y->n; i++) y->ints[i] = sign_of(x->ints[i]);
+    return HAWQ_OK;
+}
+const hawq_op hawq_op_sign = SIGNED_OP("Sign", sign);

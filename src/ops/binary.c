@@ -1,26 +1,17 @@
-/* binary.c -- Add, Sub, Mul, Div: y = f(a, b), element by element, with numpy's
- * broadcasting. Each operator is its jet, the derivatives of f up to second
- * order:
- *     tangent          dy   = fa da + fb db
- *     adjoint          ba  += fa by,  bb += fb by
- *     adjoint_tangent  bda += fa bdy + (faa da + fab db) by
- *                      bdb += fb bdy + (fab da + fbb db) by
- * Add and Sub are linear and leave the last two to the first two.
+/* binary.c -- Add, Sub, Mul, Div, Pow, Mod, PRelu: each is its jet, see
+ * binary.h. Add and Sub are linear and have sweeps of their own.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/ops/move.h"
-#include "src/ops/ops.h"
+#include "src/ops/binary.h"
 
-#include <string.h>
+#include "src/ops/move.h"
+
+#include <math.h>
 
 enum { A, B };
 
-/* Element i of the result reads element index[i] of an operand; NULL: i. */
-typedef struct operands {
-    const int32_t *index[2];
-} operands;
-
-static hawq_status index_operand(hawq_arena *arena, const hawq_shape *from,
+hawq_status hawq_broadcast_index(hawq_arena *arena, const hawq_shape *from,
                                  const hawq_shape *to, const int32_t **out) {
+    *out = NULL;
     if (hawq_shape_equal(from, to)) return HAWQ_OK;
     int32_t *index;
     size_t   n = (size_t)hawq_shape_count(to, 0, to->rank);
@@ -40,48 +31,48 @@ static hawq_status index_operand(hawq_arena *arena, const hawq_shape *from,
     return HAWQ_OK;
 }
 
-static hawq_status shape(hawq_node *node, hawq_arena *arena) {
+hawq_status hawq_binary_plan(hawq_node *node, hawq_arena *arena) {
     const hawq_tensor *a = node->in[A], *b = node->in[B];
     hawq_shape         out;
-    if (a->dtype != b->dtype)
-        return hawq_node_fail(node, HAWQ_EFORMAT,
-                              "one operand is integer, the other is not");
+    hawq_operands     *o;
     HAWQ_TRY(hawq_need_value(node, A));
     HAWQ_TRY(hawq_need_value(node, B));
     HAWQ_TRY(hawq_broadcast_shape(node, &a->shape, &b->shape, &out));
     HAWQ_TRY(hawq_set_out(node, 0, a->dtype, &out));
-    operands *o;
     HAWQ_TAKE(o, arena, 1);
-    HAWQ_TRY(index_operand(arena, &a->shape, &out, &o->index[A]));
-    HAWQ_TRY(index_operand(arena, &b->shape, &out, &o->index[B]));
+    HAWQ_TRY(hawq_broadcast_index(arena, &a->shape, &out, &o->index[A]));
+    HAWQ_TRY(hawq_broadcast_index(arena, &b->shape, &out, &o->index[B]));
     node->param = o;
     return HAWQ_OK;
 }
 
-static inline size_t at(const operands *o, int side, size_t i) {
-    return o->index[side] ? (size_t)o->index[side][i] : i;
+hawq_status hawq_binary_shape(hawq_node *node, hawq_arena *arena) {
+    if (node->in[A]->dtype != node->in[B]->dtype)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "one operand is integer, the other is not");
+    return hawq_binary_plan(node, arena);
 }
 
 /* --- linear: y = a + sign b -------------------------------------------- */
 
 static inline void linear_forward(const hawq_node *node, const hawq_planes *p,
                                   real sign) {
-    const operands *o = node->param;
-    const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    real           *y = hawq_val(p, node->out[0]);
-    size_t          n = y ? node->out[0]->n : 0;
+    const hawq_operands *o = node->param;
+    const real *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
+    real       *y = hawq_val(p, node->out[0]);
+    size_t      n = y ? node->out[0]->n : 0;
     if (a && b && !o->index[A] && !o->index[B])
         for (size_t i = 0; i < n; i++) y[i] = a[i] + sign * b[i];
     else
         for (size_t i = 0; i < n; i++)
-            y[i] = (a ? a[at(o, A, i)] : 0) +
-                   sign * (b ? b[at(o, B, i)] : (real)0);
+            y[i] = (a ? a[hawq_operand_at(o, A, i)] : 0) +
+                   sign * (b ? b[hawq_operand_at(o, B, i)] : (real)0);
 }
 
 static inline void linear_adjoint(const hawq_node *node, const hawq_planes *p,
                                   real sign) {
-    const operands *o = node->param;
-    const real     *by = hawq_bar(p, node->out[0]);
+    const hawq_operands *o = node->param;
+    const real          *by = hawq_bar(p, node->out[0]);
     for (int side = A; side <= B; side++) {
         real  *bx = hawq_bar(p, node->in[side]);
         real   s = side == A ? 1 : sign;
@@ -89,7 +80,8 @@ static inline void linear_adjoint(const hawq_node *node, const hawq_planes *p,
         if (!o->index[side])
             for (size_t i = 0; i < n; i++) bx[i] += s * by[i];
         else
-            for (size_t i = 0; i < n; i++) bx[at(o, side, i)] += s * by[i];
+            for (size_t i = 0; i < n; i++)
+                bx[hawq_operand_at(o, side, i)] += s * by[i];
     }
 }
 
@@ -106,107 +98,84 @@ static void sub_adjoint(const hawq_node *node, const hawq_planes *p) {
     linear_adjoint(node, p, -1);
 }
 
-/* --- Mul and Div -------------------------------------------------------- */
+/* --- jets --------------------------------------------------------------- */
 
-typedef struct jet {
-    real f, fa, fb, faa, fab, fbb;
-} jet;
-typedef jet jet_fn(real a, real b);
-
-static inline jet mul(real a, real b) {
-    return (jet){.f = a * b, .fa = b, .fb = a, .fab = 1};
+static inline hawq_jet2 mul(real a, real b) {
+    return (hawq_jet2){.f = a * b, .fa = b, .fb = a, .fab = 1};
 }
+BINARY_SWEEPS(mul)
 
-static inline jet divide(real a, real b) {
+static inline hawq_jet2 divide(real a, real b) {
     real r = 1 / b, y = a / b;
-    return (jet){
+    return (hawq_jet2){
         .f = y, .fa = r, .fb = -y * r, .fab = -r * r, .fbb = 2 * y * r * r};
 }
+BINARY_SWEEPS(divide)
 
-static inline void jet_forward(const hawq_node *node, const hawq_planes *p,
-                               jet_fn *fn) {
-    const operands *o = node->param;
-    const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    real           *y = hawq_val(p, node->out[0]);
-    for (size_t i = 0; i < node->out[0]->n; i++)
-        y[i] = fn(a[at(o, A, i)], b[at(o, B, i)]).f;
+/* c a^e without 0 times infinity: c = 0 ends a polynomial. */
+static inline double term(double c, double a, double e) {
+    return c == 0 ? 0 : c * pow(a, e);
 }
 
-static inline void jet_tangent(const hawq_node *node, const hawq_planes *p,
-                               jet_fn *fn) {
-    const operands *o = node->param;
-    const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    for (int l = 0; l < p->lanes; l++) {
-        const real *da = hawq_dot(p, l, node->in[A]);
-        const real *db = hawq_dot(p, l, node->in[B]);
-        real       *dy = hawq_dot(p, l, node->out[0]);
-        for (size_t i = 0; dy && i < node->out[0]->n; i++) {
-            size_t ia = at(o, A, i), ib = at(o, B, i);
-            jet    j = fn(a[ia], b[ib]);
-            dy[i] = (da ? j.fa * da[ia] : 0) + (db ? j.fb * db[ib] : 0);
-        }
-    }
+/* The exponent's derivatives are those of e^(b log a); where a <= 0, so that
+ * there are none, they are taken to be zero. */
+static inline hawq_jet2 power(real a, real b) {
+    double x = (double)a, e = (double)b, l = x > 0 ? log(x) : 0;
+    double y = e == 2 ? x * x : pow(x, e), d = term(e, x, e - 1);
+    double by_e = x > 0 ? y : 0;
+    return (hawq_jet2){.f = (real)y,
+                       .fa = (real)d,
+                       .fb = (real)(by_e * l),
+                       .faa = (real)term(e * (e - 1), x, e - 2),
+                       .fab = x > 0 ? (real)(y / x + d * l) : 0,
+                       .fbb = (real)(by_e * l * l)};
+}
+BINARY_SWEEPS(power)
+
+/* The remainder with the sign of the dividend (C's fmod). */
+static inline hawq_jet2 modulo(real a, real b) {
+    return (hawq_jet2){.f = (real)fmod((double)a, (double)b),
+                       .fa = 1,
+                       .fb = (real)-trunc((double)a / (double)b)};
+}
+BINARY_SWEEPS(modulo)
+
+static inline hawq_jet2 prelu(real a, real b) {
+    return a > 0 ? (hawq_jet2){.f = a, .fa = 1}
+                 : (hawq_jet2){.f = a * b, .fa = b, .fb = a, .fab = 1};
+}
+BINARY_SWEEPS(prelu)
+
+/* An exponent of integers is a constant, kept as numbers. */
+static hawq_status power_shape(hawq_node *node, hawq_arena *arena) {
+    const hawq_tensor *b = node->in[B];
+    HAWQ_TRY(hawq_binary_plan(node, arena));
+    if (b->dtype == HAWQ_FLOAT) return HAWQ_OK;
+    real *fixed;
+    HAWQ_TAKE(fixed, arena, b->n);
+    for (size_t i = 0; i < b->n; i++) fixed[i] = (real)b->ints[i];
+    ((hawq_operands *)node->param)->fixed = fixed;
+    return HAWQ_OK;
 }
 
-static inline void jet_adjoint(const hawq_node *node, const hawq_planes *p,
-                               jet_fn *fn) {
-    const operands *o = node->param;
-    const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    const real     *by = hawq_bar(p, node->out[0]);
-    real *ba = hawq_bar(p, node->in[A]), *bb = hawq_bar(p, node->in[B]);
-    for (size_t i = 0; by && i < node->out[0]->n; i++) {
-        size_t ia = at(o, A, i), ib = at(o, B, i);
-        jet    j = fn(a[ia], b[ib]);
-        if (ba) ba[ia] += j.fa * by[i];
-        if (bb) bb[ib] += j.fb * by[i];
-    }
+static hawq_status modulo_shape(hawq_node *node, hawq_arena *arena) {
+    if (node->in[A]->dtype == HAWQ_FLOAT && !hawq_attr_int(node, "fmod", 0))
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "floating point needs the attribute fmod = 1");
+    return hawq_binary_shape(node, arena);
 }
 
-static inline void jet_adjoint_tangent(const hawq_node   *node,
-                                       const hawq_planes *p, jet_fn *fn) {
-    const operands *o = node->param;
-    const real     *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    const real     *by = hawq_bar(p, node->out[0]);
-    for (int l = 0; l < p->lanes; l++) {
-        const real *da = hawq_dot(p, l, node->in[A]);
-        const real *db = hawq_dot(p, l, node->in[B]);
-        const real *bdy = hawq_bardot(p, l, node->out[0]);
-        real       *bda = hawq_bardot(p, l, node->in[A]);
-        real       *bdb = hawq_bardot(p, l, node->in[B]);
-        for (size_t i = 0; i < node->out[0]->n; i++) {
-            size_t ia = at(o, A, i), ib = at(o, B, i);
-            jet    j = fn(a[ia], b[ib]);
-            real   u = da ? da[ia] : 0, v = db ? db[ib] : 0;
-            real   w = by ? by[i] : 0, t = bdy ? bdy[i] : 0;
-            if (bda) bda[ia] += j.fa * t + (j.faa * u + j.fab * v) * w;
-            if (bdb) bdb[ib] += j.fb * t + (j.fab * u + j.fbb * v) * w;
-        }
-    }
-}
-
-static void mul_forward(const hawq_node *node, const hawq_planes *p) {
-    jet_forward(node, p, mul);
-}
-static void mul_tangent(const hawq_node *node, const hawq_planes *p) {
-    jet_tangent(node, p, mul);
-}
-static void mul_adjoint(const hawq_node *node, const hawq_planes *p) {
-    jet_adjoint(node, p, mul);
-}
-static void mul_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
-    jet_adjoint_tangent(node, p, mul);
-}
-static void div_forward(const hawq_node *node, const hawq_planes *p) {
-    jet_forward(node, p, divide);
-}
-static void div_tangent(const hawq_node *node, const hawq_planes *p) {
-    jet_tangent(node, p, divide);
-}
-static void div_adjoint(const hawq_node *node, const hawq_planes *p) {
-    jet_adjoint(node, p, divide);
-}
-static void div_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
-    jet_adjoint_tangent(node, p, divide);
+/* The slope is broadcast to the input, never the other way. */
+static hawq_status prelu_shape(hawq_node *node, hawq_arena *arena) {
+    char x[128], slope[128];
+    HAWQ_TRY(hawq_need_float(node, A));
+    HAWQ_TRY(hawq_binary_shape(node, arena));
+    if (hawq_shape_equal(&node->out[0]->shape, &node->in[A]->shape))
+        return HAWQ_OK;
+    return hawq_node_fail(node, HAWQ_EFORMAT,
+                          "slope %s does not broadcast to input %s",
+                          hawq_shape_text(&node->in[B]->shape, slope),
+                          hawq_shape_text(&node->in[A]->shape, x));
 }
 
 /* --- integer constants -------------------------------------------------- */
@@ -224,6 +193,13 @@ static int64_t int_mul(int64_t a, int64_t b) {
 static int64_t int_div(int64_t a, int64_t b) {
     return b == 0 ? 0 : b == -1 ? int_sub(0, a) : a / b;
 }
+static int64_t int_fmod(int64_t a, int64_t b) {
+    return b == 0 || b == -1 ? 0 : a % b;
+}
+static int64_t int_mod(int64_t a, int64_t b) { /* sign of the divisor */
+    int64_t r = int_fmod(a, b);
+    return r && (r < 0) != (b < 0) ? r + b : r;
+}
 static hawq_status add_fold(hawq_node *node, hawq_arena *arena) {
     return hawq_fold_binary_ints(node, arena, int_add);
 }
@@ -233,8 +209,31 @@ static hawq_status sub_fold(hawq_node *node, hawq_arena *arena) {
 static hawq_status mul_fold(hawq_node *node, hawq_arena *arena) {
     return hawq_fold_binary_ints(node, arena, int_mul);
 }
-static hawq_status div_fold(hawq_node *node, hawq_arena *arena) {
+static hawq_status divide_fold(hawq_node *node, hawq_arena *arena) {
     return hawq_fold_binary_ints(node, arena, int_div);
+}
+static hawq_status modulo_fold(hawq_node *node, hawq_arena *arena) {
+    return hawq_fold_binary_ints(
+        node, arena, hawq_attr_int(node, "fmod", 0) ? int_fmod : int_mod);
+}
+
+/* An integer to a power of either type, truncated. */
+static hawq_status power_fold(hawq_node *node, hawq_arena *arena) {
+    const hawq_operands *o = node->param;
+    const hawq_tensor   *a = node->in[A], *b = node->in[B];
+    hawq_tensor         *y = node->out[0];
+    HAWQ_TAKE(y->ints, arena, y->n);
+    for (size_t i = 0; i < y->n; i++) {
+        size_t at = hawq_operand_at(o, B, i);
+        double e = b->ints ? (double)b->ints[at] : (double)b->data[at];
+        double v = pow((double)a->ints[hawq_operand_at(o, A, i)], e);
+        if (!(v >= -0x1p63 && v < 0x1p63))
+            return hawq_node_fail(node, HAWQ_EFORMAT,
+                                  "element %zu, %g, is no 64-bit integer", i,
+                                  v);
+        y->ints[i] = (int64_t)v;
+    }
+    return HAWQ_OK;
 }
 
 const hawq_op hawq_op_add = {
@@ -242,7 +241,7 @@ const hawq_op hawq_op_add = {
     .attributes = "",
     .min_in = 2,
     .max_in = 2,
-    .shape = shape,
+    .shape = hawq_binary_shape,
     .fold = add_fold,
     .forward = add_forward,
     .adjoint = add_adjoint,
@@ -252,32 +251,23 @@ const hawq_op hawq_op_sub = {
     .attributes = "",
     .min_in = 2,
     .max_in = 2,
-    .shape = shape,
+    .shape = hawq_binary_shape,
     .fold = sub_fold,
     .forward = sub_forward,
     .adjoint = sub_adjoint,
 };
-const hawq_op hawq_op_mul = {
-    .name = "Mul",
+const hawq_op hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
+const hawq_op hawq_op_div = BINARY_OP("Div", "", hawq_binary_shape, divide);
+const hawq_op hawq_op_pow = BINARY_OP("Pow", "", power_shape, power);
+const hawq_op hawq_op_mod = BINARY_OP("Mod", "fmod", modulo_shape, modulo);
+const hawq_op hawq_op_prelu = {
+    .name = "PRelu",
     .attributes = "",
     .min_in = 2,
     .max_in = 2,
-    .shape = shape,
-    .fold = mul_fold,
-    .forward = mul_forward,
-    .tangent = mul_tangent,
-    .adjoint = mul_adjoint,
-    .adjoint_tangent = mul_adjoint_tangent,
-};
-const hawq_op hawq_op_div = {
-    .name = "Div",
-    .attributes = "",
-    .min_in = 2,
-    .max_in = 2,
-    .shape = shape,
-    .fold = div_fold,
-    .forward = div_forward,
-    .tangent = div_tangent,
-    .adjoint = div_adjoint,
-    .adjoint_tangent = div_adjoint_tangent,
+    .shape = prelu_shape,
+    .forward = prelu_forward,
+    .tangent = prelu_tangent,
+    .adjoint = prelu_adjoint,
+    .adjoint_tangent = prelu_adjoint_tangent,
 };
