@@ -84,7 +84,7 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     }
     if (read_uniform(name, bits)) return from_uniform(b, name, bits, out);
     if (strcmp(name, "last") == 0) return from_store(b, 0, out);
-    if (strspn(name, "0123456789") == n) {
+    if (n && strspn(name, "0123456789") == n) {
         HAWQ_TRY(hawq_parse_int("--allocation", name, 1, INT64_MAX, &id));
         return from_store(b, id, out);
     }
