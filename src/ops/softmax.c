@@ -1,0 +1,231 @@
+/* softmax.c -- Softmax and LogSoftmax along an axis; before operator set 13,
+ * over all axes from it on. With <a, b> the sum along the axis:
+ *     softmax   y   = e^x / <1, e^x>
+ *               dy  = y (dx - <y, dx>)                                   (1)
+ *               bx  = y (by - <y, by>)                                   (2)
+ *               bdx = dy (by - <y, by>) + y (bdy - <dy, by> - <y, bdy>)  (3)
+ *     log       y   = x - log <1, e^x>,  s = e^y
+ *               dy  = dx - <s, dx>                                       (4)
+ *               bx  = by - s <1, by>                                     (5)
+ *               bdx = bdy - s <1, bdy> - s dy <1, by>                    (6)
+ * as ds = s dy. Everything is computed from y, which is at hand.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/ops.h"
+
+#include <math.h>
+
+typedef struct softmax {
+    size_t outer, n, inner; /* element k of a row is `inner` from the next */
+} softmax;
+
+static hawq_status shape(hawq_node *node, hawq_arena *arena) {
+    HAWQ_TRY(hawq_need_float(node, 0));
+    const hawq_shape *s = &node->in[0]->shape;
+    int64_t given = hawq_attr_int(node, "axis", node->opset < 13 ? 1 : -1);
+    int     axis = hawq_axis(given, s->rank);
+    /* flattened to two axes, the cut may lie behind the last one */
+    if (node->opset < 13 && given == s->rank) axis = s->rank;
+    if (axis < 0)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "axis %lld is out of range for rank %d",
+                              (long long)given, s->rank);
+    int      last = node->opset < 13 ? s->rank : axis + 1;
+    softmax *m;
+    HAWQ_TAKE(m, arena, 1);
+    *m = (softmax){(size_t)hawq_shape_count(s, 0, axis),
+                   (size_t)hawq_shape_count(s, axis, last),
+                   (size_t)hawq_shape_count(s, last, s->rank)};
+    node->param = m;
+    return hawq_set_out(node, 0, HAWQ_FLOAT, s);
+}
+
+static inline size_t rows(const softmax *m) {
+    return m->n ? m->outer * m->inner : 0;
+}
+
+/* First element of a row. */
+static inline size_t row_start(const softmax *m, size_t row) {
+    return row / m->inner * m->n * m->inner + row % m->inner;
+}
+
+/* <a, b> of a row; b NULL: ones */
+static inline double row_dot(const softmax *m, const real *a, const real *b) {
+    double sum = 0;
+    if (b)
+        for (size_t k = 0; k < m->n; k++)
+            sum += (double)a[k * m->inner] * (double)b[k * m->inner];
+    else
+        for (size_t k = 0; k < m->n; k++) sum += (double)a[k * m->inner];
+    return sum;
+}
+
+static inline void normalize(const hawq_node *node, const hawq_planes *p,
+                             bool log_of) {
+    const softmax *m = node->param;
+    for (size_t row = 0; row < rows(m); row++) {
+        const real *x = hawq_val(p, node->in[0]) + row_start(m, row);
+        real       *y = hawq_val(p, node->out[0]) + row_start(m, row);
+        double      top = (double)x[0], sum = 0;
+        for (size_t k = 1; k < m->n; k++)
+            top = fmax(top, (double)x[k * m->inner]);
+        for (size_t k = 0; k < m->n; k++) {
+            double e = exp((double)x[k * m->inner] - top);
+            sum += e;
+            if (!log_of) y[k * m->inner] = (real)e;
+        }
+        double scale = 1 / sum, shift = top + log(sum);
+        for (size_t k = 0; k < m->n; k++) {
+            size_t i = k * m->inner;
+            y[i] = log_of ? (real)((double)x[i] - shift)
+                          : (real)((double)y[i] * scale);
+        }
+    }
+}
+
+/* --- Softmax ------------------------------------------------------------- */
+
+static void forward(const hawq_node *node, const hawq_planes *p) {
+    normalize(node, p, false);
+}
+
+/* to = y (from - <y, from>), or +=: (1) and (2) */
+static void project(const softmax *m, const real *y, const real *from, bool add,
+                    real *to) {
+    for (size_t row = 0; from && to && row < rows(m); row++) {
+        size_t at = row_start(m, row);
+        real   mean = (real)row_dot(m, y + at, from + at);
+        for (size_t k = 0; k < m->n; k++) {
+            size_t i = at + k * m->inner;
+            to[i] = (add ? to[i] : 0) + y[i] * (from[i] - mean);
+        }
+    }
+}
+
+static void tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++)
+        project(node->param, hawq_val(p, node->out[0]),
+                hawq_dot(p, l, node->in[0]), false,
+                hawq_dot(p, l, node->out[0]));
+}
+
+static void adjoint(const hawq_node *node, const hawq_planes *p) {
+    project(node->param, hawq_val(p, node->out[0]), hawq_bar(p, node->out[0]),
+            true, hawq_bar(p, node->in[0]));
+}
+
+/* bdx += dy (by - <y, by>) - y <dy, by>, of (3) */
+static void curve(const softmax *m, const real *y, const real *by,
+                  const real *dx, real *bdx) {
+    for (size_t row = 0; by && dx && bdx && row < rows(m); row++) {
+        size_t at = row_start(m, row);
+        double xm = row_dot(m, y + at, dx + at);
+        double bm = row_dot(m, y + at, by + at), both = 0;
+        for (size_t k = 0; k < m->n; k++) {
+            size_t i = at + k * m->inner;
+            both += (double)y[i] * ((double)dx[i] - xm) * (double)by[i];
+        }
+        for (size_t k = 0; k < m->n; k++) {
+            size_t i = at + k * m->inner;
+            bdx[i] +=
+                (real)((double)y[i] *
+                       (((double)dx[i] - xm) * ((double)by[i] - bm) - both));
+        }
+    }
+}
+
+static void adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+    const real *y = hawq_val(p, node->out[0]);
+    for (int l = 0; l < p->lanes; l++) {
+        real *bdx = hawq_bardot(p, l, node->in[0]);
+        project(node->param, y, hawq_bardot(p, l, node->out[0]), true, bdx);
+        curve(node->param, y, hawq_bar(p, node->out[0]),
+              hawq_dot(p, l, node->in[0]), bdx);
+    }
+}
+
+/* --- LogSoftmax ---------------------------------------------------------- */
+
+static void log_forward(const hawq_node *node, const hawq_planes *p) {
+    normalize(node, p, true);
+}
+
+/* <e^y, a> of a row */
+static double row_mean(const softmax *m, const real *y, const real *a) {
+    double sum = 0;
+    for (size_t k = 0; k < m->n; k++)
+        sum += exp((double)y[k * m->inner]) * (double)a[k * m->inner];
+    return sum;
+}
+
+static void log_tangent(const hawq_node *node, const hawq_planes *p) {
+    const softmax *m = node->param;
+    const real    *y = hawq_val(p, node->out[0]);
+    for (int l = 0; l < p->lanes; l++) {
+        const real *dx = hawq_dot(p, l, node->in[0]);
+        real       *dy = hawq_dot(p, l, node->out[0]);
+        for (size_t row = 0; dx && dy && row < rows(m); row++) { /* (4) */
+            size_t at = row_start(m, row);
+            real   mean = (real)row_mean(m, y + at, dx + at);
+            for (size_t k = 0; k < m->n; k++)
+                dy[at + k * m->inner] = dx[at + k * m->inner] - mean;
+        }
+    }
+}
+
+static void log_project(const softmax *m, const real *y, const real *by,
+                        real *bx) {
+    for (size_t row = 0; by && bx && row < rows(m); row++) { /* (5) */
+        size_t at = row_start(m, row);
+        double sum = row_dot(m, by + at, NULL);
+        for (size_t k = 0; k < m->n; k++) {
+            size_t i = at + k * m->inner;
+            bx[i] += (real)((double)by[i] - exp((double)y[i]) * sum);
+        }
+    }
+}
+
+static void log_adjoint(const hawq_node *node, const hawq_planes *p) {
+    log_project(node->param, hawq_val(p, node->out[0]),
+                hawq_bar(p, node->out[0]), hawq_bar(p, node->in[0]));
+}
+
+static void log_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+    const softmax *m = node->param;
+    const real    *y = hawq_val(p, node->out[0]);
+    const real    *by = hawq_bar(p, node->out[0]);
+    for (int l = 0; l < p->lanes; l++) {
+        const real *dx = hawq_dot(p, l, node->in[0]);
+        real       *bdx = hawq_bardot(p, l, node->in[0]);
+        log_project(m, y, hawq_bardot(p, l, node->out[0]), bdx);
+        for (size_t row = 0; by && dx && bdx && row < rows(m);
+             row++) { /* (6) */
+            size_t at = row_start(m, row);
+            double sum = row_dot(m, by + at, NULL);
+            double mean = row_mean(m, y + at, dx + at);
+            for (size_t k = 0; k < m->n; k++) {
+                size_t i = at + k * m->inner;
+                bdx[i] -=
+                    (real)(exp((double)y[i]) * ((double)dx[i] - mean) * sum);
+            }
+        }
+    }
+}
+
+const hawq_op hawq_op_softmax = {.name = "Softmax",
+                                 .attributes = "axis",
+                                 .min_in = 1,
+                                 .max_in = 1,
+                                 .shape = shape,
+                                 .forward = forward,
+                                 .tangent = tangent,
+                                 .adjoint = adjoint,
+                                 .adjoint_tangent = adjoint_tangent};
+const hawq_op hawq_op_log_softmax = {.name = "LogSoftmax",
+                                     .attributes = "axis",
+                                     .min_in = 1,
+                                     .max_in = 1,
+                                     .shape = shape,
+                                     .forward = log_forward,
+                                     .tangent = log_tangent,
+                                     .adjoint = log_adjoint,
+                                     .adjoint_tangent = log_adjoint_tangent};
