@@ -4,8 +4,8 @@
 #include "src/cli/analysis.h"
 
 #include "src/cli/analysis_parts.h"
+#include "src/graph/convolve.h"
 #include "src/graph/groups.h"
-#include "src/graph/mm.h"
 #include "src/load/onnx.h"
 
 #include <string.h>
@@ -176,7 +176,8 @@ static hawq_status describe_sampling(hawq_analysis *a) {
         "batch-size %d, images %d, chunk %d, bits %s, range %s, rademacher "
         "probes balanced by %d pilots, %s",
         a->batch_size, a->images, a->graph->batch, bits ? bits : "",
-        hawq_range_name((hawq_range)a->range), HAWQ_PILOTS, hawq_mm_provider());
+        hawq_range_name((hawq_range)a->range), HAWQ_PILOTS,
+        hawq_conv_provider());
     return bits && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -225,7 +226,7 @@ static hawq_status begin(hawq_analysis *a) {
     record.model_hash = hash;
     record.data = a->data_text;
     record.loss = hawq_loss_name((hawq_loss)a->loss);
-    record.provider = hawq_mm_provider();
+    record.provider = hawq_conv_provider();
     record.sampling = a->sampling;
     HAWQ_TRY(hawq_store_open(a->cli->db, HAWQ_STORE_WRITE, &a->store));
     if (a->resume) {

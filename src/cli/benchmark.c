@@ -5,7 +5,7 @@
 #include "kernels/timer.h"
 #include "src/cli/data_options.h"
 #include "src/cli/progress.h"
-#include "src/graph/mm.h"
+#include "src/graph/convolve.h"
 #include "src/load/onnx.h"
 
 #include <math.h>
@@ -325,7 +325,7 @@ static void fill_record(hawq_benchmark *b, hawq_contender *c) {
     hawq_benchmark_record *r = &c->record;
     r->label = c->label;
     r->device = c->program ? b->device : "cpu";
-    r->kernels = c->program ? b->table->name : hawq_mm_provider();
+    r->kernels = c->program ? b->table->name : hawq_conv_provider();
     r->batch_size = b->batch_size;
     r->threads = hawq_threads_count(b->timing_threads);
     r->repeats = b->repeats;
@@ -392,7 +392,7 @@ hawq_status hawq_benchmark_store(hawq_benchmark *b) {
     record.model_hash = hash;
     record.data = hawq_data_text(&b->arena);
     record.loss = hawq_loss_name(HAWQ_CROSS_ENTROPY);
-    record.provider = hawq_mm_provider();
+    record.provider = hawq_conv_provider();
     record.sampling = hawq_arena_format(
         &b->arena,
         "calibrated on the first %zu images of %s, activation range %s",
