@@ -26,10 +26,10 @@ static struct {
 
     hawq_sgd_options sgd;
 } o = {.epochs = 20,
-       .batch_size = 128,
+       .batch_size = 64,
        .rate = 0.1,
        .warm_up = 1,
-       .sgd = {.momentum = 0.9, .decay = 5e-4, .clip = 1}};
+       .sgd = {.momentum = 0.9, .decay = 1e-4, .clip = 1}};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("model", 'm', &o.model, "resnet:W,W,...[:BLOCKS]",
@@ -44,7 +44,7 @@ static const hawq_option options[] = {
     HAWQ_OPTION_INT("epochs", 'e', &o.epochs, 1, 100000, "N",
                     "passes over the images (default 20)"),
     HAWQ_OPTION_INT("batch-size", 'b', &o.batch_size, 1, 1000000, "N",
-                    "images per step (default 128)"),
+                    "images per step (default 64)"),
     HAWQ_OPTION_REAL("rate", 'r', &o.rate, 1e-12, 1e6, "R",
                      "peak learning rate; falls along a cosine (default 0.1)"),
     HAWQ_OPTION_REAL("warm-up", 0, &o.warm_up, 0, 100000, "EPOCHS",
@@ -52,7 +52,7 @@ static const hawq_option options[] = {
     HAWQ_OPTION_REAL("momentum", 0, &o.sgd.momentum, 0, 0.999999, "M",
                      "momentum of the steps (default 0.9)"),
     HAWQ_OPTION_REAL("weight-decay", 0, &o.sgd.decay, 0, 1, "D",
-                     "pull of weights, not biases, to 0 (default 5e-4)"),
+                     "pull of weights, not biases, to 0 (default 1e-4)"),
     HAWQ_OPTION_REAL("clip", 0, &o.sgd.clip, 0, 1e30, "NORM",
                      "shorten gradients longer than this; 0: none (default 1)"),
     HAWQ_OPTION_FLAG("nesterov", 0, &o.sgd.nesterov, "look ahead (Nesterov)"),
