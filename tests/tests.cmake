@@ -63,3 +63,8 @@ if(TARGET hawq_kernels)
     target_link_libraries(bench_kernels PRIVATE ${HAWQ_ANCHOR_LIBRARY} OpenMP::OpenMP_C)
   endif()
 endif()
+
+if(TARGET hawq_load)
+  add_executable(bench_hvp tests/bench_hvp.c)
+  target_link_libraries(bench_hvp PRIVATE hawq_load hawq_ops hawq_graph hawq_kernels)
+endif()
