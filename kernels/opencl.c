@@ -38,8 +38,8 @@ static uint8_t         *staging;
 static size_t           capacity; /* of both, in bytes */
 
 #define DEVICE_NAME "opencl"
-static const char *const device_conv_names[2] = {"opencl dot4",
-                                                 "opencl dot4 of taps"};
+static const char *const device_conv_names[2] = {"opencl 16 channels",
+                                                 "opencl 4 taps"};
 
 /* OpenCL 1.2 or later that a build needs no separate compiler for, and whose
  * bytes are in the order of the packed weights. */
@@ -107,14 +107,30 @@ static bool device_reserve(size_t n) {
     return true;
 }
 
+/* With room for the 16 elements that are read at a time. */
 static void *device_store(const void *bytes, size_t n) {
     cl_int error;
-    return clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, n,
-                          (void *)(uintptr_t)bytes, &error);
+    cl_mem weights =
+        clCreateBuffer(context, CL_MEM_READ_ONLY, n + 64, NULL, &error);
+    if (weights && clEnqueueWriteBuffer(queue, weights, CL_TRUE, 0, n, bytes, 0,
+                                        NULL, NULL)) {
+        clReleaseMemObject(weights);
+        return NULL;
+    }
+    return weights;
 }
 
 static void device_drop(void *weights) {
     clReleaseMemObject((cl_mem)weights);
+}
+
+/* Work items of a kernel with n outputs. */
+static size_t items_of(int kernel, const void *arguments, size_t n) {
+    const hawq_device_conv *v = arguments;
+    if (kernel == HAWQ_DEVICE_CONV)
+        n = (size_t)v->oh * (size_t)v->ow * (size_t)v->groups *
+            (size_t)((v->group_oc + 15) / 16);
+    return (n + GROUP - 1) / GROUP * GROUP;
 }
 
 static bool device_run(int kernel, const void *arguments,
@@ -122,7 +138,7 @@ static bool device_run(int kernel, const void *arguments,
                        size_t in, size_t out, size_t end) {
     cl_kernel k = kernels[kernel];
     cl_mem    w = (cl_mem)weights;
-    size_t    group = GROUP, items = (n + GROUP - 1) / GROUP * GROUP;
+    size_t    group = GROUP, items = items_of(kernel, arguments, n);
     return !clSetKernelArg(k, 0, arguments_bytes, arguments) &&
            !clSetKernelArg(k, 1, sizeof arena, &arena) &&
            !(w && clSetKernelArg(k, 2, sizeof w, &w)) &&

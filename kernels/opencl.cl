@@ -1,5 +1,6 @@
 /* opencl.cl -- the kernels of the OpenCL table: the formulas of ref.c and
- * arith.h, one output per work item, channels fastest. OpenCL C 1.2.
+ * arith.h; work items that follow one another compute channels that do. OpenCL
+ * C 1.2.
  *
  * The text of device.h, which defines the arguments, is compiled in front.
  * mul_hi(a << pre, m) is the signed high word of arith.h: whoever builds a
@@ -16,37 +17,38 @@ inline uchar requantize(hawq_device_requant q, global const uchar *arena,
     return (uchar)clamp(q.zero + ((h + (1 << (t - 1))) >> t), q.low, q.high);
 }
 
-/* Element e of a layer's weights, sign-extended: four int8. A nibble with its
- * sign bit set is completed by 8 * 30 = 0xF0, a pair of bits by 2 * 126 = 0xFC;
- * no product carries into the next byte. */
-inline char4 weights_of(global const uchar *weights, int e, int bits) {
-    uint v;
-    if (bits == 8) return as_char4(((global const uint *)weights)[e]);
-    if (bits == 4) {
-        v = ((global const ushort *)weights)[e];
-        v = (v | v << 8) & 0x00FF00FFu;
-        v = (v | v << 4) & 0x0F0F0F0Fu;
-        return as_char4(v | (v & 0x08080808u) * 30u);
-    }
-    v = weights[e];
-    v = (v | v << 12) & 0x000F000Fu;
-    v = (v | v << 6) & 0x03030303u;
-    return as_char4(v | (v & 0x02020202u) * 126u);
+/* Element e of a layer's weights, and the 16 from e on: a row of elements may
+ * end before, but 16 can always be read (opencl.c). */
+inline uint element(global const uchar *weights, int e, int bits) {
+    return bits == 8   ? ((global const uint *)weights)[e]
+           : bits == 4 ? ((global const ushort *)weights)[e]
+                       : weights[e];
 }
 
-inline int dot4(char4 w, uchar4 x) {
-    int4 p = convert_int4(w) * convert_int4(x);
-    return p.x + p.y + p.z + p.w;
+inline uint16 elements(global const uchar *weights, int e, int bits) {
+    if (bits == 8) return vload16(0, (global const uint *)weights + e);
+    if (bits == 4)
+        return convert_uint16(vload16(0, (global const ushort *)weights + e));
+    return convert_uint16(vload16(0, weights + e));
 }
+
+/* Value j of an element: up against the sign bit and down again. */
+#define VALUE(v, j, bits) ((v << (32 - bits * (j + 1))) >> (32 - bits))
+
+#define DOT4(v, x, bits)                                                       \
+    (VALUE(v, 0, bits) * x.s0 + VALUE(v, 1, bits) * x.s1 +                     \
+     VALUE(v, 2, bits) * x.s2 + VALUE(v, 3, bits) * x.s3)
 
 /* n <= 4 bytes of p, then zeros, whose weights are zeros too */
-inline uchar4 load4(global const uchar *p, int n) {
-    if (n >= 4) return vload4(0, p);
-    return (uchar4)(p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, 0);
+inline int4 load4(global const uchar *p, int n) {
+    if (n >= 4) return convert_int4(vload4(0, p));
+    return (int4)(p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, 0);
 }
 
-inline void finish(hawq_device_conv v, global uchar *arena, int i, int acc) {
-    int o = i % v.oc;
+/* Channel o of pixel p from its sum without the bias. */
+inline void finish(hawq_device_conv v, global uchar *arena, int p, int o,
+                   int acc) {
+    int i = p * v.oc + o;
     acc += ((global const int *)(arena + v.requant.bias))[o];
     if (v.raw)
         ((global int *)(arena + v.y))[i] = acc;
@@ -63,22 +65,31 @@ inline global const uchar *pixel(hawq_device_conv v, global const uchar *arena,
     return inside ? arena + v.x + (iy * v.w + ix) * v.c : 0;
 }
 
+/* A work item computes up to 16 channels of one group at one pixel. */
 kernel void conv(const hawq_device_conv v, global uchar *arena,
                  global const uchar *weights) {
-    int i = get_global_id(0);
-    if (i >= v.oh * v.ow * v.oc) return;
-    int    group = i % v.oc / v.group_oc, from = group * v.group_c;
-    int    e = group * v.words * v.group_oc + i % v.oc % v.group_oc;
-    int    acc = 0;
-    uchar4 padding = (uchar4)((uchar)v.zero);
+    int blocks = (v.group_oc + 15) / 16;
+    int p = get_global_id(0) / (blocks * v.groups);
+    if (p >= v.oh * v.ow) return;
+    int   block = get_global_id(0) % (blocks * v.groups);
+    int   group = block / blocks, from = block % blocks * 16;
+    int   e = group * v.words * v.group_oc + from;
+    int   sums[16];
+    int4  padding = v.zero;
+    int16 acc = 0;
     for (int ky = 0; ky < v.kh; ky++)
         for (int kx = 0; kx < v.kw; kx++) {
-            global const uchar *x = pixel(v, arena, i / v.oc, ky, kx);
-            for (int c = 0; c < v.group_c; c += 4, e += v.group_oc)
-                acc += dot4(weights_of(weights, e, v.bits),
-                            x ? load4(x + from + c, v.group_c - c) : padding);
+            global const uchar *x = pixel(v, arena, p, ky, kx);
+            for (int c = 0; c < v.group_c; c += 4, e += v.group_oc) {
+                int4  in = x ? load4(x + group * v.group_c + c, v.group_c - c)
+                             : padding;
+                int16 w = as_int16(elements(weights, e, v.bits));
+                acc += DOT4(w, in, v.bits);
+            }
         }
-    finish(v, arena, i, acc);
+    vstore16(acc, 0, sums);
+    for (int j = 0; j < min(16, v.group_oc - from); j++)
+        finish(v, arena, p, group * v.group_oc + from + j, sums[j]);
 }
 
 /* One input channel per group: an element is four taps. */
@@ -86,20 +97,22 @@ kernel void conv_taps(const hawq_device_conv v, global uchar *arena,
                       global const uchar *weights) {
     int i = get_global_id(0);
     if (i >= v.oh * v.ow * v.oc) return;
-    int group = i % v.oc / v.group_oc, taps = v.kh * v.kw, acc = 0;
-    int e = group * v.words * v.group_oc + i % v.oc % v.group_oc;
+    int p = i / v.oc, o = i % v.oc, group = o / v.group_oc;
+    int e = group * v.words * v.group_oc + o % v.group_oc;
+    int taps = v.kh * v.kw, acc = 0;
     for (int k = 0; k < taps; k += 4, e += v.group_oc) {
-        uchar of[4];
+        int of[4];
         for (int j = 0; j < 4; j++) {
             int                 tap = min(k + j, taps - 1);
             global const uchar *x =
-                pixel(v, arena, i / v.oc, tap / v.kw, tap % v.kw);
-            of[j] = x ? x[group] : (uchar)v.zero;
+                pixel(v, arena, p, tap / v.kw, tap % v.kw);
+            of[j] = x ? x[group] : v.zero;
         }
-        acc += dot4(weights_of(weights, e, v.bits),
-                    (uchar4)(of[0], of[1], of[2], of[3]));
+        int  w = (int)element(weights, e, v.bits);
+        int4 in = vload4(0, of);
+        acc += DOT4(w, in, v.bits);
     }
-    finish(v, arena, i, acc);
+    finish(v, arena, p, o, acc);
 }
 
 kernel void add(const hawq_device_add v, global uchar *arena) {
