@@ -3,10 +3,10 @@
 #
 #     tests/gpu_checklist.sh [FOLDER]    results and objects; default: a new one
 #
-# Needs nvcc (11.8 or later), gcc and g++; neither CMake nor any library but
+# Needs nvcc (12 or later, for C++20), gcc and g++; no CMake, no library but
 # CUDA's. In order:
-#   1. compiles kernels/*.c, kernels/cuda.cu for sm_80 and sm_90, test_kernels
-#      and bench_cuda;
+#   1. compiles kernels/*.c, kernels/cuda.cu for sm_80, sm_90 and later ones,
+#      test_kernels and bench_cuda;
 #   2. looks for the 4-wide dot product in the machine code (where cuobjdump is);
 #   3. runs test_kernels with the CUDA kernels emulated on the processor;
 #   4. runs test_kernels with the GPU: all usable tables against ref, every bit;
@@ -21,7 +21,8 @@ mkdir -p "$out/emulated"
 say() { echo "gpu_checklist: $*"; }
 
 say "1. building in $out"
-targets="-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90"
+targets="-gencode arch=compute_80,code=sm_80
+-gencode arch=compute_90,code=[sm_90,compute_90]"
 objects=
 for file in kernels/*.c; do
     flags=
