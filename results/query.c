@@ -101,7 +101,8 @@ hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT program, version, command, model_path, model_hash, data, loss,"
-        " seed, threads, host, provider, sampling FROM run WHERE id = ?",
+        " seed, threads, host, provider, sampling, weight_range FROM run"
+        " WHERE id = ?",
         &rows, HAWQ_SQL_INT(run)));
     while (hawq_sql_next(&rows)) {
         r.program = hawq_sql_text(&rows, 0, arena);
@@ -116,6 +117,7 @@ hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
         r.host = hawq_sql_text(&rows, 9, arena);
         r.provider = hawq_sql_text(&rows, 10, arena);
         r.sampling = hawq_sql_text(&rows, 11, arena);
+        r.weight_range = hawq_sql_text(&rows, 12, arena);
     }
     HAWQ_TRY(rows.status);
     if (!r.program)
@@ -306,8 +308,10 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
     hawq_allocation_record r = {0};
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT solver, metric, state, objective, bound, weight_bytes, bops,"
-        " mean_bits, ifnull(latency_us, -1) FROM allocation WHERE id = ?",
+        "SELECT solver, metric, allocation.state, objective, bound,"
+        " weight_bytes, bops, mean_bits, ifnull(latency_us, -1),"
+        " ifnull(weight_range, '') FROM allocation"
+        " LEFT JOIN run ON run.id = analysis_run_id WHERE allocation.id = ?",
         &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
         r.solver = hawq_sql_text(&rows, 0, arena);
@@ -319,6 +323,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         r.bops = hawq_sql_int(&rows, 6);
         r.mean_bits = hawq_sql_real(&rows, 7);
         r.latency_us = hawq_sql_real(&rows, 8);
+        r.weight_range = hawq_sql_text(&rows, 9, arena);
     }
     HAWQ_TRY(rows.status);
     if (!r.solver)

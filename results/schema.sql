@@ -21,6 +21,7 @@ CREATE TABLE run (
     loss        TEXT NOT NULL,
     seed        INTEGER NOT NULL,
     sampling    TEXT NOT NULL,
+    weight_range TEXT NOT NULL,
     threads     INTEGER NOT NULL,
     host        TEXT NOT NULL,
     provider    TEXT NOT NULL,

@@ -137,14 +137,15 @@ hawq_status hawq_store_begin_run(hawq_store *store, const hawq_run_record *r,
     HAWQ_TRY(HAWQ_SQL_RUN(
         store->db,
         "INSERT INTO run (program, version, command, model_path, model_hash,"
-        " data, loss, seed, sampling, threads, host, provider)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " data, loss, seed, sampling, threads, host, provider, weight_range)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         HAWQ_SQL_TEXT(r->program), text_or_empty(r->version),
         text_or_empty(r->command), text_or_empty(r->model_path),
         text_or_empty(r->model_hash), text_or_empty(r->data),
         text_or_empty(r->loss), HAWQ_SQL_INT((int64_t)r->seed),
         text_or_empty(r->sampling), HAWQ_SQL_INT(r->threads),
-        text_or_empty(r->host), text_or_empty(r->provider)));
+        text_or_empty(r->host), text_or_empty(r->provider),
+        text_or_empty(r->weight_range)));
     *run = hawq_sql_last_id(store->db);
     return HAWQ_OK;
 }

@@ -41,6 +41,7 @@ static const hawq_run_record run_record = {
     .host = "h",
     .provider = "blas haswell",
     .sampling = "batch 32",
+    .weight_range = "mse",
 };
 static const hawq_layer_record layers[LAYERS] = {
     {"conv1", "Conv", 432, 442368, 16, "conv1"},
@@ -203,6 +204,7 @@ static void check_run(hawq_store *store, hawq_arena *arena, int64_t run) {
     CHECK(!strcmp(r.host, run_record.host));
     CHECK(!strcmp(r.provider, run_record.provider));
     CHECK(!strcmp(r.sampling, run_record.sampling));
+    CHECK(!strcmp(r.weight_range, run_record.weight_range));
 }
 
 static void check_analysis(hawq_store *store, hawq_arena *arena, int64_t run) {
@@ -251,7 +253,7 @@ static void check_allocation(hawq_store *store, hawq_arena *arena, int64_t id) {
     hawq_allocation_record a;
     CHECK_OK(hawq_store_load_allocation(store, id, arena, &a));
     CHECK(!strcmp(a.solver, "dp") && !strcmp(a.metric, "trace") &&
-          !strcmp(a.state, "optimal"));
+          !strcmp(a.state, "optimal") && !strcmp(a.weight_range, "mse"));
     CHECK(a.objective == allocation.objective && a.bound == allocation.bound);
     CHECK(a.weight_bytes == 999 && a.bops == 500000000);
     CHECK(a.mean_bits == allocation.mean_bits && a.latency_us < 0);

@@ -18,9 +18,10 @@ typedef struct hawq_run_record {
     const char *version;
     const char *command; /* the options as given, one string */
     const char *model_path;
-    const char *model_hash; /* 16 hex digits; see hawq_graph_hash */
-    const char *data;       /* data specification, or "" */
-    const char *loss;       /* name of the loss, or "" */
+    const char *model_hash;   /* 16 hex digits; see hawq_graph_hash */
+    const char *data;         /* data specification, or "" */
+    const char *loss;         /* name of the loss, or "" */
+    const char *weight_range; /* range of the weight quantizer, or "" */
     uint64_t    seed;
     int         threads;
     const char *host;     /* node name */
@@ -90,6 +91,7 @@ typedef struct hawq_budget_record {
 
 typedef struct hawq_allocation_record {
     const char        *solver, *metric;
+    const char        *weight_range; /* of the analysis searched; read only */
     const char        *state; /* "optimal", "feasible", "infeasible", "limit" */
     double             objective, bound;
     int64_t            weight_bytes, bops;

@@ -228,6 +228,7 @@ static hawq_status begin(hawq_analysis *a) {
     record.loss = hawq_loss_name((hawq_loss)a->loss);
     record.provider = hawq_conv_provider();
     record.sampling = a->sampling;
+    record.weight_range = hawq_range_name((hawq_range)a->range);
     HAWQ_TRY(hawq_store_open(a->cli->db, HAWQ_STORE_WRITE, &a->store));
     if (a->resume) {
         HAWQ_TRY(hawq_store_find_unfinished(a->store, &record, &a->run));

@@ -150,7 +150,7 @@ static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
 static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
     hawq_lower_options options = {.n_choices = c->n_choices,
                                   .choice = c->choice,
-                                  .weight_range = (hawq_range)b->weight_range,
+                                  .weight_range = c->weight_range,
                                   .activation_range =
                                       (hawq_range)b->activation_range};
     hawq_status        status =

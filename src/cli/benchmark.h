@@ -27,6 +27,7 @@ typedef struct hawq_contender {
     int         asked; /* its row in the report, from 1; 0: a baseline only */
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
+    hawq_range         weight_range;
     double             predicted; /* loss rise the search predicted, or NaN */
     double             mean_bits; /* of the weights */
     hawq_program      *program;
@@ -44,7 +45,8 @@ typedef struct hawq_benchmark {
     const char *device;  /* "cpu", "cuda", "opencl" */
     const char *kernels; /* NULL: the best usable table of the device */
     int         batch_size, repeats, verify;
-    int         weight_range, activation_range; /* hawq_range */
+    int weight_range; /* hawq_range; -1: each allocation's own, else max */
+    int activation_range;
 
     /* results */
     int             n; /* the float network, uniform8, and what was asked */

@@ -68,6 +68,8 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     out->choice = record.choice;
     out->n_choices = record.n_layers;
     out->predicted = record.objective;
+    if (b->weight_range < 0 && record.weight_range[0])
+        out->weight_range = (hawq_range)hawq_range_find(record.weight_range);
     out->record.allocation = id;
     return out->label ? HAWQ_OK : HAWQ_ENOMEM;
 }
@@ -77,7 +79,8 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     int     bits[2];
     int64_t id = 0;
     size_t  n = strlen(name);
-    *out = (hawq_contender){.predicted = NAN};
+    *out = (hawq_contender){.predicted = NAN, .weight_range = HAWQ_RANGE_MAX};
+    if (b->weight_range >= 0) out->weight_range = (hawq_range)b->weight_range;
     if (strcmp(name, "float32") == 0) {
         out->label = name;
         return HAWQ_OK;

@@ -15,20 +15,22 @@ static struct {
        .batch_size = 1,
        .repeats = 50,
        .verify = 64,
+       .weight_range = -1,
        .activation_range = HAWQ_RANGE_MSE};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
                       "an id in the database, last, uniform8, uniform4, "
                       "uniform2 (8-bit activations), w4a4 and the like, or "
-                      "float32; may be repeated (default uniform8)"),
+                      "float32 (default uniform8)"),
     HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
                      "images that fix the activations' ranges (default: the "
                      "first ones of --data)"),
     HAWQ_OPTION_INT("calibration-limit", 0, &o.calibration_limit, 1, 100000000,
                     "N", "how many of them (default 512)"),
     HAWQ_OPTION_CHOICE("range", 0, &o.weight_range, "max|mse|percentile",
-                       "range of the weight quantizer (default max)"),
+                       "range of the weight quantizer (default: the one an "
+                       "allocation was searched with, else max)"),
     HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),

@@ -40,7 +40,7 @@ static const struct data_type {
     bool        known;
     hawq_number number;
 } data_types[] = {
-    [ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED] = {"undefined"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED] = {.name = "undefined"},
     [ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT] = {"float", true, HAWQ_F32},
     [ONNX__TENSOR_PROTO__DATA_TYPE__UINT8] = {"uint8", true, HAWQ_U8},
     [ONNX__TENSOR_PROTO__DATA_TYPE__INT8] = {"int8", true, HAWQ_I8},
@@ -48,14 +48,14 @@ static const struct data_type {
     [ONNX__TENSOR_PROTO__DATA_TYPE__INT16] = {"int16", true, HAWQ_I16},
     [ONNX__TENSOR_PROTO__DATA_TYPE__INT32] = {"int32", true, HAWQ_I32},
     [ONNX__TENSOR_PROTO__DATA_TYPE__INT64] = {"int64", true, HAWQ_I64},
-    [ONNX__TENSOR_PROTO__DATA_TYPE__STRING] = {"string"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__STRING] = {.name = "string"},
     [ONNX__TENSOR_PROTO__DATA_TYPE__BOOL] = {"bool", true, HAWQ_BOOL},
     [ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16] = {"float16", true, HAWQ_F16},
     [ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE] = {"double", true, HAWQ_F64},
     [ONNX__TENSOR_PROTO__DATA_TYPE__UINT32] = {"uint32", true, HAWQ_U32},
-    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT64] = {"uint64"},
-    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64] = {"complex64"},
-    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128] = {"complex128"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__UINT64] = {.name = "uint64"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64] = {.name = "complex64"},
+    [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128] = {.name = "complex128"},
     [ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16] = {"bfloat16", true, HAWQ_BF16},
 };
 
