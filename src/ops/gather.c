@@ -1,4 +1,5 @@
-/* gather.c -- Gather: the slices of `axis` that a constant index tensor names.
+/* gather.c -- Gather: the slices of `axis` that a constant index tensor names;
+ * GatherElements: y[..., i, ...] = x[..., index[..., i, ...], ...].
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/move.h"
 #include "src/ops/ops.h"
@@ -60,3 +61,64 @@ const hawq_op hawq_op_gather = {.name = "Gather",
                                 .fold = hawq_move_fold,
                                 .forward = hawq_move_forward,
                                 .adjoint = hawq_move_adjoint};
+
+/* Offset into x of element i of the index: its own position, but for `axis`
+ * where it is `at`. */
+static size_t element_offset(const hawq_shape *x, const hawq_shape *index,
+                             int axis, size_t i, int64_t at) {
+    size_t offset = 0, stride = 1;
+    for (int a = x->rank; a-- > 0;) {
+        size_t own = i % (size_t)index->dim[a];
+        offset += (a == axis ? (size_t)at : own) * stride;
+        i /= (size_t)index->dim[a];
+        stride *= (size_t)x->dim[a];
+    }
+    return offset;
+}
+
+static hawq_status elements_shape(hawq_node *node, hawq_arena *arena) {
+    const int64_t *index;
+    size_t         n;
+    hawq_move     *move;
+    int32_t       *map;
+    HAWQ_TRY(hawq_need_value(node, 0));
+    HAWQ_TRY(hawq_read_ints(node, NULL, 1, &index, &n));
+    const hawq_shape *s = &node->in[0]->shape, *q = &node->in[1]->shape;
+    int               axis = hawq_axis(hawq_attr_int(node, "axis", 0), s->rank);
+    bool              fits = axis >= 0 && s->rank == q->rank;
+    for (int a = 0; fits && a < s->rank; a++)
+        fits = a == axis || q->dim[a] <= s->dim[a];
+    if (!fits)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "the index of rank %d does not fit the input of "
+                              "rank %d along axis %lld",
+                              q->rank, s->rank,
+                              (long long)hawq_attr_int(node, "axis", 0));
+    HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, q));
+    HAWQ_TAKE(move, arena, 1);
+    HAWQ_TAKE(map, arena, n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t at = index[i] < 0 ? index[i] + s->dim[axis] : index[i];
+        if (at < 0 || at >= s->dim[axis])
+            return hawq_node_fail(node, HAWQ_EFORMAT,
+                                  "index %lld is out of range for length %lld",
+                                  (long long)index[i], (long long)s->dim[axis]);
+        map[i] = (int32_t)element_offset(s, q, axis, i, at);
+    }
+    *move = (hawq_move){.copies = 1,
+                        .n_in = node->in[0]->n,
+                        .n_map = n,
+                        .block = 1,
+                        .map = map};
+    node->param = move;
+    return HAWQ_OK;
+}
+
+const hawq_op hawq_op_gather_elements = {.name = "GatherElements",
+                                         .attributes = "axis",
+                                         .min_in = 2,
+                                         .max_in = 2,
+                                         .shape = elements_shape,
+                                         .fold = hawq_move_fold,
+                                         .forward = hawq_move_forward,
+                                         .adjoint = hawq_move_adjoint};

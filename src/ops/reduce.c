@@ -1,9 +1,11 @@
 /* reduce.c -- ReduceMean, ReduceSum, ReduceMax over any axes, and the global
  * pools, which reduce all spatial axes. Axes are an attribute in old operator
- * sets (ReduceSum up to 12, the others up to 17), then a constant input.
+ * sets (ReduceSum up to 12, the others up to 17), then a constant input. The
+ * reductions that are not linear or a maximum are in reduce_power.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/reduce.h"
+
 #include "src/ops/ops.h"
-#include "src/ops/taps.h"
 
 static hawq_status reduce(hawq_node *node, hawq_arena *arena,
                           const bool *reduced, bool keep, bool mean) {
@@ -21,8 +23,7 @@ static hawq_status reduce(hawq_node *node, hawq_arena *arena,
     return HAWQ_OK;
 }
 
-/* Without axes, or with none in the list: all, unless noop_with_empty_axes. */
-static hawq_status reduce_axes(hawq_node *node, hawq_arena *arena, bool mean) {
+hawq_status hawq_reduce_axes(hawq_node *node, hawq_arena *arena, bool mean) {
     const int64_t *axes;
     size_t         n;
     bool           reduced[HAWQ_MAX_RANK];
@@ -38,11 +39,11 @@ static hawq_status reduce_axes(hawq_node *node, hawq_arena *arena, bool mean) {
 
 static hawq_status mean_shape(hawq_node *node, hawq_arena *arena) {
     HAWQ_TRY(hawq_need_float(node, 0));
-    return reduce_axes(node, arena, true);
+    return hawq_reduce_axes(node, arena, true);
 }
 
 static hawq_status plain_shape(hawq_node *node, hawq_arena *arena) {
-    return reduce_axes(node, arena, false);
+    return hawq_reduce_axes(node, arena, false);
 }
 
 static hawq_status sum_fold(hawq_node *node, hawq_arena *arena) {
@@ -73,10 +74,8 @@ static hawq_status max_fold(hawq_node *node, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-#define REDUCE_ATTRIBUTES "axes keepdims noop_with_empty_axes"
-
 const hawq_op hawq_op_reduce_mean = {.name = "ReduceMean",
-                                     .attributes = REDUCE_ATTRIBUTES,
+                                     .attributes = HAWQ_REDUCE_ATTRIBUTES,
                                      .min_in = 1,
                                      .max_in = 2,
                                      .shape = mean_shape,
@@ -84,7 +83,7 @@ const hawq_op hawq_op_reduce_mean = {.name = "ReduceMean",
                                      .adjoint = hawq_taps_sum_adjoint};
 
 const hawq_op hawq_op_reduce_sum = {.name = "ReduceSum",
-                                    .attributes = REDUCE_ATTRIBUTES,
+                                    .attributes = HAWQ_REDUCE_ATTRIBUTES,
                                     .min_in = 1,
                                     .max_in = 2,
                                     .shape = plain_shape,
@@ -93,7 +92,7 @@ const hawq_op hawq_op_reduce_sum = {.name = "ReduceSum",
                                     .adjoint = hawq_taps_sum_adjoint};
 
 const hawq_op hawq_op_reduce_max = {.name = "ReduceMax",
-                                    .attributes = REDUCE_ATTRIBUTES,
+                                    .attributes = HAWQ_REDUCE_ATTRIBUTES,
                                     .min_in = 1,
                                     .max_in = 2,
                                     .shape = plain_shape,

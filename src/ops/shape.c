@@ -1,5 +1,5 @@
-/* shape.c -- Shape: the dimensions of x, from `start` to `end`, as a constant;
- * every shape is known when a graph is built.
+/* shape.c -- Shape: the dimensions of x, from `start` to `end`, and Size, their
+ * product, as constants; every shape is known when a graph is built.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/ops.h"
 
@@ -24,3 +24,15 @@ const hawq_op hawq_op_shape = {.name = "Shape",
                                .min_in = 1,
                                .max_in = 1,
                                .shape = shape};
+
+static hawq_status size_shape(hawq_node *node, hawq_arena *arena) {
+    HAWQ_TRY(hawq_make_constant(node, arena, HAWQ_INT, &(hawq_shape){0}));
+    node->out[0]->ints[0] = (int64_t)node->in[0]->n;
+    return HAWQ_OK;
+}
+
+const hawq_op hawq_op_size = {.name = "Size",
+                              .attributes = "",
+                              .min_in = 1,
+                              .max_in = 1,
+                              .shape = size_shape};

@@ -1,0 +1,15 @@
+/* reduce.h -- what the reductions share: axes and taps.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_REDUCE_H
+#define HAWQ_REDUCE_H
+#include "src/ops/taps.h"
+
+#define HAWQ_REDUCE_ATTRIBUTES "axes keepdims noop_with_empty_axes"
+
+/* Reads the axes of a reduction (an attribute or input 1; without axes, or
+ * with none in the list: all, unless noop_with_empty_axes), sets the shape of
+ * out[0], and makes param its hawq_taps, of weight 1 / count for a mean. */
+HAWQ_NODISCARD hawq_status hawq_reduce_axes(hawq_node *node, hawq_arena *arena,
+                                            bool mean);
+
+#endif
