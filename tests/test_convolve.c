@@ -5,11 +5,13 @@
  * double, within the rounding of float; for every table of kernels this
  * processor runs, sizes below, at and above a vector and a register block,
  * paddings on one side only, kernels of 1 to 5; results are added to what is
- * there; several operands give what each gives alone.
+ * there; several operands give what each gives alone; threads that compute one
+ * shape at the same time get the same bits as one thread.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/f32_conv.h"
 #include "src/base/rng.h"
+#include "src/base/threads.h"
 #include "src/graph/convolve.h"
 #include "src/graph/mm.h"
 #include "tests/check.h"
@@ -87,7 +89,7 @@ static void compare(const char *what, const hawq_conv_shape *s, size_t n,
     CHECK("equal");
 }
 
-static void check_shape(const hawq_conv_shape *s) {
+static void check_shape(hawq_conv_shape *s) {
     size_t nx = IMAGES * s->c * s->h * s->w, ny = IMAGES * s->o * s->oh * s->ow;
     size_t nw = s->o * (s->c / s->groups) * s->kh * s->kw;
     float *x = draw(1, nx), *w = draw(2, nw), *by = draw(3, ny);
@@ -143,6 +145,95 @@ static hawq_conv_shape shape(size_t c, size_t o, size_t h, size_t w, size_t kh,
                              .groups = 1};
 }
 
+/* Shapes outside the float kernels: strided, dilated, grouped, depthwise, with
+ * whole and with broken blocks of channels. */
+static void other_providers(void) {
+    static const struct {
+        size_t c, o, k, stride, dilation, groups;
+    } row[] = {
+        {4, 6, 3, 2, 1, 1},   {4, 6, 3, 2, 1, 2},    {6, 6, 3, 1, 1, 6},
+        {6, 12, 3, 1, 1, 6},  {5, 9, 1, 1, 1, 1},    {16, 32, 3, 2, 1, 1},
+        {32, 16, 1, 2, 1, 1}, {32, 32, 3, 1, 2, 1},  {32, 32, 3, 1, 1, 2},
+        {64, 32, 3, 2, 1, 2}, {16, 16, 3, 1, 1, 16}, {21, 21, 3, 2, 1, 21},
+        {8, 8, 5, 2, 2, 1},   {1, 17, 4, 2, 1, 1}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        for (size_t pad = 0; pad < row[i].k; pad++) {
+            size_t          reach = (row[i].k - 1) * row[i].dilation;
+            hawq_conv_shape s =
+                shape(row[i].c, row[i].o, 9, 10, 1, 1, 0, 0, 0, 0);
+            s.kh = s.kw = row[i].k;
+            s.stride_h = s.stride_w = row[i].stride;
+            s.dilation_h = s.dilation_w = row[i].dilation;
+            s.groups = row[i].groups;
+            s.pad_top = pad;
+            s.oh = (s.h + 2 * pad - reach - 1) / s.stride_h + 1;
+            s.ow = (s.w - reach - 1) / s.stride_w + 1;
+            check_shape(&s);
+        }
+}
+
+/* Task t computes all three products in workspaces of its own. */
+enum { TASKS = 8, SMALL = 16 * 16 * 9 };
+typedef struct crowd {
+    hawq_conv_shape shape;
+    const float    *x, *w, *by;
+    float          *scratch[TASKS], *y[TASKS], *bx[TASKS], bw[TASKS][SMALL];
+    size_t          nx, ny;
+} crowd;
+
+static void one_of_crowd(void *self, size_t t, int worker) {
+    crowd *c = self;
+    float *bw = c->bw[t];
+    (void)worker;
+    hawq_conv_forward(&c->shape, IMAGES, 1, &c->w, c->x, &c->y[t],
+                      c->scratch[t]);
+    hawq_conv_by_data(&c->shape, IMAGES, 1, &c->w, &c->by, c->bx[t],
+                      c->scratch[t]);
+    hawq_conv_by_weights(&c->shape, IMAGES, 1, &c->by, c->x, &bw,
+                         c->scratch[t]);
+}
+
+static void one_but_first(void *self, size_t t, int worker) {
+    one_of_crowd(self, t + 1, worker);
+}
+
+static void same_bits_in_threads(size_t stride) {
+    static crowd  c;
+    hawq_threads *threads;
+    c = (crowd){.shape = shape(16, 16, 11, 11, 3, 3, 1, 1, 1, 1)};
+    c.shape.stride_h = c.shape.stride_w = stride;
+    c.shape.oh = c.shape.ow = 10 / stride + 1;
+    size_t scratch = hawq_conv_scratch(&c.shape, IMAGES);
+    c.nx = (size_t)IMAGES * 16 * 11 * 11;
+    c.ny = (size_t)IMAGES * 16 * c.shape.oh * c.shape.ow;
+    float *x = draw(1, c.nx), *w = draw(2, SMALL), *by = draw(3, c.ny);
+    c.x = x;
+    c.w = w;
+    c.by = by;
+    for (int t = 0; t < TASKS; t++) {
+        c.scratch[t] = draw(4, scratch);
+        c.y[t] = draw(5, c.ny);
+        c.bx[t] = draw(6, c.nx);
+    }
+    one_of_crowd(&c, 0, 0);
+    if (!CHECK_OK(hawq_threads_new(4, &threads))) return;
+    hawq_threads_run(threads, TASKS - 1, one_but_first, NULL, &c);
+    hawq_threads_free(threads);
+    for (int t = 1; t < TASKS; t++) {
+        CHECK(!memcmp(c.y[t], c.y[0], c.ny * sizeof *c.y[0]));
+        CHECK(!memcmp(c.bx[t], c.bx[0], c.nx * sizeof *c.bx[0]));
+        CHECK(!memcmp(c.bw[t], c.bw[0], sizeof c.bw[0]));
+    }
+    for (int t = 0; t < TASKS; t++) {
+        free(c.scratch[t]);
+        free(c.y[t]);
+        free(c.bx[t]);
+    }
+    free(x);
+    free(w);
+    free(by);
+}
+
 static void providers(void) {
     static const size_t channels[] = {1, 3, 4, 7, 8, 9, 17};
     for (size_t i = 0; i < 7; i++)
@@ -162,18 +253,6 @@ static void providers(void) {
                                           right < 6 - k ? right : 0);
                 check_shape(&s);
             }
-    hawq_conv_shape strided = shape(4, 6, 9, 8, 3, 3, 1, 1, 1, 1);
-    strided.stride_h = strided.stride_w = 2;
-    strided.oh = 5;
-    strided.ow = 4;
-    check_shape(&strided);
-    strided.groups = 2;
-    check_shape(&strided);
-    hawq_conv_shape depthwise = shape(6, 6, 5, 6, 3, 3, 1, 1, 1, 1);
-    depthwise.groups = 6;
-    check_shape(&depthwise);
-    hawq_conv_shape point = shape(5, 9, 4, 4, 1, 1, 0, 0, 0, 0);
-    check_shape(&point);
 }
 
 /* Every table, also the ones that would not be chosen, gives the same sums. */
@@ -228,6 +307,9 @@ int main(void) {
     if (!CHECK_OK(hawq_mm_open())) DONE();
     printf("%s\n", hawq_conv_provider());
     providers();
+    other_providers();
+    same_bits_in_threads(1);
+    same_bits_in_threads(2);
     tables_agree();
     DONE();
 }

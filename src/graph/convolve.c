@@ -5,6 +5,7 @@
 
 #include "kernels/f32_conv.h"
 #include "src/graph/mm.h"
+#include "src/graph/onednn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -294,9 +295,33 @@ static void native_by_weights(const hawq_f32_kernels *k,
     }
 }
 
+/* --- oneDNN: what measures faster, see onednn.h ------------------------- */
+
+static unsigned onednn_products(const hawq_conv_shape *s) {
+    enum { BLOCK = 16 }; /* channels */
+    const unsigned weights = 1u << HAWQ_ONEDNN_BY_WEIGHTS;
+    const unsigned all = (1u << HAWQ_ONEDNN_PRODUCTS) - 1;
+    bool           blocks =
+        s->c / s->groups % BLOCK == 0 && s->o / s->groups % BLOCK == 0;
+    if (s->kh * s->kw == 1) return 0;
+    if (depthwise(s)) return s->o == s->c ? all : 0;
+    if (blocks && !native(s)) return all;
+    return blocks || s->groups == 1 ? weights : 0;
+}
+
+/* For how many of the n operands it is done. */
+static int run_onednn(const hawq_conv_shape *s, hawq_onednn_product product,
+                      size_t images, int n, const void *w, const void *x,
+                      const void *y, real *scratch) {
+    real *const *ws = w, *const *ys = y;
+    return s->plan ? hawq_onednn_run(s->plan, product, images, n, ws, (real *)x,
+                                     ys, scratch)
+                   : 0;
+}
+
 /* --- the three products ------------------------------------------------ */
 
-size_t hawq_conv_scratch(const hawq_conv_shape *s, size_t images) {
+static size_t own_scratch(const hawq_conv_shape *s, size_t images) {
     if (depthwise(s) || pointwise(s)) return 0;
     if (!native(s)) return depth(s) * s->oh * s->ow;
     hawq_f32_shape f = forward_shape(s), d = data_shape(s);
@@ -307,11 +332,22 @@ size_t hawq_conv_scratch(const hawq_conv_shape *s, size_t images) {
     return forward * images > data ? forward * images : data;
 }
 
+size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images) {
+    size_t   own = own_scratch(s, images), other = 0;
+    unsigned products = onednn_products(s);
+    s->plan = products ? hawq_onednn_plan(s, images, products) : NULL;
+    if (s->plan) other = hawq_onednn_scratch(s->plan);
+    return other > own ? other : own;
+}
+
 const char *hawq_conv_provider(void) {
     static _Thread_local char text[128];
     const hawq_f32_kernels   *k = hawq_f32_select();
-    if (sizeof(real) != sizeof(float) || !k) return hawq_mm_provider();
-    snprintf(text, sizeof text, "native %s + %s", k->name, hawq_mm_provider());
+    const char               *onednn = hawq_onednn_name();
+    if (sizeof(real) != sizeof(float)) k = NULL;
+    snprintf(text, sizeof text, "%s%s%s%s%s%s", k ? "native " : "",
+             k ? k->name : "", k ? " + " : "", onednn ? onednn : "",
+             onednn ? " + " : "", hawq_mm_provider());
     return text;
 }
 
@@ -320,6 +356,11 @@ void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
                        const real *const *w, const real *x, real *const *y,
                        real *scratch) {
     const hawq_f32_kernels *k = native(s);
+    int done = run_onednn(s, HAWQ_ONEDNN_FORWARD, images, n, w, x, y, scratch);
+    w += done;
+    y += done;
+    n -= done;
+    if (n == 0) return;
     for (size_t m = 0; m < images; m++) {
         const real *xm = x + m * s->c * s->h * s->w;
         size_t      at = m * s->o * s->oh * s->ow;
@@ -338,6 +379,12 @@ void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
                        const real *const *w, const real *const *by, real *bx,
                        real *scratch) {
     const hawq_f32_kernels *k = native(s);
+    int                     done =
+        run_onednn(s, HAWQ_ONEDNN_BY_DATA, images, n, w, bx, by, scratch);
+    w += done;
+    by += done;
+    n -= done;
+    if (n == 0) return;
     for (size_t m = 0; m < images; m++) {
         real  *bxm = bx + m * s->c * s->h * s->w;
         size_t at = m * s->o * s->oh * s->ow;
@@ -356,6 +403,12 @@ void hawq_conv_by_weights(const hawq_conv_shape *s, size_t images, int n,
                           const real *const *by, const real *x, real *const *bw,
                           real *scratch) {
     const hawq_f32_kernels *k = native(s);
+    int                     done =
+        run_onednn(s, HAWQ_ONEDNN_BY_WEIGHTS, images, n, bw, x, by, scratch);
+    bw += done;
+    by += done;
+    n -= done;
+    if (n == 0) return;
     if (k) {
         native_by_weights(k, s, images, n, (const void *)by, (const void *)x,
                           (void *)bw, (void *)scratch);

@@ -25,10 +25,13 @@ typedef struct hawq_conv_shape {
     size_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
     size_t pad_top, pad_left;
     size_t groups;
+    const struct hawq_onednn
+        *plan; /* hawq_conv_scratch sets it; see onednn.h */
 } hawq_conv_shape;
 
-/* Reals of scratch that any of the three wants. */
-size_t hawq_conv_scratch(const hawq_conv_shape *s, size_t images);
+/* Reals of scratch that any of the three wants for as many images. Once,
+ * before any of them; may choose a provider that is prepared here. */
+size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images);
 
 /* "native avx512 + openblas SkylakeX": what computes, for reports. */
 const char *hawq_conv_provider(void);

@@ -1,0 +1,47 @@
+/* onednn.h -- the three products of a convolution by oneDNN, where the build
+ * has it (HAWQ_ONEDNN) and `real` is float.
+ *
+ * A plan is made while a graph is built and may fail: then there is none, and
+ * the caller has its other means. In sweeps nothing is made but a few handles,
+ * and whoever cannot get them reports how far it came; see hawq_onednn_run.
+ *
+ * Plans live as long as the process, one for each geometry and number of
+ * images: networks repeat few shapes, and nothing has to say who frees them.
+ * Many threads may run one plan, each with its own scratch. oneDNN's own
+ * threads (OpenMP) are held to one in every thread that comes here, when a plan
+ * is made and when it runs, so that results do not depend on their number.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ONEDNN_H
+#define HAWQ_ONEDNN_H
+#include "src/graph/convolve.h"
+
+typedef struct hawq_onednn hawq_onednn;
+
+typedef enum hawq_onednn_product {
+    HAWQ_ONEDNN_FORWARD,    /* y += w * x */
+    HAWQ_ONEDNN_BY_DATA,    /* x += w^T * y */
+    HAWQ_ONEDNN_BY_WEIGHTS, /* w += y * x */
+    HAWQ_ONEDNN_PRODUCTS
+} hawq_onednn_product;
+
+/* wanted: a bit, 1 << product, for each that is to be run. NULL where oneDNN is
+ * not built in, has no fast way for one of them, or has no memory. */
+const hawq_onednn *hawq_onednn_plan(const hawq_conv_shape *s, size_t images,
+                                    unsigned wanted);
+
+/* Reals of scratch that any product of the plan wants. */
+size_t hawq_onednn_scratch(const hawq_onednn *plan);
+
+/* "oneDNN 2.6.3"; NULL where it is not built in. */
+const char *hawq_onednn_name(void);
+
+/* The product for n pairs w[i], y[i] and the one x, all `images` of them. What
+ * is read is not written, const or not. Returns for how many pairs it was done,
+ * in order: 0 if the plan is not for the product or the number of images, else
+ * fewer than n only where memory ran out. */
+int hawq_onednn_run(const hawq_onednn *plan, hawq_onednn_product product,
+                    size_t images, int n, real *const *w, real *x,
+                    real *const *y, real *scratch);
+
+#endif
