@@ -4,38 +4,43 @@
 
 #include <string.h>
 
-enum { WEIGHT_SIZE, BOPS, MEAN_BITS, LATENCY, KINDS, ACTIVATION_BITS = 8 };
+enum { WEIGHT_SIZE, BOPS, MEAN_BITS, LATENCY, KINDS };
 
 typedef struct source {
-    int                            n_layers, n_sensitivities, n_timings;
-    const hawq_layer_record       *layer;
+    int                      n_layers, n_sensitivities, n_timings, n_widths;
+    const hawq_layer_record *layer;
     const hawq_sensitivity_record *sensitivity;
     const hawq_layer_timing       *timing;
+    const hawq_width              *width; /* n_widths 0: all, 8-bit inputs */
     hawq_arena                     arena; /* scratch */
 } source;
 
-static hawq_status find_time(const source *s, const char *layer, int bits,
+static hawq_status find_time(const source *s, const char *layer, hawq_width w,
                              double *out) {
     for (int i = 0; i < s->n_timings; i++)
-        if (s->timing[i].weight_bits == bits &&
-            s->timing[i].activation_bits == ACTIVATION_BITS &&
+        if (s->timing[i].weight_bits == w.weight_bits &&
+            s->timing[i].activation_bits == w.activation_bits &&
             !strcmp(s->timing[i].layer, layer)) {
             *out = s->timing[i].latency_us;
             return HAWQ_OK;
         }
     return hawq_fail(HAWQ_ESTATE,
-                     "latency: layer '%s' has not been timed at %d bits on "
+                     "latency: layer '%s' has not been timed at %d bits%s on "
                      "this machine; run hawq-bench with uniform allocations "
                      "of every width first",
-                     layer, bits);
+                     layer, w.weight_bits,
+                     w.activation_bits == 8   ? ""
+                     : w.activation_bits == 4 ? " and 4-bit activations"
+                                              : " and these activations");
 }
 
 static hawq_status fill_costs(const source *s, const hawq_layer_record *l,
-                              int bits, double *cost) {
+                              hawq_width w, double *cost) {
+    int bits = w.weight_bits;
     cost[WEIGHT_SIZE] = (double)hawq_weight_bytes(l->params, l->channels, bits);
-    cost[BOPS] = (double)bits * ACTIVATION_BITS * (double)l->macs;
+    cost[BOPS] = (double)bits * w.activation_bits * (double)l->macs;
     cost[MEAN_BITS] = (double)bits * (double)l->params;
-    if (s->timing) return find_time(s, l->name, bits, &cost[LATENCY]);
+    if (s->timing) return find_time(s, l->name, w, &cost[LATENCY]);
     return HAWQ_OK;
 }
 
@@ -46,7 +51,7 @@ static hawq_status fill_kinds(const source *s, hawq_cost_kind *kind) {
     kind[MEAN_BITS] = (hawq_cost_kind){"mean-bits", 1, "bits", 8};
     kind[LATENCY] = (hawq_cost_kind){"latency", 1, "us", 0};
     for (int l = 0; l < s->n_layers; l++) {
-        HAWQ_TRY(fill_costs(s, &s->layer[l], 8, cost));
+        HAWQ_TRY(fill_costs(s, &s->layer[l], (hawq_width){8, 8}, cost));
         kind[WEIGHT_SIZE].uniform8 += cost[WEIGHT_SIZE];
         kind[BOPS].uniform8 += cost[BOPS];
         if (s->timing) kind[LATENCY].uniform8 += cost[LATENCY];
@@ -56,19 +61,54 @@ static hawq_status fill_kinds(const source *s, hawq_cost_kind *kind) {
     return HAWQ_OK;
 }
 
+/* The candidate of these widths with its costs; the loss is the weights'. */
+static hawq_status make_candidate(source *s, const hawq_layer_record *l,
+                                  hawq_width w, double loss,
+                                  hawq_candidate *out) {
+    double *cost;
+    HAWQ_TAKE(cost, &s->arena, KINDS);
+    HAWQ_TRY(fill_costs(s, l, w, cost));
+    *out = (hawq_candidate){w.weight_bits, w.activation_bits, loss, cost};
+    return HAWQ_OK;
+}
+
+static const hawq_sensitivity_record *find_sensitivity(const source *s,
+                                                       int layer, int bits) {
+    for (int i = 0; i < s->n_sensitivities; i++)
+        if (s->sensitivity[i].layer == layer && s->sensitivity[i].bits == bits)
+            return &s->sensitivity[i];
+    return NULL;
+}
+
+static hawq_status add_pairs(source *s, int index, hawq_candidate *candidate) {
+    const hawq_layer_record *l = &s->layer[index];
+    for (int i = 0; i < s->n_widths; i++) {
+        const hawq_sensitivity_record *r =
+            find_sensitivity(s, index, s->width[i].weight_bits);
+        if (!r)
+            return hawq_fail(HAWQ_EINVAL,
+                             "w%da%d: the analysis has no sensitivity of layer "
+                             "'%s' at %d bits; run hawq-analyze with --bits "
+                             "that include %d",
+                             s->width[i].weight_bits,
+                             s->width[i].activation_bits, l->name,
+                             s->width[i].weight_bits, s->width[i].weight_bits);
+        HAWQ_TRY(make_candidate(s, l, s->width[i], r->value, &candidate[i]));
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     const hawq_layer_record *l = &s->layer[index];
     hawq_candidate          *candidate;
-    double                  *cost;
-    int                      n = 0;
-    HAWQ_TAKE(candidate, &s->arena, (size_t)s->n_sensitivities);
-    for (int i = 0; i < s->n_sensitivities; i++) {
+    int                      n = s->n_widths;
+    HAWQ_TAKE(candidate, &s->arena, (size_t)(n ? n : s->n_sensitivities));
+    HAWQ_TRY(add_pairs(s, index, candidate));
+    for (int i = 0; !s->n_widths && i < s->n_sensitivities; i++) {
         const hawq_sensitivity_record *r = &s->sensitivity[i];
         if (r->layer != index) continue;
-        HAWQ_TAKE(cost, &s->arena, KINDS);
-        HAWQ_TRY(fill_costs(s, l, r->bits, cost));
-        candidate[n++] =
-            (hawq_candidate){r->bits, ACTIVATION_BITS, r->value, cost};
+        HAWQ_TRY(make_candidate(s, l, (hawq_width){r->bits, 8}, r->value,
+                                &candidate[n++]));
     }
     return hawq_problem_add(p, l->name, NULL, l->params, n, candidate);
 }
@@ -85,16 +125,19 @@ static hawq_status build(source *s, hawq_problem **p) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_problem_from_records(
+hawq_status hawq_problem_from_widths(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,
-    const hawq_layer_timing *timing, hawq_problem **out) {
+    const hawq_layer_timing *timing, int n_widths, const hawq_width *width,
+    hawq_problem **out) {
     source        s = {.n_layers = n_layers,
                        .n_sensitivities = n_sensitivities,
                        .n_timings = n_timings,
+                       .n_widths = n_widths,
                        .layer = layer,
                        .sensitivity = sensitivity,
-                       .timing = timing};
+                       .timing = timing,
+                       .width = width};
     hawq_problem *p = NULL;
     hawq_status   status = build(&s, &p);
     hawq_arena_free(&s.arena);
@@ -103,4 +146,13 @@ hawq_status hawq_problem_from_records(
     else
         hawq_problem_free(p);
     return status;
+}
+
+hawq_status hawq_problem_from_records(
+    int n_layers, const hawq_layer_record *layer, int n_sensitivities,
+    const hawq_sensitivity_record *sensitivity, int n_timings,
+    const hawq_layer_timing *timing, hawq_problem **out) {
+    return hawq_problem_from_widths(n_layers, layer, n_sensitivities,
+                                    sensitivity, n_timings, timing, 0, NULL,
+                                    out);
 }

@@ -1,21 +1,29 @@
 /* records.h -- the allocation problem of an analysed network.
  *
  * Candidates of a layer: one per width for which there is a sensitivity, with
- * 8-bit activations. Costs of b bits:
+ * 8-bit activations; or pairs of widths, of weights and of the layer's input.
+ * Costs of b-bit weights and a-bit activations:
  *
  *     weight-size  hawq_weight_bytes(params, channels, b)        [bytes]
- *     bops         b * 8 * macs                                  [per image]
+ *     bops         b * a * macs                                  [per image]
  *     mean-bits    b * params, in units of all layers' params    [bits]
- *     latency      measured time of the layer at this width      [us]
+ *     latency      measured time of the layer at these widths    [us]
  *
- * Since activations have one width, no layers are tied: a group of layers that
- * read one tensor shares a width of activations, not of weights.
+ * The loss of a pair is that of its weights: sensitivities say nothing of the
+ * error of activations. No layers are tied here: a group of layers that read
+ * one tensor shares a width of activations, which matters only where a layer
+ * has candidates of several; then the caller ties them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_RECORDS_H
 #define HAWQ_RECORDS_H
 #include "search/problem.h"
 #include "src/base/record.h"
+
+/* Bits of a candidate's weights and of its layer's input. */
+typedef struct hawq_width {
+    int weight_bits, activation_bits;
+} hawq_width;
 
 /* A problem that is not finished; the caller frees it. Sensitivities are of
  * one metric. timing NULL: without latency. EFORMAT: a layer without
@@ -25,5 +33,13 @@ HAWQ_NODISCARD hawq_status hawq_problem_from_records(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,
     const hawq_layer_timing *timing, hawq_problem **out);
+
+/* The same with one candidate per pair of widths. EINVAL: a layer has no
+ * sensitivity at the weight bits of a pair. */
+HAWQ_NODISCARD hawq_status hawq_problem_from_widths(
+    int n_layers, const hawq_layer_record *layer, int n_sensitivities,
+    const hawq_sensitivity_record *sensitivity, int n_timings,
+    const hawq_layer_timing *timing, int n_widths, const hawq_width *width,
+    hawq_problem **out);
 
 #endif
