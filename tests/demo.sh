@@ -2,7 +2,7 @@
 # demo.sh BUILD -- the main job on real data: what `make demo` runs after the
 # build. Analyses the shipped Fashion-MNIST network, searches the best bits at
 # three budgets, runs them and the uniform networks on the integer kernels, and
-# prints one table. Results go to BUILD/demo.db, the page to BUILD/demo.html.
+# prints one table. Results go to BUILD/demo.db.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -eu
 build=$1
