@@ -62,6 +62,11 @@ static const op_case several[] = {
     {"Max", .in = {ACT(2, 3), WEIGHT(3), ACT(2, 1)}},
     {"Min", .in = {ACT(2, 3), WEIGHT(3), ACT(2, 1)}},
     {"Min", .in = {ACT(2, 3)}},
+    {"Greater", .in = {ACT(2, 3), FIXED_SCALAR(0)}},
+    {"LessOrEqual", .in = {ACT(2, 3), ACT(3)}},
+    {"Not", .in = {ACT(2, 3)}},
+    {"Where", .in = {ACT(2, 3), ACT(3), ACT(2, 1)}},
+    {"Where", .in = {INTS(0, 1, 0), ACT(2, 1), WEIGHT(1)}},
 };
 
 /* --- where functions are not smooth ------------------------------------ */
@@ -126,6 +131,16 @@ static void ties(void) {
                       INTS(1, 2, 3)}});
 }
 
+/* A condition computed from the data is the numbers 0 and 1. */
+static void conditions(void) {
+    VALUE(SHAPE(3), VALUES(0, 0, 1), "Greater",
+          .in = {ACT(3), FIXED_SCALAR(1)});
+    VALUE(SHAPE(3), VALUES(1, 0, 0), "Not", .in = {ACT(3)});
+    VALUE(SHAPE(3), VALUES(0, 1, 1), "And", .in = {ACT(3), ACT(3)});
+    VALUE(SHAPE(3), VALUES(200, 101, 102), "Where",
+          .in = {ACT(3), ACT(3), ACT(3)});
+}
+
 static void integers(void) {
     VALUE(SHAPE(3), VALUES(-3, 0, 2), "Neg", .in = {INTS(3, 0, -2)});
     VALUE(SHAPE(3), VALUES(3, 0, 2), "Abs", .in = {INTS(3, 0, -2)});
@@ -170,8 +185,6 @@ static void refusals(void) {
     FAILS(EFORMAT, "no 64-bit integer", "Pow", .in = {INTS(10), INTS(30)});
     FAILS(EFORMAT, "do not broadcast", "Max", .in = {ACT(2), ACT(3)});
     FAILS(EFORMAT, "different types", "Sum", .in = {ACT(2), INTS(3)});
-    FAILS(EUNSUPPORTED, "depends on the data", "Greater",
-          .in = {ACT(2), FIXED_SCALAR(0)});
     FAILS(EFORMAT, "truth values", "Not", .in = {FIXED(2)});
     FAILS(EUNSUPPORTED, "holds integers", "Mean", .in = {INTS(2)});
 }
@@ -183,6 +196,7 @@ int main(void) {
         op_check(&several[i]);
     kinks();
     ties();
+    conditions();
     integers();
     refusals();
     DONE();

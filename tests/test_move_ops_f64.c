@@ -253,8 +253,7 @@ static void folding_fails(void) {
           .in = {INT_SCALAR(0), INT_SCALAR(1), INT_SCALAR(0)});
     FAILS(EUNSUPPORTED, "not a constant scalar", "Range",
           .in = {INT_SCALAR(0), FIXED_SCALAR(1), INT_SCALAR(1)});
-    FAILS(EUNSUPPORTED, "depends on the data", "Equal",
-          .in = {ACT(2), INTS(1)});
+    FAILS(EFORMAT, "one operand is integer", "Equal", .in = {ACT(2), INTS(1)});
     FAILS(EUNSUPPORTED, "more than 67108864", "ConstantOfShape",
           .in = {INTS(32768, 32768)});
     FAILS(EFORMAT, "would have shape", "ConstantOfShape", .in = {INTS(-1)});

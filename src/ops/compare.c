@@ -1,121 +1,121 @@
 /* compare.c -- Equal, Greater, Less, GreaterOrEqual, LessOrEqual, And, Or, Xor,
- * Not, on constants: exported shape arithmetic and attention masks. Truth is
- * the integer 1. SPDX-License-Identifier: GPL-3.0-or-later */
+ * Not. Of constants (shape arithmetic, attention masks) the result is a
+ * constant, the integers 0 and 1. Of what is computed from the data it is the
+ * numbers 0 and 1, for Where and Mul; they are piecewise constant: their
+ * derivatives are zero.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/binary.h"
 #include "src/ops/move.h"
 
-static hawq_status need_constant(const hawq_node *node, int i) {
-    if (node->in[i]->role == HAWQ_CONSTANT) return HAWQ_OK;
-    return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                          "'%s' depends on the data; comparisons are "
-                          "supported on constants",
-                          node->in[i]->name);
+#include <string.h>
+
+/* param of all; the second operand of Not is its first. */
+typedef struct comparison {
+    hawq_operands operands;
+    int64_t (*ints)(int64_t a, int64_t b);
+    bool (*reals)(real a, real b);
+} comparison;
+
+static hawq_status plan(hawq_node *node, hawq_arena *arena, comparison given) {
+    bool        constant = true;
+    comparison *c;
+    for (int i = 0; i < node->n_in; i++)
+        constant &= node->in[i]->role == HAWQ_CONSTANT;
+    if (node->n_in == 2) {
+        HAWQ_TRY(hawq_binary_shape(node, arena));
+        given.operands = *(hawq_operands *)node->param;
+    } else {
+        HAWQ_TRY(hawq_need_value(node, 0));
+        HAWQ_TRY(hawq_set_out(node, 0, HAWQ_INT, &node->in[0]->shape));
+    }
+    HAWQ_TAKE(c, arena, 1);
+    *c = given;
+    node->param = c;
+    return hawq_set_out(node, 0, constant ? HAWQ_INT : HAWQ_FLOAT,
+                        &node->out[0]->shape);
 }
 
-static hawq_status shape(hawq_node *node, hawq_arena *arena) {
-    HAWQ_TRY(need_constant(node, 0));
-    HAWQ_TRY(need_constant(node, 1));
-    HAWQ_TRY(hawq_binary_shape(node, arena));
-    return hawq_set_out(node, 0, HAWQ_INT, &node->out[0]->shape);
-}
-
-/* An operator is which of the results of a comparison make it true. */
-enum { LESS = 1, SAME = 2, MORE = 4 };
-
-static int relation(const hawq_tensor *a, size_t i, const hawq_tensor *b,
-                    size_t j) {
-    if (a->ints)
-        return a->ints[i] < b->ints[j]   ? LESS
-               : a->ints[i] > b->ints[j] ? MORE
-                                         : SAME;
-    return a->data[i] < b->data[j]    ? LESS
-           : a->data[i] > b->data[j]  ? MORE
-           : a->data[i] == b->data[j] ? SAME
-                                      : 0; /* NaN */
-}
-
-static hawq_status compare(hawq_node *node, hawq_arena *arena, int wanted) {
-    const hawq_operands *o = node->param;
-    hawq_tensor         *y = node->out[0];
+static hawq_status fold(hawq_node *node, hawq_arena *arena) {
+    const comparison  *c = node->param;
+    const hawq_tensor *a = node->in[0], *b = node->in[node->n_in - 1];
+    hawq_tensor       *y = node->out[0];
     HAWQ_TAKE(y->ints, arena, y->n);
-    for (size_t i = 0; i < y->n; i++)
-        y->ints[i] = (relation(node->in[0], hawq_operand_at(o, 0, i),
-                               node->in[1], hawq_operand_at(o, 1, i)) &
-                      wanted) != 0;
+    for (size_t i = 0; i < y->n; i++) {
+        size_t ia = hawq_operand_at(&c->operands, 0, i);
+        size_t ib = hawq_operand_at(&c->operands, 1, i);
+        y->ints[i] = a->ints ? c->ints(a->ints[ia], b->ints[ib])
+                             : c->reals(a->data[ia], b->data[ib]);
+    }
     return HAWQ_OK;
 }
 
-static hawq_status equal_fold(hawq_node *node, hawq_arena *arena) {
-    return compare(node, arena, SAME);
-}
-static hawq_status greater_fold(hawq_node *node, hawq_arena *arena) {
-    return compare(node, arena, MORE);
-}
-static hawq_status less_fold(hawq_node *node, hawq_arena *arena) {
-    return compare(node, arena, LESS);
-}
-static hawq_status at_least_fold(hawq_node *node, hawq_arena *arena) {
-    return compare(node, arena, MORE | SAME);
-}
-static hawq_status at_most_fold(hawq_node *node, hawq_arena *arena) {
-    return compare(node, arena, LESS | SAME);
+static void forward(const hawq_node *node, const hawq_planes *p) {
+    const comparison *c = node->param;
+    const real       *a = hawq_val(p, node->in[0]);
+    const real       *b = hawq_val(p, node->in[node->n_in - 1]);
+    real             *y = hawq_val(p, node->out[0]);
+    for (size_t i = 0; i < node->out[0]->n; i++)
+        y[i] = c->reals(a[hawq_operand_at(&c->operands, 0, i)],
+                        b[hawq_operand_at(&c->operands, 1, i)]);
 }
 
-static int64_t and_of(int64_t a, int64_t b) {
-    return a && b;
-}
-static int64_t or_of(int64_t a, int64_t b) {
-    return a || b;
-}
-static int64_t xor_of(int64_t a, int64_t b) {
-    return !a != !b;
+static void tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        real *dy = hawq_dot(p, l, node->out[0]);
+        if (dy) memset(dy, 0, node->out[0]->n * sizeof *dy);
+    }
 }
 
-/* And, Or, Xor take truth values only. */
-static hawq_status logic_shape(hawq_node *node, hawq_arena *arena) {
-    for (int i = 0; i < node->n_in; i++) {
-        HAWQ_TRY(need_constant(node, i));
-        if (node->in[i]->dtype != HAWQ_INT)
+/* Nothing flows back through a step. */
+static void adjoint(const hawq_node *node, const hawq_planes *p) {
+    (void)node;
+    (void)p;
+}
+
+/* And, Or, Xor, Not take truth values: integers, or what a comparison or a
+ * cast made of the data. */
+static hawq_status logic(hawq_node *node, hawq_arena *arena, comparison given) {
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i]->role == HAWQ_CONSTANT &&
+            node->in[i]->dtype == HAWQ_FLOAT)
             return hawq_node_fail(node, HAWQ_EFORMAT,
                                   "'%s' holds floating point, expected truth "
                                   "values",
                                   node->in[i]->name);
-    }
-    if (node->n_in == 1)
-        return hawq_set_out(node, 0, HAWQ_INT, &node->in[0]->shape);
-    return hawq_binary_shape(node, arena);
+    return plan(node, arena, given);
 }
 
-static hawq_status and_fold(hawq_node *node, hawq_arena *arena) {
-    return hawq_fold_binary_ints(node, arena, and_of);
-}
-static hawq_status or_fold(hawq_node *node, hawq_arena *arena) {
-    return hawq_fold_binary_ints(node, arena, or_of);
-}
-static hawq_status xor_fold(hawq_node *node, hawq_arena *arena) {
-    return hawq_fold_binary_ints(node, arena, xor_of);
-}
-static hawq_status not_fold(hawq_node *node, hawq_arena *arena) {
-    hawq_tensor *y = node->out[0];
-    HAWQ_TAKE(y->ints, arena, y->n);
-    for (size_t i = 0; i < y->n; i++) y->ints[i] = !node->in[0]->ints[i];
-    return HAWQ_OK;
-}
+/* An operator from an expression in a and b. */
+#define OPERATOR(x, onnx_name, inputs, plan_fn, expression)                    \
+    static int64_t x##_ints(int64_t a, int64_t b) {                            \
+        (void)b;                                                               \
+        return expression;                                                     \
+    }                                                                          \
+    static bool x##_reals(real a, real b) {                                    \
+        (void)b;                                                               \
+        return expression;                                                     \
+    }                                                                          \
+    static hawq_status x##_shape(hawq_node *node, hawq_arena *arena) {         \
+        return plan_fn(node, arena,                                            \
+                       (comparison){.ints = x##_ints, .reals = x##_reals});    \
+    }                                                                          \
+    const hawq_op hawq_op_##x = {.name = (onnx_name),                          \
+                                 .attributes = "",                             \
+                                 .min_in = (inputs),                           \
+                                 .max_in = (inputs),                           \
+                                 .shape = x##_shape,                           \
+                                 .fold = fold,                                 \
+                                 .forward = forward,                           \
+                                 .tangent = tangent,                           \
+                                 .adjoint = adjoint,                           \
+                                 .adjoint_tangent = adjoint};
 
-#define FOLDED_OP(onnx_name, inputs, shape_fn, fold_fn)                        \
-    {                                                                          \
-        .name = (onnx_name), .attributes = "", .min_in = (inputs),             \
-        .max_in = (inputs), .shape = (shape_fn), .fold = (fold_fn)             \
-    }
-
-const hawq_op hawq_op_equal = FOLDED_OP("Equal", 2, shape, equal_fold);
-const hawq_op hawq_op_greater = FOLDED_OP("Greater", 2, shape, greater_fold);
-const hawq_op hawq_op_less = FOLDED_OP("Less", 2, shape, less_fold);
-const hawq_op hawq_op_greater_or_equal =
-    FOLDED_OP("GreaterOrEqual", 2, shape, at_least_fold);
-const hawq_op hawq_op_less_or_equal =
-    FOLDED_OP("LessOrEqual", 2, shape, at_most_fold);
-const hawq_op hawq_op_and = FOLDED_OP("And", 2, logic_shape, and_fold);
-const hawq_op hawq_op_or = FOLDED_OP("Or", 2, logic_shape, or_fold);
-const hawq_op hawq_op_xor = FOLDED_OP("Xor", 2, logic_shape, xor_fold);
-const hawq_op hawq_op_not = FOLDED_OP("Not", 1, logic_shape, not_fold);
+OPERATOR(equal, "Equal", 2, plan, a == b)
+OPERATOR(greater, "Greater", 2, plan, a > b)
+OPERATOR(less, "Less", 2, plan, a < b)
+OPERATOR(greater_or_equal, "GreaterOrEqual", 2, plan, a >= b)
+OPERATOR(less_or_equal, "LessOrEqual", 2, plan, a <= b)
+OPERATOR(and, "And", 2, logic, a != 0 && b != 0)
+OPERATOR(or, "Or", 2, logic, a != 0 || b != 0)
+OPERATOR(xor, "Xor", 2, logic, (a != 0) != (b != 0))
+OPERATOR(not, "Not", 1, logic, a == 0)

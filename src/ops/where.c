@@ -1,92 +1,110 @@
-/* where.c -- Where: y = condition ? a : b with a constant condition, so y is
- * linear in (a, b): the sum of two moves that are zero where the other counts.
+/* where.c -- Where: y = condition ? a : b. The condition is constant, or
+ * numbers computed from the data, of which all but zero are true; it has no
+ * derivative, so y is linear in (a, b) where it stands.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/binary.h"
 #include "src/ops/move.h"
-#include "src/ops/ops.h"
 
-/* param: one move per operand, of n_map entries of one element. */
+enum { IF, A, B };
+
 typedef struct choice {
-    size_t    n;
-    hawq_move from[2]; /* in[1], in[2] */
+    const int32_t *index[3]; /* see hawq_broadcast_index */
+    const int64_t *fixed;    /* the condition, or NULL if it is computed */
 } choice;
 
-/* The move of in[k] to the output's shape, where pick[i] equals `wanted`. */
-static hawq_status plan(const hawq_node *node, hawq_arena *arena, int k,
-                        const int64_t *pick, bool wanted, hawq_move *out) {
-    const hawq_tensor *x = node->in[k], *y = node->out[0];
-    hawq_route         all;
-    hawq_move          m;
-    int32_t           *map;
-    int64_t           *at;
-    HAWQ_TRY(hawq_broadcast_plan(arena, &x->shape, &y->shape, &m));
-    HAWQ_TRY(hawq_route_stride(arena, (int64_t)x->n, 0, 1, &all));
-    HAWQ_TAKE(at, arena, y->n);
-    HAWQ_TAKE(map, arena, y->n);
-    hawq_move_ints(&m, all.from, at);
-    for (size_t i = 0; i < y->n; i++)
-        map[i] = (pick[i] != 0) == wanted ? (int32_t)at[i] : -1;
-    *out = (hawq_move){
-        .copies = 1, .n_in = x->n, .n_map = y->n, .block = 1, .map = map};
-    return HAWQ_OK;
-}
-
 static hawq_status shape(hawq_node *node, hawq_arena *arena) {
-    const int64_t *condition;
-    size_t         n;
-    hawq_shape     out;
-    hawq_move      m;
-    int64_t       *pick;
-    choice        *c;
-    HAWQ_TRY(hawq_need_value(node, 1));
-    HAWQ_TRY(hawq_need_value(node, 2));
-    HAWQ_TRY(hawq_read_ints(node, NULL, 0, &condition, &n));
-    if (node->in[1]->dtype != node->in[2]->dtype)
+    hawq_shape out;
+    choice    *c;
+    for (int k = IF; k <= B; k++) HAWQ_TRY(hawq_need_value(node, k));
+    const hawq_tensor *condition = node->in[IF];
+    if (condition->role == HAWQ_CONSTANT && condition->dtype != HAWQ_INT)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "the condition '%s' holds floating point",
+                              condition->name);
+    if (node->in[A]->dtype != node->in[B]->dtype)
         return hawq_node_fail(node, HAWQ_EFORMAT,
                               "'%s' and '%s' are of different types",
-                              node->in[1]->name, node->in[2]->name);
-    HAWQ_TRY(hawq_broadcast_shape(node, &node->in[1]->shape,
-                                  &node->in[2]->shape, &out));
-    HAWQ_TRY(hawq_broadcast_shape(node, &node->in[0]->shape, &out, &out));
-    HAWQ_TRY(hawq_set_out(node, 0, node->in[1]->dtype, &out));
+                              node->in[A]->name, node->in[B]->name);
+    HAWQ_TRY(hawq_broadcast_shape(node, &node->in[A]->shape,
+                                  &node->in[B]->shape, &out));
+    HAWQ_TRY(hawq_broadcast_shape(node, &condition->shape, &out, &out));
+    HAWQ_TRY(hawq_set_out(node, 0, node->in[A]->dtype, &out));
     HAWQ_TAKE(c, arena, 1);
-    c->n = node->out[0]->n;
-    HAWQ_TAKE(pick, arena, c->n);
-    HAWQ_TRY(hawq_broadcast_plan(arena, &node->in[0]->shape, &out, &m));
-    hawq_move_ints(&m, condition, pick);
-    HAWQ_TRY(plan(node, arena, 1, pick, true, &c->from[0]));
-    HAWQ_TRY(plan(node, arena, 2, pick, false, &c->from[1]));
+    c->fixed = condition->ints;
+    for (int k = IF; k <= B; k++)
+        HAWQ_TRY(hawq_broadcast_index(arena, &node->in[k]->shape, &out,
+                                      &c->index[k]));
     node->param = c;
     return HAWQ_OK;
 }
 
+static inline size_t at(const choice *c, int k, size_t i) {
+    return c->index[k] ? (size_t)c->index[k][i] : i;
+}
+
+/* The input element i is taken from; condition: its plane. */
+static inline int source(const choice *c, const real *condition, size_t i) {
+    size_t k = at(c, IF, i);
+    return (c->fixed ? c->fixed[k] != 0 : condition[k] != 0) ? A : B;
+}
+
 static hawq_status fold(hawq_node *node, hawq_arena *arena) {
     const choice *c = node->param;
-    int64_t      *y, *other;
-    HAWQ_TAKE(y, arena, c->n);
-    HAWQ_TAKE(other, arena, c->n);
-    hawq_move_ints(&c->from[0], node->in[1]->ints, y);
-    hawq_move_ints(&c->from[1], node->in[2]->ints, other);
-    for (size_t i = 0; i < c->n; i++) y[i] += other[i];
-    node->out[0]->ints = y;
+    hawq_tensor  *y = node->out[0];
+    HAWQ_TAKE(y->ints, arena, y->n);
+    for (size_t i = 0; i < y->n; i++) {
+        int k = source(c, NULL, i);
+        y->ints[i] = node->in[k]->ints[at(c, k, i)];
+    }
     return HAWQ_OK;
 }
 
-static void forward(const hawq_node *node, const hawq_planes *p) {
+/* y = the chosen of from[A] and from[B], of which one that is zero is NULL */
+static void choose(const hawq_node *node, const hawq_planes *p,
+                   const real *const from[3], real *y) {
     const choice *c = node->param;
-    const real   *a = hawq_val(p, node->in[1]), *b = hawq_val(p, node->in[2]);
-    real         *y = hawq_val(p, node->out[0]);
-    for (size_t i = 0; y && i < c->n; i++) {
-        int32_t from_a = c->from[0].map[i], from_b = c->from[1].map[i];
-        y[i] = from_a >= 0 ? (a ? a[from_a] : 0) : (b ? b[from_b] : 0);
+    const real   *condition = hawq_val(p, node->in[IF]);
+    for (size_t i = 0; y && i < node->out[0]->n; i++) {
+        int k = source(c, condition, i);
+        y[i] = from[k] ? from[k][at(c, k, i)] : 0;
+    }
+}
+
+static void hand_back(const hawq_node *node, const hawq_planes *p,
+                      const real *by, real *const to[3]) {
+    const choice *c = node->param;
+    const real   *condition = hawq_val(p, node->in[IF]);
+    for (size_t i = 0; by && i < node->out[0]->n; i++) {
+        int k = source(c, condition, i);
+        if (to[k]) to[k][at(c, k, i)] += by[i];
+    }
+}
+
+static void forward(const hawq_node *node, const hawq_planes *p) {
+    const real *const from[3] = {NULL, hawq_val(p, node->in[A]),
+                                 hawq_val(p, node->in[B])};
+    choose(node, p, from, hawq_val(p, node->out[0]));
+}
+
+static void tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        const real *const from[3] = {NULL, hawq_dot(p, l, node->in[A]),
+                                     hawq_dot(p, l, node->in[B])};
+        choose(node, p, from, hawq_dot(p, l, node->out[0]));
     }
 }
 
 static void adjoint(const hawq_node *node, const hawq_planes *p) {
-    const choice *c = node->param;
-    const real   *ybar = hawq_bar(p, node->out[0]);
-    for (int k = 0; ybar && k < 2; k++) {
-        real *xbar = hawq_bar(p, node->in[1 + k]);
-        if (xbar) hawq_move_add_back(&c->from[k], ybar, xbar);
+    real *const to[3] = {NULL, hawq_bar(p, node->in[A]),
+                         hawq_bar(p, node->in[B])};
+    hand_back(node, p, hawq_bar(p, node->out[0]), to);
+}
+
+static void adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        real *const to[3] = {NULL, hawq_bardot(p, l, node->in[A]),
+                             hawq_bardot(p, l, node->in[B])};
+        hand_back(node, p, hawq_bardot(p, l, node->out[0]), to);
     }
 }
 
@@ -97,4 +115,6 @@ const hawq_op hawq_op_where = {.name = "Where",
                                .shape = shape,
                                .fold = fold,
                                .forward = forward,
-                               .adjoint = adjoint};
+                               .tangent = tangent,
+                               .adjoint = adjoint,
+                               .adjoint_tangent = adjoint_tangent};
