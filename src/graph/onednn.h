@@ -11,8 +11,8 @@
  * threads (OpenMP) are held to one in every thread that comes here, when a plan
  * is made and when it runs, so that results do not depend on their number.
  *
- * What it brings. Ours / oneDNN 2.6.3, processor time of one thread of an AVX-512
- * machine (Zen 5), 8 images, 2 operands, OpenBLAS on its SkylakeX kernels:
+ * What it brings. Ours / oneDNN 2.6.3, processor time of one thread with
+ * AVX-512 (Zen 5), 8 images, 2 operands, OpenBLAS on its SkylakeX kernels:
  *                                        forward  by data  by weights
  *     depthwise 3x3, 64 to 128 channels  2.9-4.1  1.8-2.2   6.9-8.1
  *     3x3 of stride 2, 16 to 512         1.0-1.5  0.9-1.0   0.8-2.0
@@ -22,10 +22,10 @@
  *     few channels in, 3x3 to 10x4       0.4-0.7  0.1-0.3   1.3-2.5
  *     3x3, groups of 4 channels          0.5      0.6       0.2
  *     1x1, any stride                    0.2-1.2  0.2-1.1   0.6-1.1
- * convolve.c chooses by this table, product by product. A whole analysis (trace,
- * one thread) takes 0.40 of the processor time for a depthwise network (DS-CNN),
- * 0.8 for ResNet8, 0.74 for ResNet20. The price is scratch: all images of the
- * chunk in oneDNN's layouts.
+ * convolve.c chooses by this table, product by product. A whole analysis
+ * (trace, one thread) takes 0.40 of the processor time for DS-CNN, which is
+ * depthwise, 0.79 for ResNet8, 0.74 for ResNet20. The price is scratch: all
+ * images of the chunk in oneDNN's layouts.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_ONEDNN_H
