@@ -1,12 +1,10 @@
-/* problem_json.c -- the only file of this folder that sees cJSON.
+/* problem_json.c -- problems from JSON and back.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 
-#include <cjson/cJSON.h>
+#include "search/json.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,85 +246,14 @@ hawq_status hawq_problem_parse(const char *name, const char *text, size_t n,
     return status;
 }
 
-static hawq_status read_file(const char *path, hawq_arena *arena, char **text,
-                             size_t *n) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return hawq_fail(HAWQ_EIO, "%s: %s", path, strerror(errno));
-    size_t capacity = 1 << 16;
-    char  *buffer = hawq_arena_take(arena, capacity, 1);
-    *n = 0;
-    while (buffer) {
-        *n += fread(buffer + *n, 1, capacity - *n, file);
-        if (*n < capacity) break;
-        char *grown = hawq_arena_take(arena, capacity *= 2, 1);
-        if (grown) memcpy(grown, buffer, *n);
-        buffer = grown;
-    }
-    int failed = ferror(file) ? errno : 0;
-    fclose(file);
-    if (!buffer) return HAWQ_ENOMEM;
-    if (failed) return hawq_fail(HAWQ_EIO, "%s: %s", path, strerror(failed));
-    if (!*n) return hawq_fail(HAWQ_EFORMAT, "%s: the file is empty", path);
-    *text = buffer;
-    return HAWQ_OK;
-}
-
 hawq_status hawq_problem_read(const char *path, hawq_problem **out) {
     hawq_arena  arena = {0};
     char       *text = NULL;
     size_t      n = 0;
-    hawq_status status = read_file(path, &arena, &text, &n);
+    hawq_status status = hawq_file_read(path, &arena, &text, &n);
     if (status == HAWQ_OK) status = hawq_problem_parse(path, text, n, out);
     hawq_arena_free(&arena);
     return status;
-}
-
-/* --- reading an allocation ------------------------------------------------ */
-
-static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
-                               hawq_choice *out) {
-    const cJSON *name = member(item, "name");
-    double       weight_bits, activation_bits;
-    char         where[32];
-    if (!cJSON_IsString(name))
-        return hawq_fail(HAWQ_EFORMAT,
-                         "layer %d: \"name\" is missing or not a text", index);
-    snprintf(where, sizeof where, "layer %d", index);
-    HAWQ_TRY(read_whole(item, where, "weight_bits", 32, &weight_bits));
-    HAWQ_TRY(read_whole(item, where, "activation_bits", 32, &activation_bits));
-    *out = (hawq_choice){hawq_arena_string(arena, name->valuestring),
-                         (int)weight_bits, (int)activation_bits};
-    return out->layer ? HAWQ_OK : HAWQ_ENOMEM;
-}
-
-static hawq_status read_choices(const cJSON *root, hawq_arena *arena, int *n,
-                                hawq_choice **out) {
-    const cJSON *layers = member(root, "layers"), *item;
-    hawq_choice *choice;
-    int          count = 0;
-    if (!cJSON_IsArray(layers))
-        return hawq_fail(HAWQ_EFORMAT, "\"layers\" is missing or not a list");
-    HAWQ_TAKE(choice, arena, (size_t)cJSON_GetArraySize(layers));
-    cJSON_ArrayForEach(item, layers) {
-        HAWQ_TRY(read_choice(item, arena, count, &choice[count]));
-        count++;
-    }
-    *n = count;
-    *out = choice;
-    return HAWQ_OK;
-}
-
-hawq_status hawq_allocation_read(const char *path, hawq_arena *arena, int *n,
-                                 hawq_choice **out) {
-    char       *text = NULL;
-    const char *end = NULL;
-    size_t      length = 0;
-    HAWQ_TRY(read_file(path, arena, &text, &length));
-    cJSON      *root = cJSON_ParseWithLengthOpts(text, length, &end, false);
-    hawq_status status = root ? read_choices(root, arena, n, out)
-                              : hawq_fail(HAWQ_EFORMAT, "not valid JSON");
-    cJSON_Delete(root);
-    return status == HAWQ_OK ? HAWQ_OK : hawq_prefix("%s: ", path);
 }
 
 /* --- writing; cJSON's functions pass NULL on, so one check at the end ------
@@ -374,22 +301,6 @@ static void put_allocation(const hawq_solution *s, cJSON *root) {
     cJSON_AddNumberToObject(allocation, "bound", s->bound);
 }
 
-static hawq_status write_file(const char *path, const char *text) {
-    hawq_arena  arena = {0};
-    char       *part = hawq_arena_format(&arena, "%s.part", path);
-    FILE       *file = part ? fopen(part, "wb") : NULL;
-    bool        ok = file && fputs(text, file) >= 0 && fputc('\n', file) >= 0;
-    hawq_status status = HAWQ_OK;
-    if (file && fclose(file)) ok = false;
-    if (!ok || rename(part, path)) {
-        status = hawq_fail(HAWQ_EIO, "%s: cannot be written: %s", path,
-                           strerror(errno));
-        if (file) remove(part);
-    }
-    hawq_arena_free(&arena);
-    return status;
-}
-
 hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
                                const hawq_solution *solution) {
     cJSON *root = cJSON_CreateObject();
@@ -402,8 +313,8 @@ hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
                                 p->budget[b].limit);
     if (solution && solution->choice) put_allocation(solution, root);
     char       *text = cJSON_Print(root);
-    hawq_status status =
-        text ? write_file(path, text) : hawq_fail(HAWQ_ENOMEM, "out of memory");
+    hawq_status status = text ? hawq_file_write(path, text)
+                              : hawq_fail(HAWQ_ENOMEM, "out of memory");
     cJSON_free(text);
     cJSON_Delete(root);
     return status;

@@ -9,7 +9,13 @@
  *         "candidates": [
  *            {"weight_bits": 4, "activation_bits": 8, "loss": 0.013,
  *             "cost": {"weight-size": 864, "bops": 3538944}}, ...]}, ...],
- *      "budgets": {"weight-size": 40000}}                       optional
+ *      "budgets": {"weight-size": 40000},                       optional
+ *      "interactions": [["conv1", 0, 3, 1, -0.02], ...]}        optional
+ *
+ * An interaction is [layer, candidate, layer, candidate, value]: a layer is its
+ * name or its place in "layers", a candidate its place in the layer's
+ * "candidates", both counted from 0. The value, of any sign, is added to the
+ * loss of every allocation with both. No pair may come twice, in either order.
  *
  * Any names of costs; all candidates have the same ones. Costs, losses and
  * budgets are plain numbers in whatever unit the author likes. A key that is
@@ -43,12 +49,5 @@ HAWQ_NODISCARD hawq_status hawq_problem_parse(const char *name,
 HAWQ_NODISCARD hawq_status hawq_problem_write(const char          *path,
                                               const hawq_problem  *problem,
                                               const hawq_solution *solution);
-
-/* The bits that such a file, or `hawq-search --format json`, gives its layers:
- * "name", "weight_bits" and "activation_bits" of every item of "layers", into
- * the arena. EIO, EFORMAT, ENOMEM. */
-HAWQ_NODISCARD hawq_status hawq_allocation_read(const char *path,
-                                                hawq_arena *arena, int *n,
-                                                hawq_choice **out);
 
 #endif

@@ -12,7 +12,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
 
-#include "search/problem_json.h"
+#include "search/import.h"
 
 #include <math.h>
 #include <string.h>
