@@ -24,6 +24,10 @@ static const op_case norms[] = {
     {"LayerNormalization", .opset = 17,
      .in = {ACT(2, 3, 4), FIXED(3, 4), FIXED(3, 4)},
      .attr = {A_INT("axis", 1)}},
+    {"LayerNormalization", .opset = 17, .n_out = 3,
+     .in = {ACT(2, 3, 4), WEIGHT(4), WEIGHT(4)}},
+    {"LayerNormalization", .opset = 17, .n_out = 2,
+     .in = {ACT(2, 4), WEIGHT(4)}},
     {"RMSNormalization", .opset = 22, .in = {ACT(3, 5), WEIGHT(5)}},
     {"RMSNormalization", .opset = 22, .in = {ACT(2, 3, 4), WEIGHT(3, 4)},
      .attr = {A_INT("axis", -2), A_FLOAT("epsilon", 0.1)}},
@@ -83,8 +87,6 @@ static void refusals(void) {
           .attr = {A_INT("axis", 2)});
     FAILS(EFORMAT, "'x1' has 3 elements, expected 4", "LayerNormalization",
           .opset = 17, .in = {ACT(2, 4), WEIGHT(3)});
-    FAILS(EUNSUPPORTED, "Mean and InvStdDev", "LayerNormalization", .opset = 17,
-          .n_out = 2, .in = {ACT(2, 4), WEIGHT(4)});
     FAILS(EFORMAT, "input 2x4x3 is not cut into 3 groups", "GroupNormalization",
           .opset = 21, .in = {ACT(2, 4, 3), WEIGHT(4), WEIGHT(4)},
           .attr = {A_INT("num_groups", 3)});

@@ -158,6 +158,28 @@ static void values(void) {
                        .shape = OP_SHAPE(2, 2),
                        .ints = (const int64_t[]){-1, 0, 0, 0}}},
                .attr = {A_INT("axis", 1)});
+#define PAIRS(...)                                                             \
+    {                                                                          \
+        .kind = OP_INTS, .shape = OP_SHAPE(OP_COUNT_OF(__VA_ARGS__) / 2, 2),   \
+        .ints = (const int64_t[]) {                                            \
+            __VA_ARGS__                                                        \
+        }                                                                      \
+    }
+    VALUE(SHAPE(2), VALUES(3, 2), "GatherND",
+          .in = {ACT(2, 3), PAIRS(1, 0, -2, 2)});
+    VALUE(SHAPE(2, 2), VALUES(8, 9, 2, 3), "GatherND",
+          .in = {ACT(2, 3, 2), PAIRS(1, 1, 0, 1)});
+    VALUE(SHAPE(2), VALUES(1, 4), "GatherND",
+          .in = {ACT(2, 2, 2),
+                 {.kind = OP_INTS,
+                  .shape = OP_SHAPE(2, 2),
+                  .ints = (const int64_t[]){0, 1, 0, 0}}},
+          .attr = {A_INT("batch_dims", 1)});
+    IDENTITIES("GatherND", .in = {ACT(3, 2), PAIRS(2, 0, 1, 1)});
+    FAILS(EFORMAT, "index 3 is out of range", "GatherND",
+          .in = {ACT(3, 2), PAIRS(3, 0)});
+    FAILS(EFORMAT, "an index of 2 positions", "GatherND",
+          .in = {ACT(3), PAIRS(3, 0)});
     VALUE(SHAPE(2, 2), VALUES(102, 103, 506, 511), "Einsum",
           .in = {ACT(2, 2), ACT(2, 2)}, EQUATION("ij,jk->ik"));
 }

@@ -1,5 +1,6 @@
 /* gather.c -- Gather: the slices of `axis` that a constant index tensor names;
- * GatherElements: y[..., i, ...] = x[..., index[..., i, ...], ...].
+ * GatherElements: y[..., i, ...] = x[..., index[..., i, ...], ...]; GatherND:
+ * the last axis of the index is a position on leading axes of x.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/move.h"
 #include "src/ops/ops.h"
@@ -122,3 +123,76 @@ const hawq_op hawq_op_gather_elements = {.name = "GatherElements",
                                          .fold = hawq_move_fold,
                                          .forward = hawq_move_forward,
                                          .adjoint = hawq_move_adjoint};
+
+/* --- GatherND ------------------------------------------------------------ */
+
+/* How many leading axes x and index share, and how many an index covers. */
+static hawq_status read_depth(const hawq_node *node, int *batch, int *depth) {
+    const hawq_shape *s = &node->in[0]->shape, *q = &node->in[1]->shape;
+    int64_t           b = hawq_attr_int(node, "batch_dims", 0);
+    int64_t           k = q->rank > 0 ? q->dim[q->rank - 1] : 0;
+    bool              fits = b >= 0 && b < q->rank && b < s->rank && k >= 1 &&
+                k <= s->rank - b &&
+                q->rank - 1 + s->rank - b - k <= HAWQ_MAX_RANK;
+    for (int a = 0; fits && a < b; a++) fits = q->dim[a] == s->dim[a];
+    if (!fits)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "an index of %lld positions does not fit an "
+                              "input of rank %d with batch_dims %lld",
+                              (long long)k, s->rank, (long long)b);
+    *batch = (int)b;
+    *depth = (int)k;
+    return HAWQ_OK;
+}
+
+static hawq_status nd_shape(hawq_node *node, hawq_arena *arena) {
+    const int64_t *index;
+    size_t         n;
+    int            batch = 0, depth = 1;
+    hawq_move     *move;
+    int32_t       *map;
+    HAWQ_TRY(hawq_need_value(node, 0));
+    HAWQ_TRY(hawq_read_ints(node, NULL, 1, &index, &n));
+    HAWQ_TRY(read_depth(node, &batch, &depth));
+    const hawq_shape *s = &node->in[0]->shape, *q = &node->in[1]->shape;
+    hawq_shape        out = *q;
+    out.rank = q->rank - 1;
+    for (int a = batch + depth; a < s->rank; a++)
+        out.dim[out.rank++] = s->dim[a];
+    HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, &out));
+    size_t tuples = n / (size_t)depth;
+    size_t shared = (size_t)hawq_shape_count(s, 0, batch);
+    HAWQ_TAKE(move, arena, 1);
+    HAWQ_TAKE(map, arena, tuples);
+    *move = (hawq_move){.copies = 1,
+                        .n_in = node->in[0]->n,
+                        .n_map = tuples,
+                        .block =
+                            (size_t)hawq_shape_count(s, batch + depth, s->rank),
+                        .map = map};
+    for (size_t i = 0; i < tuples; i++) {
+        int64_t offset = (int64_t)(i / (tuples / shared));
+        for (int k = 0; k < depth; k++, index++) {
+            int64_t d = s->dim[batch + k],
+                    at = *index < 0 ? *index + d : *index;
+            if (at < 0 || at >= d)
+                return hawq_node_fail(
+                    node, HAWQ_EFORMAT,
+                    "index %lld is out of range for length %lld",
+                    (long long)*index, (long long)d);
+            offset = offset * d + at;
+        }
+        map[i] = (int32_t)(offset * (int64_t)move->block);
+    }
+    node->param = move;
+    return HAWQ_OK;
+}
+
+const hawq_op hawq_op_gather_nd = {.name = "GatherND",
+                                   .attributes = "batch_dims",
+                                   .min_in = 2,
+                                   .max_in = 2,
+                                   .shape = nd_shape,
+                                   .fold = hawq_move_fold,
+                                   .forward = hawq_move_forward,
+                                   .adjoint = hawq_move_adjoint};

@@ -21,11 +21,11 @@ static hawq_status from_axis(hawq_node *node, hawq_arena *arena, bool rms) {
         return hawq_node_fail(node, HAWQ_EFORMAT,
                               "axis %lld is out of range for rank %d",
                               (long long)given, s->rank);
-    if (node->n_out > 1 && (node->out[1] || (node->n_out > 2 && node->out[2])))
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "the outputs Mean and InvStdDev are not "
-                              "supported");
-    size_t m = (size_t)hawq_shape_count(s, axis, s->rank);
+    size_t     m = (size_t)hawq_shape_count(s, axis, s->rank);
+    hawq_shape one = *s;
+    for (int a = axis; a < s->rank; a++) one.dim[a] = 1;
+    for (int i = 1; i < node->n_out; i++)
+        HAWQ_TRY(hawq_set_out(node, i, HAWQ_FLOAT, &one));
     return hawq_norm_set(
         node, arena,
         &(hawq_norm){.groups = node->in[0]->n / m,

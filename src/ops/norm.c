@@ -6,6 +6,7 @@
 #include <math.h>
 
 enum { X, S, T };
+enum { U = 1, R }; /* outputs */
 enum { ROWS = 4 }; /* of m reals of scratch: h, s, ds, products by channel */
 
 hawq_status hawq_norm_set(hawq_node *node, hawq_arena *arena,
@@ -64,9 +65,11 @@ static double mean_product(const real *a, const real *b, size_t m) {
     return sum / (double)m;
 }
 
-/* h of a group; returns r. */
-static double standardize(const hawq_norm *n, const real *x, real *h) {
+/* h of a group; returns r and, if asked, u. */
+static double standardize(const hawq_norm *n, const real *x, real *h,
+                          double *u) {
     double mu = n->rms ? 0 : mean(x, n->m), var = 0;
+    if (u) *u = mu;
     for (size_t i = 0; i < n->m; i++) {
         double c = (double)x[i] - mu;
         var += c * c;
@@ -76,16 +79,25 @@ static double standardize(const hawq_norm *n, const real *x, real *h) {
     return r;
 }
 
+/* Output i, or NULL: u and r are seldom asked for. */
+static const hawq_tensor *output(const hawq_node *node, int i) {
+    return i < node->n_out ? node->out[i] : NULL;
+}
+
 static const real *of_group(const hawq_norm *n, const real *plane, size_t g) {
     return plane ? plane + g * n->m : NULL;
 }
 
 void hawq_norm_forward(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
-    real            *h = p->scratch;
+    real            *h = p->scratch, *means = hawq_val(p, output(node, U));
+    real            *rs = hawq_val(p, output(node, R));
     for (size_t g = 0; g < n->groups; g++) {
-        real *y = hawq_val(p, node->out[0]) + g * n->m;
-        standardize(n, hawq_val(p, node->in[X]) + g * n->m, h);
+        double u, r;
+        real  *y = hawq_val(p, node->out[0]) + g * n->m;
+        r = standardize(n, hawq_val(p, node->in[X]) + g * n->m, h, &u);
+        if (means) means[g] = (real)u;
+        if (rs) rs[g] = (real)r;
         const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
         const real *t =
             spread(n, hawq_val(p, hawq_in(node, T)), g, h + 2 * n->m);
@@ -114,28 +126,34 @@ static inline double dh(const motion *v, const real *h, double r, size_t i) {
     return v->dx ? r * ((double)v->dx[i] - v->shift - (double)h[i] * v->q) : 0;
 }
 
+static void lane_tangent(const hawq_node *node, const hawq_planes *p, int l,
+                         size_t g, real *h, double r) {
+    const hawq_norm *n = node->param;
+    real            *dy = hawq_dot(p, l, node->out[0]);
+    real            *du = hawq_dot(p, l, output(node, U));
+    real            *dr = hawq_dot(p, l, output(node, R));
+    motion v = find_motion(n, of_group(n, hawq_dot(p, l, node->in[X]), g), h);
+    if (du) du[g] = (real)v.shift; /* (8) */
+    if (dr) dr[g] = (real)(-r * r * v.q);
+    if (!dy) return;
+    dy += g * n->m;
+    const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
+    for (size_t i = 0; i < n->m; i++) /* (3), its first term */
+        dy[i] = (real)((s ? (double)s[i] : 1) * dh(&v, h, r, i));
+    const real *ds = spread(n, hawq_dot(p, l, hawq_in(node, S)), g, h + n->m);
+    const real *dt =
+        spread(n, hawq_dot(p, l, hawq_in(node, T)), g, h + 2 * n->m);
+    for (size_t i = 0; ds && i < n->m; i++) dy[i] += ds[i] * h[i];
+    for (size_t i = 0; dt && i < n->m; i++) dy[i] += dt[i];
+}
+
 void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
-    real            *h = p->scratch;
     for (size_t g = 0; g < n->groups; g++) {
-        double r = standardize(n, hawq_val(p, node->in[X]) + g * n->m, h);
-        for (int l = 0; l < p->lanes; l++) {
-            real *dy = hawq_dot(p, l, node->out[0]);
-            if (!dy) continue;
-            motion v =
-                find_motion(n, of_group(n, hawq_dot(p, l, node->in[X]), g), h);
-            dy += g * n->m;
-            const real *s =
-                spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
-            for (size_t i = 0; i < n->m; i++) /* (3), its first term */
-                dy[i] = (real)((s ? (double)s[i] : 1) * dh(&v, h, r, i));
-            const real *ds =
-                spread(n, hawq_dot(p, l, hawq_in(node, S)), g, h + n->m);
-            const real *dt =
-                spread(n, hawq_dot(p, l, hawq_in(node, T)), g, h + 2 * n->m);
-            for (size_t i = 0; ds && i < n->m; i++) dy[i] += ds[i] * h[i];
-            for (size_t i = 0; dt && i < n->m; i++) dy[i] += dt[i];
-        }
+        const real *x = hawq_val(p, node->in[X]) + g * n->m;
+        double      r = standardize(n, x, p->scratch, NULL);
+        for (int l = 0; l < p->lanes; l++)
+            lane_tangent(node, p, l, g, p->scratch, r);
     }
 }
 
@@ -163,17 +181,29 @@ static void by_scale(const hawq_norm *n, const real *by, const real *h,
     if (bt) collect(n, by, g, bt);
 }
 
+/* (9), and of (10) all but its last term */
+static void by_statistics(const hawq_norm *n, const real *bu, const real *br,
+                          size_t g, const real *h, double r, real *bx) {
+    double shift = bu ? (double)bu[g] : 0, slope = br ? (double)br[g] : 0;
+    for (size_t i = 0; i < n->m; i++)
+        bx[i] += (real)((shift - r * r * (double)h[i] * slope) / (double)n->m);
+}
+
 void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
     const real      *ybar = hawq_bar(p, node->out[0]);
+    const real      *bu = hawq_bar(p, output(node, U));
+    const real      *br = hawq_bar(p, output(node, R));
     real            *bx = hawq_bar(p, node->in[X]), *h = p->scratch;
-    for (size_t g = 0; ybar && g < n->groups; g++) {
-        const real *by = ybar + g * n->m;
-        double      r = standardize(n, hawq_val(p, node->in[X]) + g * n->m, h);
+    for (size_t g = 0; (ybar || bu || br) && g < n->groups; g++) {
+        const real *by = of_group(n, ybar, g);
+        double r = standardize(n, hawq_val(p, node->in[X]) + g * n->m, h, NULL);
         const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
-        if (bx) by_x(n, s, by, h, r, bx + g * n->m);
-        by_scale(n, by, h, g, hawq_bar(p, hawq_in(node, S)),
-                 hawq_bar(p, hawq_in(node, T)), h + 3 * n->m);
+        if (bx && (bu || br)) by_statistics(n, bu, br, g, h, r, bx + g * n->m);
+        if (bx && by) by_x(n, s, by, h, r, bx + g * n->m);
+        if (by)
+            by_scale(n, by, h, g, hawq_bar(p, hawq_in(node, S)),
+                     hawq_bar(p, hawq_in(node, T)), h + 3 * n->m);
     }
 }
 
@@ -202,6 +232,21 @@ static void curve_x(const hawq_norm *n, const real *s, const real *ds,
     }
 }
 
+/* (10) */
+static void curve_statistics(const hawq_node *node, const hawq_planes *p, int l,
+                             size_t g, const motion *v, const real *h, double r,
+                             real *bdx) {
+    const hawq_norm *n = node->param;
+    const real      *br = hawq_bar(p, output(node, R));
+    const real      *bdu = hawq_bardot(p, l, output(node, U));
+    const real      *bdr = hawq_bardot(p, l, output(node, R));
+    double           dr = -r * r * v->q;
+    if (bdu || bdr) by_statistics(n, bdu, bdr, g, h, r, bdx);
+    for (size_t i = 0; br && v->dx && i < n->m; i++)
+        bdx[i] -= (real)((2 * r * dr * (double)h[i] + r * r * dh(v, h, r, i)) *
+                         (double)br[g] / (double)n->m);
+}
+
 static void lane_adjoint_tangent(const hawq_node *node, const hawq_planes *p,
                                  int l, size_t g, const real *h, double r) {
     const hawq_norm *n = node->param;
@@ -215,6 +260,8 @@ static void lane_adjoint_tangent(const hawq_node *node, const hawq_planes *p,
     const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, room);
     const real *ds =
         spread(n, hawq_dot(p, l, hawq_in(node, S)), g, room + n->m);
+    if (bdx && (output(node, U) || output(node, R)))
+        curve_statistics(node, p, l, g, &v, h, r, bdx + g * n->m);
     if (bdx && bdy) by_x(n, s, bdy, h, r, bdx + g * n->m);
     if (bdx && by && (v.dx || ds))
         curve_x(n, s, ds, by, &v, h, r, bdx + g * n->m);
@@ -230,7 +277,7 @@ void hawq_norm_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
-        double      r = standardize(n, x, p->scratch);
+        double      r = standardize(n, x, p->scratch, NULL);
         for (int l = 0; l < p->lanes; l++)
             lane_adjoint_tangent(node, p, l, g, p->scratch, r);
     }

@@ -16,6 +16,11 @@
  *     bds += bdy h + by dh,  bdt += bdy                                  (7)
  * where RMS leaves out <g> and <dg>. Means are taken in double.
  *
+ * The optional outputs of LayerNormalization are u = <x> and r:
+ *     du   = <dx>,  dr = -r^2 q                                          (8)
+ *     bx  += (bu - r^2 h br) / m                                         (9)
+ *     bdx += (bdu - r^2 h bdr - (2 r dr h + r^2 dh) br) / m             (10)
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_NORM_H
 #define HAWQ_NORM_H
