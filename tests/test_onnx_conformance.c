@@ -1,12 +1,14 @@
 /* test_onnx_conformance.c -- the node tests that the ONNX project publishes
  * (Debian: libonnx-testdata), each a network of one operator or a few with
  * inputs and expected outputs. Claim: what this library accepts, it computes
- * as ONNX does; what it does not accept, it refuses with a sentence.
+ * as ONNX does; what it does not accept, it refuses with a sentence, and of the
+ * operators it has that is only what the list `excepted` says.
  *
  * Every input of a test is entered as a constant, so the operators run while
  * the graph is built, by their `forward` or `fold`. Skipped where the package
  * is not installed; HAWQ_ONNX_TESTS names another folder. Arguments restrict
- * the run to tests whose name contains one of them, and print every refusal.
+ * the run to tests whose name contains one of them. Whatever is not covered is
+ * printed with the reason.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "onnx/onnx.pb-c.h"
@@ -19,7 +21,53 @@
 
 #include <dirent.h>
 
-typedef enum verdict { PASSED, FAILED, REFUSED, FOREIGN } verdict;
+typedef enum verdict {
+    PASSED,
+    FAILED,
+    REFUSED, /* a form of an operator that there is, or a type */
+    FOREIGN  /* an operator that there is not */
+} verdict;
+
+/* Tests of operators that there are, by the begin of the name, which are not
+ * expected to pass, and why. */
+static const struct {
+    const char *name, *why;
+} excepted[] = {
+    {"test_resize_downsample_scales_linear_align_corners",
+     "the test takes the length before rounding down, as no runtime does"},
+    {"test_resize_downsample_scales_cubic_align_corners",
+     "the test takes the length before rounding down, as no runtime does"},
+    {"test_resize_tf_crop_and_resize", "regions of interest"},
+    {"test_training_dropout", "training"},
+    {"test_batchnorm_example_training", "training"},
+    {"test_batchnorm_epsilon_training", "training"},
+    {"test_maxpool_with_argmax", "indices as an output"},
+    {"test_maxpool_2d_uint8", "integers"},
+    {"test_clip_default_int8", "integers"},
+    {"test_cast_FLOAT_to_STRING", "text"},
+    {"test_cast_STRING_to_FLOAT", "text"},
+    {"test_castlike_FLOAT_to_STRING", "text"},
+    {"test_castlike_STRING_to_FLOAT", "text"},
+    {"test_cast_FLOAT_to_BFLOAT16", "the test holds bits as uint16"},
+    {"test_cast_BFLOAT16_to_FLOAT", "the test holds bits as uint16"},
+    {"test_castlike_FLOAT_to_BFLOAT16_exp", "the test holds bits as uint16"},
+    {"test_castlike_BFLOAT16_to_FLOAT_exp", "the test holds bits as uint16"},
+    {"test_adam", "operators for training"},
+    {"test_adagrad", "operators for training"},
+    {"test_momentum", "operators for training"},
+    {"test_nesterov_momentum", "operators for training"},
+    {"test_identity_sequence", "sequences"},
+    {"test_identity_opt", "optional values"},
+    {"test_convtranspose_3d", "three spatial axes"},
+};
+enum { EXCEPTED = sizeof excepted / sizeof *excepted };
+
+/* Operators that there are not, and how many tests want them. */
+enum { MISSING = 256 };
+static struct {
+    char name[64];
+    int  tests;
+} missing[MISSING];
 
 typedef struct trial {
     char        folder[512];
@@ -34,6 +82,11 @@ static int number_type(int type) {
         [ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT] = 1 + HAWQ_F32,
         [ONNX__TENSOR_PROTO__DATA_TYPE__UINT8] = 1 + HAWQ_U8,
         [ONNX__TENSOR_PROTO__DATA_TYPE__INT8] = 1 + HAWQ_I8,
+        [ONNX__TENSOR_PROTO__DATA_TYPE__UINT16] = 1 + HAWQ_U16,
+        [ONNX__TENSOR_PROTO__DATA_TYPE__INT16] = 1 + HAWQ_I16,
+        [ONNX__TENSOR_PROTO__DATA_TYPE__UINT32] = 1 + HAWQ_U32,
+        [ONNX__TENSOR_PROTO__DATA_TYPE__UINT64] = 1 + HAWQ_I64, /* small */
+        [ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16] = 1 + HAWQ_BF16,
         [ONNX__TENSOR_PROTO__DATA_TYPE__INT32] = 1 + HAWQ_I32,
         [ONNX__TENSOR_PROTO__DATA_TYPE__INT64] = 1 + HAWQ_I64,
         [ONNX__TENSOR_PROTO__DATA_TYPE__BOOL] = 1 + HAWQ_BOOL,
@@ -75,16 +128,30 @@ static bool read_tensor(trial *t, const char *kind, size_t k,
 
 /* --- one test ---------------------------------------------------------- */
 
-static bool known_operators(const hawq_proto *model) {
-    for (size_t i = 0; i < model->n_nodes; i++)
-        if (model->node[i].defect || !hawq_op_find(model->node[i].spec.op_type))
-            return false;
-    return model->n_nodes > 0;
+static void note_missing(const char *name) {
+    int i = 0;
+    while (i < MISSING - 1 && missing[i].tests &&
+           strcmp(missing[i].name, name) != 0)
+        i++;
+    snprintf(missing[i].name, sizeof missing[i].name, "%s", name);
+    missing[i].tests++;
 }
 
+static bool known_operators(const hawq_proto *model) {
+    for (size_t i = 0; i < model->n_nodes; i++)
+        if (!hawq_op_find(model->node[i].spec.op_type)) {
+            note_missing(model->node[i].spec.op_type);
+            return false;
+        }
+    return true;
+}
+
+/* A test is written in the operator set its operator was last changed in, so
+ * one of an older set than we read means the same in our oldest. */
 static hawq_status build(trial *t) {
     hawq_proto *m = &t->model;
-    HAWQ_TRY(hawq_graph_new(hawq_op_find, m->opset, &t->graph));
+    HAWQ_TRY(
+        hawq_graph_new(hawq_op_find, m->opset < 7 ? 7 : m->opset, &t->graph));
     for (size_t k = 0; k < m->n_constants; k++) {
         const hawq_tensor *c = &m->constant[k];
         HAWQ_TRY(hawq_graph_constant(t->graph, c->name, c->dtype, &c->shape,
@@ -125,7 +192,10 @@ static verdict compare(trial *t) {
     for (size_t k = 0; k < t->model.n_outputs; k++) {
         hawq_tensor  want;
         hawq_tensor *got = hawq_graph_find(t->graph, t->model.output[k].name);
-        if (!got || !read_tensor(t, "output", k, &want)) return FOREIGN;
+        if (!got || !read_tensor(t, "output", k, &want)) {
+            (void)!hawq_fail(HAWQ_EUNSUPPORTED, "an output is no such tensor");
+            return REFUSED;
+        }
         if (!same(got, &want)) return FAILED;
     }
     return PASSED;
@@ -134,12 +204,15 @@ static verdict compare(trial *t) {
 static verdict run(trial *t) {
     char path[600];
     snprintf(path, sizeof path, "%s/model.onnx", t->folder);
-    if (hawq_proto_read(path, true, &t->arena, &t->model) != HAWQ_OK ||
-        !known_operators(&t->model))
-        return FOREIGN;
+    if (hawq_proto_read(path, true, &t->arena, &t->model) != HAWQ_OK)
+        return REFUSED; /* sequences, text, subgraphs */
+    if (!known_operators(&t->model)) return FOREIGN;
     hawq_status status = build(t);
     if (status == HAWQ_EUNSUPPORTED) return REFUSED;
-    return status == HAWQ_OK ? compare(t) : FAILED;
+    if (status != HAWQ_OK) return FAILED;
+    verdict v = compare(t);
+    if (v == FAILED) (void)!hawq_fail(HAWQ_EFORMAT, "other numbers");
+    return v;
 }
 
 /* --- all tests --------------------------------------------------------- */
@@ -148,6 +221,32 @@ static bool chosen(const char *name, int n_words, char **words) {
     for (int i = 0; i < n_words; i++)
         if (strstr(name, words[i])) return true;
     return n_words == 0;
+}
+
+static const char *exception(const char *name) {
+    for (int i = 0; i < EXCEPTED; i++)
+        if (strncmp(name, excepted[i].name, strlen(excepted[i].name)) == 0)
+            return excepted[i].why;
+    return NULL;
+}
+
+/* Runs the test of that name; a surprise is a failure. */
+static verdict judge(const char *folder, const char *name) {
+    trial t = {.graph = NULL};
+    snprintf(t.folder, sizeof t.folder, "%s/%s", folder, name);
+    verdict     v = run(&t);
+    const char *why = exception(name);
+    bool        covered = v == PASSED || v == FOREIGN;
+    if (!CHECK(covered || why)) printf("    %s: %s\n", name, hawq_message());
+    if (!covered && why) {
+        printf("not covered: %s: %s\n", name, why);
+        v = REFUSED;
+    }
+    if (v == PASSED && why && !CHECK(!"an exception is needed"))
+        printf("    %s passes\n", name);
+    hawq_graph_free(t.graph);
+    hawq_arena_free(&t.arena);
+    return v;
 }
 
 int main(int n_words, char **words) {
@@ -160,25 +259,17 @@ int main(int n_words, char **words) {
         printf("skipped: no ONNX node tests (libonnx-testdata)\n");
         return 77;
     }
-    for (const struct dirent *entry; (entry = readdir(dir));) {
-        trial t = {.graph = NULL};
-        if (strncmp(entry->d_name, "test_", 5) != 0 ||
-            !chosen(entry->d_name, n_words - 1, words + 1))
-            continue;
-        snprintf(t.folder, sizeof t.folder, "%s/%s", folder, entry->d_name);
-        verdict v = run(&t);
-        count[v]++;
-        if (!CHECK(v != FAILED) || (v == REFUSED && n_words > 1))
-            printf("    %s: %s %s\n", entry->d_name,
-                   v == FAILED ? "failed" : "refused:", hawq_message());
-        if (v == REFUSED) CHECK(hawq_message()[0] != '\0');
-        hawq_graph_free(t.graph);
-        hawq_arena_free(&t.arena);
-    }
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (strncmp(entry->d_name, "test_", 5) == 0 &&
+            chosen(entry->d_name, n_words - 1, words + 1))
+            count[judge(folder, entry->d_name)]++;
     closedir(dir);
-    printf("%d node tests passed, %d failed, %d refused, %d of operators that "
-           "are not supported\n",
+    if (missing[0].tests) printf("operators there are not, with their tests:");
+    for (int i = 0; i < MISSING && missing[i].tests; i++)
+        printf(" %s %d", missing[i].name, missing[i].tests);
+    printf("\n%d node tests passed, %d failed, %d not covered, %d of operators "
+           "that there are not\n",
            count[PASSED], count[FAILED], count[REFUSED], count[FOREIGN]);
-    if (n_words == 1) CHECK(count[PASSED] >= 200);
+    if (n_words == 1) CHECK(count[PASSED] >= 600);
     DONE();
 }
