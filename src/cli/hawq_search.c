@@ -6,16 +6,20 @@
 #include <string.h>
 
 static struct {
-    const char *problem, *metric, *front_kind, *export_path;
+    const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in hawq_solvers; -1: by the budgets */
-    hawq_texts  budgets, pins, groups;
+    int         device, first_last;
+    bool        ignore_activation_loss;
+    hawq_texts  budgets, pins, groups, ungroups;
 } o = {.metric = "trace", .solver = -1};
 
 static const hawq_option options[] = {
-    HAWQ_OPTION_TEXTS("budget", 'b', &o.budgets, "KIND=VALUE",
-                      "weight-size=250KiB, weight-size=0.5x, bops=12G, "
-                      "mean-bits=4.5bits, latency=900us; x: times the uniform "
-                      "8-bit network"),
+    HAWQ_OPTION_TEXTS(
+        "budget", 'b', &o.budgets, "KIND=VALUE",
+        "weight-size=250KiB, weight-size=0.5x, bops=12G, "
+        "mean-bits=4.5bits, latency=900us; x: times the uniform "
+        "8-bit network. accuracy-drop=0.01: the least weight-size "
+        "whose predicted loss rise is at most this"),
     HAWQ_OPTION_TEXT("problem", 0, &o.problem, "FILE.json",
                      "solve this problem instead of a model's; nothing is "
                      "stored"),
@@ -24,10 +28,28 @@ static const hawq_option options[] = {
                        "exact"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
                      "sensitivity to add up (default trace)"),
+    HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
+                     "candidates of weight and activation bits, "
+                     "w8a8,w4a8,w4a4 (default: the widths of the analysis with "
+                     "8-bit activations)"),
+    HAWQ_OPTION_FLAG("ignore-activation-loss", 0, &o.ignore_activation_loss,
+                     "allow activations below 8 bits although the predicted "
+                     "loss has no term for their error"),
     HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=BITS",
-                      "weight bits of a layer"),
+                      "weight bits of a layer, or of all whose name matches a "
+                      "pattern: 'layer1.*=8'"),
+    HAWQ_OPTION_INT("first-last", 0, &o.first_last, 1, 32, "BITS",
+                    "weight bits of the first and the last layer (default: "
+                    "free)"),
     HAWQ_OPTION_TEXTS("group", 0, &o.groups, "A,B,...",
                       "layers that get the same bits"),
+    HAWQ_OPTION_TEXTS("ungroup", 0, &o.ungroups, "LAYER",
+                      "free a layer of the group that its input tensor puts it "
+                      "in"),
+    HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu|cuda|opencl",
+                       "whose times are the latency (default cpu)"),
+    HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
+                     "with which kernels (default: hawq-bench's choice)"),
     HAWQ_OPTION_TEXT("pareto", 0, &o.front_kind, "KIND",
                      "print the complete front of loss against this cost, "
                      "within the budgets"),
@@ -76,19 +98,26 @@ static hawq_status find_allocation(hawq_search *s) {
 }
 
 static hawq_status run(hawq_cli *cli) {
-    hawq_search s = {.cli = cli,
-                     .budgets = o.budgets,
-                     .pins = o.pins,
-                     .groups = o.groups,
-                     .problem_path = o.problem,
-                     .metric = o.metric,
-                     .front_kind = o.front_kind};
+    static const char *const devices[] = {"cpu", "cuda", "opencl"};
+    hawq_search              s = {.cli = cli,
+                                  .budgets = o.budgets,
+                                  .pins = o.pins,
+                                  .groups = o.groups,
+                                  .ungroups = o.ungroups,
+                                  .problem_path = o.problem,
+                                  .metric = o.metric,
+                                  .device = devices[o.device],
+                                  .kernels = o.kernels,
+                                  .front_kind = o.front_kind,
+                                  .first_last = o.first_last,
+                                  .ignore_activation_loss = o.ignore_activation_loss};
     if (!o.problem == !cli->n_args)
         return hawq_fail(HAWQ_EINVAL,
                          "%s; usage: hawq-search MODEL.onnx | --problem "
                          "FILE.json --budget KIND=VALUE",
                          o.problem ? "a model and --problem exclude each other"
                                    : "MODEL.onnx or --problem is missing");
+    HAWQ_TRY(hawq_search_widths(&s, o.bits));
     hawq_status status = hawq_search_load(&s);
     if (status == HAWQ_OK) status = hawq_search_constrain(&s);
     if (status == HAWQ_OK)

@@ -1,31 +1,71 @@
-/* search_command.h -- the parts of hawq-search: what to solve comes from
- * search_input.c, what is said about it from search_report.c, what is stored
- * from search_record.c.
+/* search_command.h -- the parts of hawq-search. What to solve comes from
+ * search_input.c with search_model.c (the network), search_widths.c
+ * (candidates, groups, pins) and search_budgets.c; what is said about it from
+ * search_report.c and search_front.c; what is stored from search_record.c.
  *
- *     hawq_search_load; hawq_search_constrain; then solve or front;
- *     hawq_search_report_x, hawq_search_store_x; hawq_search_close
+ *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
+ *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_SEARCH_COMMAND_H
 #define HAWQ_SEARCH_COMMAND_H
 #include "results/store.h"
 #include "search/pareto.h"
+#include "search/records.h"
 #include "search/solve.h"
 #include "src/cli/cli.h"
 
+/* A layer of the model by its names: layer, weight tensor, input tensor. */
+typedef struct hawq_search_layer {
+    const char *name, *weight, *input;
+    int         axis; /* of the output channels in the weight tensor */
+} hawq_search_layer;
+
+/* Layers whose inputs are one quantized tensor or buffer. */
+typedef struct hawq_search_group {
+    int         n, *layer;
+    const char *reason;
+} hawq_search_group;
+
 typedef struct hawq_search {
     hawq_cli   *cli;
-    hawq_texts  budgets, pins, groups; /* as on the command line */
-    const char *problem_path;          /* --problem, or NULL: a model */
-    const char *metric;
-    const char *front_kind; /* --pareto, or NULL */
+    hawq_texts  budgets, pins, groups, ungroups; /* as on the command line */
+    const char *problem_path;              /* --problem, or NULL: a model */
+    const char *score_path;                /* --score, or NULL */
+    const char *metric, *device, *kernels; /* kernels may be NULL */
+    const char *front_kind;                /* --pareto, or NULL */
+    int         first_last; /* bits of the first and the last layer; 0: any */
+    bool        ignore_activation_loss;
 
-    hawq_problem *problem;
-    hawq_store   *store;    /* NULL with a problem file */
-    int64_t       analysis; /* run the sensitivities are of */
-    const char   *loss;     /* name of its loss, unit of the objective */
-    char          hash[17]; /* of the model */
+    int         n_widths; /* 0: the widths of the analysis */
+    hawq_width *width;
+
+    int                n_layers, n_groups; /* of the model */
+    hawq_search_layer *layer;
+    hawq_search_group *group;
+    char               hash[17];
+
+    hawq_problem            *problem;
+    hawq_store              *store;    /* NULL with a problem file */
+    int64_t                  analysis; /* run the sensitivities are of */
+    const char              *loss; /* name of its loss, unit of the objective */
+    int                      n_sensitivities;
+    hawq_sensitivity_record *sensitivity;
+    double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
+
+/* --bits: fills width. EINVAL. */
+HAWQ_NODISCARD hawq_status hawq_search_widths(hawq_search *s, const char *text);
+/* Reads the model: hash, layer, group. */
+HAWQ_NODISCARD hawq_status hawq_search_model(hawq_search *s);
+/* What can be said of budgets and pins before anything is read. */
+HAWQ_NODISCARD hawq_status hawq_search_check_budgets(hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_check_pins(hawq_search *s);
+/* Do the budgets or the front ask for measured times? */
+bool hawq_search_wants_latency(const hawq_search *s);
+/* The constraints, into the problem. */
+HAWQ_NODISCARD hawq_status hawq_search_tie_and_pin(hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_add_budgets(hawq_search *s);
 
 /* What an allocation costs; NAN where the problem does not tell. */
 typedef struct hawq_totals {

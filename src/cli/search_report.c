@@ -14,6 +14,13 @@ static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
 
 static void note_groups(const hawq_search *s) {
     const hawq_problem *p = s->problem;
+    for (int i = 0; i < s->n_widths; i++)
+        if (s->width[i].activation_bits < 8) {
+            hawq_cli_note(s->cli,
+                          "the predicted loss leaves out the error of "
+                          "activations below 8 bits");
+            break;
+        }
     for (int g = 0; g < p->n_groups; g++) {
         const hawq_problem_group *group = &p->group[g];
         if (group->n_layers < 2) continue;

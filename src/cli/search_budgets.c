@@ -1,0 +1,108 @@
+/* search_budgets.c -- --budget KIND=VALUE.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/search_command.h"
+
+#include <string.h>
+
+/* The units of a kind: those of a problem file are its author's, so that plain
+ * numbers are allowed there. */
+static unsigned units_of(const hawq_search *s, const char *kind) {
+    unsigned plain = s->problem_path ? HAWQ_UNIT_NONE : 0;
+    if (!strcmp(kind, "weight-size"))
+        return HAWQ_UNIT_BYTES | HAWQ_UNIT_MULTIPLE | plain;
+    if (!strcmp(kind, "mean-bits")) return HAWQ_UNIT_BITS | plain;
+    if (!strcmp(kind, "accuracy-drop")) return HAWQ_UNIT_NONE;
+    if (!strcmp(kind, "latency") && !s->problem_path)
+        return HAWQ_UNIT_TIME | HAWQ_UNIT_MULTIPLE;
+    return HAWQ_UNIT_COUNT | HAWQ_UNIT_MULTIPLE | plain;
+}
+
+static hawq_status parse_budget(const hawq_search *s, const char *text,
+                                const char **kind, const char **what,
+                                hawq_quantity *limit) {
+    const char *value;
+    HAWQ_TRY(hawq_parse_pair("--budget", "KIND=VALUE", text, &s->cli->arena,
+                             kind, &value));
+    *what = hawq_arena_format(&s->cli->arena, "--budget %s", *kind);
+    if (!*what) return HAWQ_ENOMEM;
+    return hawq_parse_quantity(*what, value, units_of(s, *kind), limit);
+}
+
+static bool is_known(const char *kind) {
+    static const char *const known[] = {"weight-size", "bops", "mean-bits",
+                                        "latency", "accuracy-drop"};
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (!strcmp(kind, known[k])) return true;
+    return false;
+}
+
+hawq_status hawq_search_check_budgets(hawq_search *s) {
+    const char   *kind, *what;
+    hawq_quantity limit;
+    for (int i = 0; i < s->budgets.n; i++) {
+        HAWQ_TRY(parse_budget(s, s->budgets.item[i], &kind, &what, &limit));
+        if (s->problem_path || is_known(kind)) continue;
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s: a model's budgets are weight-size, bops, "
+                         "mean-bits, latency and accuracy-drop",
+                         what);
+    }
+    if (s->budgets.n || s->front_kind || s->score_path || s->problem_path)
+        return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "--budget is missing: weight-size=0.5x, "
+                     "weight-size=250KiB, bops=12G, mean-bits=4.5bits, "
+                     "latency=900us, accuracy-drop=0.01; or --pareto for all "
+                     "at once");
+}
+
+/* The least weights whose predicted loss is within the limit are a point of
+ * the front, found once the other budgets are known. */
+static hawq_status want_drop(hawq_search *s, double limit) {
+    if (s->drop_limit >= 0)
+        return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is given twice");
+    s->drop_limit = limit;
+    return HAWQ_OK;
+}
+
+static hawq_status add_budget(hawq_search *s, const char *text) {
+    const char   *kind, *what;
+    hawq_quantity limit;
+    HAWQ_TRY(parse_budget(s, text, &kind, &what, &limit));
+    int index = hawq_problem_find_kind(s->problem, kind);
+    if (index < 0 && !strcmp(kind, "accuracy-drop"))
+        return want_drop(s, limit.value);
+    if (limit.unit == HAWQ_UNIT_MULTIPLE && index >= 0) {
+        bool found;
+        limit.value *= hawq_problem_uniform8(s->problem, index, &found);
+        if (!found)
+            return hawq_fail(HAWQ_EINVAL,
+                             "%s: a multiple of the uniform 8-bit network "
+                             "needs an 8-bit candidate in every layer",
+                             what);
+    }
+    return hawq_problem_budget(s->problem, kind, limit.value);
+}
+
+hawq_status hawq_search_add_budgets(hawq_search *s) {
+    s->drop_limit = -1;
+    if (s->budgets.n) hawq_problem_clear_budgets(s->problem);
+    for (int i = 0; i < s->budgets.n; i++)
+        HAWQ_TRY(add_budget(s, s->budgets.item[i]));
+    if (s->drop_limit < 0) return HAWQ_OK;
+    int kind = hawq_problem_find_kind(s->problem, "weight-size");
+    for (int b = 0; b < s->problem->n_budgets; b++)
+        if (s->problem->budget[b].kind == kind)
+            return hawq_fail(HAWQ_EINVAL,
+                             "--budget accuracy-drop finds the least "
+                             "weight-size; a budget for that, too, excludes "
+                             "it");
+    return HAWQ_OK;
+}
+
+bool hawq_search_wants_latency(const hawq_search *s) {
+    if (s->front_kind && !strcmp(s->front_kind, "latency")) return true;
+    for (int i = 0; i < s->budgets.n; i++)
+        if (!strncmp(s->budgets.item[i], "latency=", 8)) return true;
+    return false;
+}

@@ -1,0 +1,271 @@
+/* test_search_cli.c -- hawq-search from outside.
+ *
+ * Claims: candidates can be pairs of weight and activation widths, and an error
+ * that the predicted loss leaves out is not passed over in silence; on a
+ * network of ResNet18's shape with equal widths of weights and activations the
+ * ties are exactly the published ones, and they can be undone and added to;
+ * pins may be patterns.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/load/onnx.h"
+#include "src/ops/ops.h"
+#include "tests/program.h"
+
+enum { SIDE = 8, IMAGES = 32, CLASSES = 4 };
+
+/* --- a network of ResNet18's shape -----------------------------------------
+ */
+
+static hawq_graph *graph;
+
+static void constant(const char *name, hawq_shape s) {
+    static float data[1 << 15];
+    size_t       n = (size_t)hawq_shape_count(&s, 0, s.rank);
+    unsigned     state = (unsigned)strlen(name) * 40503u + (unsigned)n;
+    for (size_t i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        data[i] = ((float)(state >> 8) / (1 << 24) - 0.5f) *
+                  (1 + (float)(state >> 28));
+        data[i] *= 1 / sqrtf((float)n / (float)s.dim[0]);
+    }
+    CHECK_OK(hawq_graph_constant(graph, name, HAWQ_FLOAT, &s, data));
+}
+
+static void node(const char *op, const char *a, const char *b, const char *out,
+                 int n_attr, const hawq_attr *attr) {
+    const char    *in[2] = {a, b};
+    hawq_node_spec spec = {.op_type = op,
+                           .name = out,
+                           .n_in = b ? 2 : 1,
+                           .n_out = 1,
+                           .in = in,
+                           .out = &out,
+                           .n_attr = n_attr,
+                           .attr = attr};
+    CHECK_OK(hawq_graph_add(graph, &spec));
+}
+
+/* out = conv of in, k x k, padded to keep the size at stride 1. */
+static void conv(const char *name, const char *in, const char *out, int c_in,
+                 int c_out, int k, int stride) {
+    static int64_t  pads[2][4] = {{0, 0, 0, 0}, {1, 1, 1, 1}};
+    static int64_t  strides[3][2] = {{0, 0}, {1, 1}, {2, 2}};
+    const hawq_attr attr[2] = {
+        {.name = "pads", .type = HAWQ_ATTR_INTS, .n = 4, .ints = pads[k == 3]},
+        {.name = "strides",
+         .type = HAWQ_ATTR_INTS,
+         .n = 2,
+         .ints = strides[stride]}};
+    char weight[64];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    constant(weight, (hawq_shape){4, {c_out, c_in, k, k}});
+    node("Conv", in, weight, out, 2, attr);
+}
+
+static void block(const char *name, const char *in, const char *out, int c_in,
+                  int c_out, int stride) {
+    static const char *const part[] = {"conv1", "a", "b",   "conv2",
+                                       "c",     "d", "sum", "downsample.0"};
+    char                     n[8][64];
+    for (int i = 0; i < 8; i++)
+        snprintf(n[i], sizeof n[i], "%.40s.%s", name, part[i]);
+    conv(n[0], in, n[1], c_in, c_out, 3, stride);
+    node("Relu", n[1], NULL, n[2], 0, NULL);
+    conv(n[3], n[2], n[4], c_out, c_out, 3, 1);
+    if (stride > 1) conv(n[7], in, n[5], c_in, c_out, 1, stride);
+    node("Add", n[4], stride > 1 ? n[5] : in, n[6], 0, NULL);
+    node("Relu", n[6], NULL, out, 0, NULL);
+}
+
+static void put_resnet18(void) {
+    hawq_shape      shape = {4, {4, 1, SIDE, SIDE}};
+    const hawq_attr trans_b = {.name = "transB", .type = HAWQ_ATTR_INT, .i = 1};
+    char            in[64] = "stem.relu", out[64], name[64];
+    CHECK_OK(hawq_graph_new(hawq_op_find, 13, &graph));
+    CHECK_OK(hawq_graph_input(graph, "x", &shape));
+    conv("conv1", "x", "stem", 1, 4, 3, 1);
+    node("Relu", "stem", NULL, in, 0, NULL);
+    for (int stage = 1; stage <= 4; stage++)
+        for (int b = 0; b < 2; b++) {
+            int c = 4 << (stage - 1), first = stage > 1 && b == 0;
+            snprintf(name, sizeof name, "layer%d.%d", stage, b);
+            snprintf(out, sizeof out, "layer%d.%d.relu", stage, b);
+            block(name, in, out, first ? c / 2 : c, c, first ? 2 : 1);
+            snprintf(in, sizeof in, "%s", out);
+        }
+    node("GlobalAveragePool", in, NULL, "pool", 0, NULL);
+    node("Flatten", "pool", NULL, "flat", 0, NULL);
+    constant("fc.weight", (hawq_shape){2, {CLASSES, 32}});
+    node("Gemm", "flat", "fc.weight", "logits", 1, &trans_b);
+    CHECK_OK(hawq_graph_finish(graph, "logits"));
+    CHECK(graph->n_layers == 21);
+    CHECK_OK(hawq_onnx_save("net.onnx", graph, "test"));
+    hawq_graph_free(graph);
+}
+
+static void put_u32(unsigned char *at, unsigned value) {
+    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+static void put_bytes(const char *name, const void *bytes, size_t n) {
+    FILE *f = fopen(name, "wb");
+    if (!CHECK(f != NULL)) return;
+    CHECK(fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+static void put_text(const char *name, const char *text) {
+    put_bytes(name, text, strlen(text));
+}
+
+static void put_images(void) {
+    static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
+    put_u32(x, 0x803);
+    put_u32(x + 4, IMAGES);
+    put_u32(x + 8, SIDE);
+    put_u32(x + 12, SIDE);
+    put_u32(y, 0x801);
+    put_u32(y + 4, IMAGES);
+    for (int i = 0; i < IMAGES; i++) {
+        y[8 + i] = (unsigned char)(i % CLASSES);
+        for (int p = 0; p < SIDE * SIDE; p++)
+            x[16 + i * SIDE * SIDE + p] =
+                (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
+                                (p / SIDE == 2 * (i % CLASSES) ? 120 : 0));
+    }
+    put_bytes("img-images-idx3-ubyte", x, sizeof x);
+    put_bytes("img-labels-idx1-ubyte", y, sizeof y);
+}
+
+/* --- counting ---------------------------------------------------------------
+ */
+
+static int count(const char *text, const char *what) {
+    int n = 0;
+    for (; (text = strstr(text, what)); text += strlen(what)) n++;
+    return n;
+}
+
+/* Rows of TSV whose weight_bits column is this. */
+static int rows_with(const char *bits) {
+    char what[32];
+    snprintf(what, sizeof what, "\t%s\t", bits);
+    return count(program_out, what);
+}
+
+#define SEARCH "hawq-search net.onnx --metric measured "
+
+/* --- bad usage, before anything is read -------------------------------------
+ */
+
+static void refused_before_the_database_is_asked(void) {
+    program_says("hawq-search net.onnx --budget weight-size=1000", 2,
+                 "needs a unit: B, KiB");
+    program_says("hawq-search net.onnx --budget latency=9", 2, "us, ms, s");
+    program_says("hawq-search net.onnx --budget mean-bits=4", 2, "bit");
+    program_says("hawq-search net.onnx --budget speed=4x", 2,
+                 "a model's budgets are");
+    program_says("hawq-search net.onnx", 2, "--budget is missing");
+    program_says("hawq-search net.onnx --budget bops=1G --pin conv1", 2,
+                 "--pin");
+    program_says("hawq-search net.onnx --budget bops=1G --bits w9x8", 2,
+                 "'w9x8' is not a pair of widths like w4a8");
+    program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,8", 2,
+                 "w8a8 is given twice");
+    program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,w4a4", 2,
+                 "--ignore-activation-loss accepts that");
+    program_says("hawq-search net.onnx --budget bops=1G", 1,
+                 "run hawq-analyze");
+}
+
+/* --- joint widths and groups ------------------------------------------------
+ */
+
+static void ties_are_the_published_ones(void) {
+    static const char *const tied[] = {
+        "layer2.0.conv1, layer2.0.downsample.0\n",
+        "layer3.0.conv1, layer3.0.downsample.0\n",
+        "layer4.0.conv1, layer4.0.downsample.0\n"};
+    program_step(SEARCH "--bits w8a8,w4a4 --ignore-activation-loss --budget "
+                        "bops=0.6x --format tsv",
+                 0);
+    CHECK(count(program_err, "tied (") == 3);
+    for (int i = 0; i < 3; i++) CHECK(strstr(program_err, tied[i]) != NULL);
+    CHECK(strstr(program_err,
+                 "tied (all read the tensor 'layer1.1.relu'): layer2") != NULL);
+    CHECK(strstr(program_err, "leaves out the error of activations") != NULL);
+    CHECK(rows_with("8\t8") + rows_with("4\t4") == 21);
+    CHECK(rows_with("4\t4") > 0 && rows_with("8\t8") > 0);
+    program_step(SEARCH "--budget weight-size=0.6x --format tsv", 0);
+    CHECK(count(program_err, "tied (") == 0); /* activations do not vary */
+    program_step(SEARCH "--bits w8a8,w4a4 --ignore-activation-loss --budget "
+                        "bops=0.6x --ungroup layer3.0.downsample.0 --group "
+                        "conv1,fc",
+                 0);
+    CHECK(count(program_err, "tied (") == 3);
+    CHECK(strstr(program_err, "tied (--group): conv1, fc\n") != NULL);
+    CHECK(strstr(program_err, "layer3.0.conv1, ") == NULL);
+    CHECK(strstr(program_err, "note: --ungroup layer3.0.downsample.0: ") !=
+          NULL);
+    program_says(SEARCH "--budget bops=0.6x --ungroup nobody", 2,
+                 "--ungroup nobody: there is no such layer");
+}
+
+static void pairs_cost_what_they_should(void) {
+    program_step(SEARCH "--bits w4a4 --ignore-activation-loss --budget bops=1x "
+                        "--format json",
+                 0);
+    CHECK(count(program_out, "\"weight_bits\": 4") == 21);
+    CHECK(count(program_out, "\"activation_bits\": 4") == 21);
+    char  *bops = strstr(program_out, "\"bops\": ");
+    double low = bops ? strtod(bops + 8, NULL) : NAN;
+    program_step(SEARCH "--bits w8a8 --budget bops=1x --format json", 0);
+    bops = strstr(program_out, "\"bops\": ");
+    CHECK_NEAR(bops ? strtod(bops + 8, NULL) : NAN, 4 * low, 0);
+    /* with the same loss and bytes, the more bits for activations */
+    program_step(SEARCH "--bits w8a8,w4a8,w4a4 --ignore-activation-loss "
+                        "--budget weight-size=0.6x --format json",
+                 0);
+    CHECK(count(program_out, "\"activation_bits\": 8") == 21);
+    program_says(SEARCH "--bits w8a8,w3a8 --budget bops=1x", 2,
+                 "w3a8: the analysis has no sensitivity of layer 'conv1' at 3 "
+                 "bits");
+}
+
+static void pins_and_patterns(void) {
+    program_step(SEARCH "--budget mean-bits=4bits --pin layer1.*=8 --pin "
+                        "conv1=2 --format tsv",
+                 0);
+    CHECK(count(program_out, "\nlayer1.") == 4);
+    CHECK(rows_with("8\t8") >= 4);
+    CHECK(strstr(program_out, "conv1\t36\t2\t8\t") != NULL);
+    program_says(SEARCH "--budget mean-bits=4bits --pin layer9.*=8", 2,
+                 "--pin layer9.*=8: no layer has such a name");
+    program_says(SEARCH "--budget mean-bits=4bits --pin layer9=8", 2,
+                 "there is no layer 'layer9'");
+    program_step(SEARCH "--budget mean-bits=2.5bits --first-last 8 --format "
+                        "tsv",
+                 0);
+    CHECK(strstr(program_out, "conv1\t36\t8\t8\t") != NULL);
+    CHECK(strstr(program_out, "fc\t128\t8\t8\t") != NULL);
+    CHECK(rows_with("2\t8") > 0);
+}
+
+int main(void) {
+    if (!program_open()) return 1;
+    put_resnet18();
+    put_images();
+    put_text("note.txt", "words");
+    if (program_built("hawq-search")) refused_before_the_database_is_asked();
+    if (program_built("hawq-search") && program_built("hawq-analyze") &&
+        program_step("hawq-analyze net.onnx --data idx:img --scale 0.004 "
+                     "--metric measured,trace --images 32 --bits 8,4,2 -n 8 "
+                     "--batch-size 8 --quiet",
+                     0)) {
+        ties_are_the_published_ones();
+        pairs_cost_what_they_should();
+        pins_and_patterns();
+    }
+    program_close();
+    DONE();
+}
