@@ -299,6 +299,20 @@ static inline void op_check_fails(const op_case *c, hawq_status code,
     op_close(&r);
 }
 
+/* Whichever request for memory fails, the node is refused for that. */
+static inline void op_check_starved(const op_case *c) {
+    hawq_status status = HAWQ_ENOMEM;
+    long        k = 0;
+    while (status == HAWQ_ENOMEM && k < 100) {
+        op_run r;
+        hawq_arena_fail_at(++k);
+        status = op_open(&r, c);
+        hawq_arena_fail_at(0);
+        op_close(&r);
+    }
+    if (!CHECK(status == HAWQ_OK && k > 2)) printf("    %s\n", c->op);
+}
+
 /* --- cases written in place -------------------------------------------- */
 
 #define SHAPE(...) &(const hawq_shape)OP_SHAPE(__VA_ARGS__)

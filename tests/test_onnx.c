@@ -171,7 +171,7 @@ static const struct {
     {"nan_weight", HAWQ_ENONFINITE,
      "initializer 'fc.weight': has NaN at element 4"},
     {"no_shape", HAWQ_EUNSUPPORTED, "input 'x' has no declared shape"},
-    {"operator", HAWQ_EUNSUPPORTED, "Einsum is not supported"},
+    {"operator", HAWQ_EUNSUPPORTED, "Det is not supported"},
     {"opset5", HAWQ_EUNSUPPORTED, "opset 5: supported are 7 to 22"},
     {"opset23", HAWQ_EUNSUPPORTED, "opset 23: supported are 7 to 22"},
     {"shape", HAWQ_EFORMAT, "node 'fc' (MatMul)"},

@@ -2,7 +2,7 @@
  * convolution, interpolation, blocks, triangles, sums over labels. Claims: the
  * identities of op_harness.h in every form; hand-computed values; a transposed
  * convolution is the transpose of the convolution; integer constants fold; bad
- * forms are refused.
+ * forms are refused; without memory they fail and nothing else.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/mm.h"
 #include "tests/op_harness.h"
@@ -43,6 +43,13 @@ static const op_case transposed[] = {
     {"ConvTranspose", .in = {FIXED(1, 1, 3, 3), ACT(1, 2, 2, 2)}},
 };
 
+#define PAIRS(...)                                                             \
+    {                                                                          \
+        .kind = OP_INTS, .shape = OP_SHAPE(OP_COUNT_OF(__VA_ARGS__) / 2, 2),   \
+        .ints = (const int64_t[]) {                                            \
+            __VA_ARGS__                                                        \
+        }                                                                      \
+    }
 #define LIST(...)                                                              \
     {                                                                          \
         .kind = OP_FIXED, .values = (const double[]){__VA_ARGS__},             \
@@ -158,13 +165,6 @@ static void values(void) {
                        .shape = OP_SHAPE(2, 2),
                        .ints = (const int64_t[]){-1, 0, 0, 0}}},
                .attr = {A_INT("axis", 1)});
-#define PAIRS(...)                                                             \
-    {                                                                          \
-        .kind = OP_INTS, .shape = OP_SHAPE(OP_COUNT_OF(__VA_ARGS__) / 2, 2),   \
-        .ints = (const int64_t[]) {                                            \
-            __VA_ARGS__                                                        \
-        }                                                                      \
-    }
     VALUE(SHAPE(2), VALUES(3, 2), "GatherND",
           .in = {ACT(2, 3), PAIRS(1, 0, -2, 2)});
     VALUE(SHAPE(2, 2), VALUES(8, 9, 2, 3), "GatherND",
@@ -262,6 +262,23 @@ static void refusals(void) {
     FAILS(EUNSUPPORTED, "computes integers", "ArgMax", .in = {ACT(2, 3)});
 }
 
+static void out_of_memory(void) {
+    const op_case cases[] = {
+        {"Resize", .in = {ACT(1, 1, 100, 100), OMITTED, LIST(1, 1, 2, 2)},
+         .attr = {A_STRING("mode", "linear")}},
+        {"Einsum", .in = {ACT(100, 50), ACT(50, 100)}, EQUATION("ij,jk->ik")},
+        {"Tile", .in = {FIXED(300, 30), INTS(2, 3)}},
+        {"Trilu", .opset = 14, .in = {ACT(100, 100)}},
+        {"CumSum", .in = {FIXED(100, 100), INT_SCALAR(0)}},
+        {"ReduceProd", .in = {FIXED(100, 100)}, .attr = {A_INTS("axes", 0)}},
+        {"Max", .in = {FIXED(100, 100), FIXED(100)}},
+        {"Less", .in = {FIXED(100, 100), FIXED(100)}},
+        {"ArgMax", .in = {FIXED(100, 100)}},
+        {"Softmax", .in = {FIXED(100, 100)}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        op_check_starved(&cases[i]);
+}
+
 int main(void) {
     if (!CHECK_OK(hawq_mm_open())) DONE();
     EACH(reductions);
@@ -273,5 +290,6 @@ int main(void) {
     transpose_of_the_convolution();
     products_with_zeros();
     refusals();
+    out_of_memory();
     DONE();
 }
