@@ -20,6 +20,14 @@ typedef struct hawq_jet {
 /* out[0] takes the shape of in[0], which must be float. */
 hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
 
+/* Derivatives are worked out for so many elements at a time, then used by all
+ * lanes: a jet may cost an exponential. */
+enum { UNARY_BLOCK = 128 };
+
+static inline size_t hawq_unary_block(size_t n, size_t at) {
+    return n - at < UNARY_BLOCK ? n - at : UNARY_BLOCK;
+}
+
 #define UNARY_SWEEPS(jet)                                                      \
     static void jet##_forward(const hawq_node *node, const hawq_planes *p) {   \
         const real *x = hawq_val(p, node->in[0]);                              \
@@ -29,11 +37,17 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
     }                                                                          \
     static void jet##_tangent(const hawq_node *node, const hawq_planes *p) {   \
         const real *x = hawq_val(p, node->in[0]);                              \
-        for (int l = 0; l < p->lanes; l++) {                                   \
-            const real *dx = hawq_dot(p, l, node->in[0]);                      \
-            real       *dy = hawq_dot(p, l, node->out[0]);                     \
-            for (size_t i = 0; dx && dy && i < node->out[0]->n; i++)           \
-                dy[i] = jet(x[i], node->param).d * dx[i];                      \
+        real        d[UNARY_BLOCK];                                            \
+        for (size_t i = 0, n; i < node->out[0]->n; i += n) {                   \
+            n = hawq_unary_block(node->out[0]->n, i);                          \
+            for (size_t k = 0; k < n; k++)                                     \
+                d[k] = jet(x[i + k], node->param).d;                           \
+            for (int l = 0; l < p->lanes; l++) {                               \
+                const real *dx = hawq_dot(p, l, node->in[0]);                  \
+                real       *dy = hawq_dot(p, l, node->out[0]);                 \
+                for (size_t k = 0; dx && dy && k < n; k++)                     \
+                    dy[i + k] = d[k] * dx[i + k];                              \
+            }                                                                  \
         }                                                                      \
     }                                                                          \
     static void jet##_adjoint(const hawq_node *node, const hawq_planes *p) {   \
@@ -47,14 +61,22 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
                                       const hawq_planes *p) {                  \
         const real *x = hawq_val(p, node->in[0]);                              \
         const real *by = hawq_bar(p, node->out[0]);                            \
-        for (int l = 0; l < p->lanes; l++) {                                   \
-            const real *dx = hawq_dot(p, l, node->in[0]);                      \
-            const real *bdy = hawq_bardot(p, l, node->out[0]);                 \
-            real       *bdx = hawq_bardot(p, l, node->in[0]);                  \
-            for (size_t i = 0; bdx && i < node->out[0]->n; i++) {              \
-                hawq_jet j = jet(x[i], node->param);                           \
-                if (bdy) bdx[i] += j.d * bdy[i];                               \
-                if (by && dx) bdx[i] += j.dd * dx[i] * by[i];                  \
+        real        d[UNARY_BLOCK], curve[UNARY_BLOCK];                        \
+        for (size_t i = 0, n; i < node->out[0]->n; i += n) {                   \
+            n = hawq_unary_block(node->out[0]->n, i);                          \
+            for (size_t k = 0; k < n; k++) {                                   \
+                hawq_jet j = jet(x[i + k], node->param);                       \
+                d[k] = j.d;                                                    \
+                curve[k] = by ? j.dd * by[i + k] : 0;                          \
+            }                                                                  \
+            for (int l = 0; l < p->lanes; l++) {                               \
+                const real *dx = hawq_dot(p, l, node->in[0]);                  \
+                const real *bdy = hawq_bardot(p, l, node->out[0]);             \
+                real       *bdx = hawq_bardot(p, l, node->in[0]);              \
+                for (size_t k = 0; bdx && bdy && k < n; k++)                   \
+                    bdx[i + k] += d[k] * bdy[i + k];                           \
+                for (size_t k = 0; bdx && by && dx && k < n; k++)              \
+                    bdx[i + k] += curve[k] * dx[i + k];                        \
             }                                                                  \
         }                                                                      \
     }
