@@ -24,7 +24,7 @@ static bool is_width(const cJSON *item) {
 static hawq_status parse(const char *path, hawq_arena *arena, cJSON **out) {
     char  *text = NULL;
     size_t n = 0;
-    HAWQ_TRY(hawq_file_read(path, arena, &text, &n));
+    HAWQ_TRY(hawq_text_read(path, arena, &text, &n));
     *out = cJSON_ParseWithLength(text, n);
     return *out ? HAWQ_OK : hawq_fail(HAWQ_EFORMAT, "%s: not valid JSON", path);
 }
@@ -257,7 +257,7 @@ hawq_status hawq_import_read(const char *path, hawq_arena *arena,
     size_t      n = 0;
     hawq_import import = {.format = "tensor types"};
     hawq_status status;
-    HAWQ_TRY(hawq_file_read(path, arena, &text, &n));
+    HAWQ_TRY(hawq_text_read(path, arena, &text, &n));
     if (text[strspn(text, " \t\r\n")] == '{') {
         cJSON *root = cJSON_ParseWithLength(text, n);
         status = root ? read_tree(&r, root, &import)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-hawq_status hawq_file_read(const char *path, hawq_arena *arena, char **text,
+hawq_status hawq_text_read(const char *path, hawq_arena *arena, char **text,
                            size_t *n) {
     FILE *file = fopen(path, "rb");
     if (!file) return hawq_fail(HAWQ_EIO, "%s: %s", path, strerror(errno));
@@ -30,7 +30,7 @@ hawq_status hawq_file_read(const char *path, hawq_arena *arena, char **text,
     return HAWQ_OK;
 }
 
-hawq_status hawq_file_write(const char *path, const char *text) {
+hawq_status hawq_text_write(const char *path, const char *text) {
     hawq_arena  arena = {0};
     char       *part = hawq_arena_format(&arena, "%s.part", path);
     FILE       *file = part ? fopen(part, "wb") : NULL;

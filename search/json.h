@@ -10,11 +10,11 @@
 
 /* The bytes of a file and, not counted in n, a zero, into the arena. EIO;
  * EFORMAT: empty. */
-HAWQ_NODISCARD hawq_status hawq_file_read(const char *path, hawq_arena *arena,
+HAWQ_NODISCARD hawq_status hawq_text_read(const char *path, hawq_arena *arena,
                                           char **text, size_t *n);
 
 /* Replaces the file by this text and a line break, only when all is written.
  * EIO. */
-HAWQ_NODISCARD hawq_status hawq_file_write(const char *path, const char *text);
+HAWQ_NODISCARD hawq_status hawq_text_write(const char *path, const char *text);
 
 #endif

@@ -1,17 +1,18 @@
 /* hawq_search.c -- hawq-search: the optimal bits of every layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
-#include "src/cli/search_command.h"
+#include "src/cli/search_answers.h"
 
 #include <string.h>
 
 static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in hawq_solvers; -1: by the budgets */
-    int         device, first_last;
+    int         device, first_last, resamples;
+    const char *explain;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
-} o = {.metric = "trace", .solver = -1};
+} o = {.metric = "trace", .solver = -1, .resamples = 200};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS(
@@ -50,6 +51,12 @@ static const hawq_option options[] = {
                        "whose times are the latency (default cpu)"),
     HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
                      "with which kernels (default: hawq-bench's choice)"),
+    HAWQ_OPTION_TEXT("explain", 0, &o.explain, "LAYER",
+                     "what each choice for this layer would cost, and the best "
+                     "allocation with it"),
+    HAWQ_OPTION_INT("resamples", 0, &o.resamples, 0, 100000, "N",
+                    "how often the samples of the analysis are resampled and "
+                    "searched again, for the confidence (default 200)"),
     HAWQ_OPTION_TEXT("pareto", 0, &o.front_kind, "KIND",
                      "print the complete front of loss against this cost, "
                      "within the budgets"),
@@ -78,21 +85,38 @@ static hawq_status find_front(hawq_search *s) {
     return hawq_search_report_front(s, &front);
 }
 
+static hawq_status refuse(hawq_search *s, const hawq_solution *found) {
+    if (found->state == HAWQ_FOUND_INFEASIBLE) {
+        if (s->problem->n_budgets > 1) HAWQ_TRY(hawq_search_nearest(s));
+        return hawq_cli_infeasible(s->cli, "%s",
+                                   hawq_infeasible_text(found, &s->cli->arena));
+    }
+    return hawq_fail(HAWQ_EUNSUPPORTED,
+                     "solver %s found no allocation within the budgets, "
+                     "nor a proof that there is none; use --solver bnb",
+                     found->solver->name);
+}
+
 static hawq_status find_allocation(hawq_search *s) {
     hawq_solution found;
+    hawq_answers  answers;
+    bool          met = true;
+    double        least = 0;
+    if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_apply_drop(s, &met, &least));
     HAWQ_TRY(hawq_solve(s->problem,
                         o.solver < 0 ? NULL : hawq_solvers[o.solver], NULL,
                         &s->cli->arena, &found));
-    if (found.choice) HAWQ_TRY(hawq_search_store(s, &found));
-    HAWQ_TRY(hawq_search_report(s, &found));
-    if (found.state == HAWQ_FOUND_INFEASIBLE)
+    if (!met && found.choice)
         return hawq_cli_infeasible(
-            s->cli, "%s", hawq_infeasible_text(&found, &s->cli->arena));
-    if (!found.choice)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "solver %s found no allocation within the budgets, "
-                         "nor a proof that there is none; use --solver bnb",
-                         found.solver->name);
+            s->cli,
+            "infeasible: accuracy-drop can be %.6g at the least within the "
+            "other budgets, the budget is %.6g",
+            least, s->drop_limit);
+    if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_show_drop(s, least, &found));
+    HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
+    if (found.choice) HAWQ_TRY(hawq_search_store(s, &found));
+    HAWQ_TRY(hawq_search_report(s, &found, &answers));
+    if (!found.choice) return refuse(s, &found);
     if (!o.export_path) return HAWQ_OK;
     return hawq_problem_write(o.export_path, s->problem, &found);
 }

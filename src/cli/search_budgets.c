@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/search_command.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The units of a kind: those of a problem file are its author's, so that plain
@@ -11,7 +12,6 @@ static unsigned units_of(const hawq_search *s, const char *kind) {
     if (!strcmp(kind, "weight-size"))
         return HAWQ_UNIT_BYTES | HAWQ_UNIT_MULTIPLE | plain;
     if (!strcmp(kind, "mean-bits")) return HAWQ_UNIT_BITS | plain;
-    if (!strcmp(kind, "accuracy-drop")) return HAWQ_UNIT_NONE;
     if (!strcmp(kind, "latency") && !s->problem_path)
         return HAWQ_UNIT_TIME | HAWQ_UNIT_MULTIPLE;
     return HAWQ_UNIT_COUNT | HAWQ_UNIT_MULTIPLE | plain;
@@ -25,6 +25,10 @@ static hawq_status parse_budget(const hawq_search *s, const char *text,
                              kind, &value));
     *what = hawq_arena_format(&s->cli->arena, "--budget %s", *kind);
     if (!*what) return HAWQ_ENOMEM;
+    if (!strcmp(*kind, "accuracy-drop") && !s->problem_path) {
+        limit->unit = HAWQ_UNIT_NONE;
+        return hawq_parse_real(*what, value, 0, 1e300, &limit->value);
+    }
     return hawq_parse_quantity(*what, value, units_of(s, *kind), limit);
 }
 
@@ -105,4 +109,37 @@ bool hawq_search_wants_latency(const hawq_search *s) {
     for (int i = 0; i < s->budgets.n; i++)
         if (!strncmp(s->budgets.item[i], "latency=", 8)) return true;
     return false;
+}
+
+hawq_status hawq_search_apply_drop(hawq_search *s, bool *met, double *least) {
+    hawq_pareto front;
+    HAWQ_TRY(hawq_pareto_front(s->problem, "weight-size", 0, &s->cli->arena,
+                               &front));
+    *met = false;
+    *least = front.n ? front.point[front.n - 1].objective : INFINITY;
+    for (int i = 0; i < front.n; i++) {
+        if (front.point[i].objective > s->drop_limit) continue;
+        *met = true;
+        return hawq_problem_budget(s->problem, "weight-size",
+                                   front.point[i].cost);
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_show_drop(hawq_search *s, double least,
+                                  hawq_solution *solution) {
+    hawq_budget_use *use;
+    HAWQ_TAKE(use, &s->cli->arena, (size_t)solution->n_budgets);
+    for (int b = 0; b < solution->n_budgets; b++) {
+        use[b] = solution->budget[b];
+        if (strcmp(use[b].kind, "weight-size")) continue;
+        use[b] = (hawq_budget_use){.kind = "accuracy-drop",
+                                   .unit_name = "",
+                                   .limit = s->drop_limit,
+                                   .used = solution->objective,
+                                   .least = least,
+                                   .binding = true};
+    }
+    solution->budget = use;
+    return HAWQ_OK;
 }

@@ -1,7 +1,8 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
  * (candidates, groups, pins) and search_budgets.c; what is said about it from
- * search_report.c and search_front.c; what is stored from search_record.c.
+ * search_answers.c, search_confidence.c, search_report.c and search_front.c;
+ * what is stored from search_record.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -82,10 +83,18 @@ void                       hawq_search_close(hawq_search *s);
 void hawq_search_totals(const hawq_problem *problem, const int *choice,
                         hawq_totals *out);
 
-/* On stdout, in the form of --format. An infeasible solution is an object in
- * JSON and nothing in the other forms. */
-HAWQ_NODISCARD hawq_status hawq_search_report(const hawq_search   *s,
-                                              const hawq_solution *solution);
+/* Turns a limit on the predicted loss rise (drop_limit) into the least budget
+ * on weight-size that allows it; *met = false if nothing does, and then *least
+ * is the smallest rise there is. */
+HAWQ_NODISCARD hawq_status hawq_search_apply_drop(hawq_search *s, bool *met,
+                                                  double *least);
+/* Shows that budget as what was asked for. */
+HAWQ_NODISCARD hawq_status hawq_search_show_drop(hawq_search *s, double least,
+                                                 hawq_solution *solution);
+
+/* Layers that share their bits, and what the loss leaves out; on stderr. */
+void hawq_search_note_problem(const hawq_search *s);
+/* The front on stdout, in the form of --format. */
 HAWQ_NODISCARD hawq_status hawq_search_report_front(const hawq_search *s,
                                                     const hawq_pareto *front);
 

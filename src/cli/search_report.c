@@ -1,7 +1,7 @@
-/* search_report.c -- tables, JSON and notes of hawq-search.
+/* search_report.c -- one allocation as tables, JSON and notes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/output.h"
-#include "src/cli/search_command.h"
+#include "src/cli/search_answers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,13 +12,12 @@ static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
     return hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
 }
 
-static void note_groups(const hawq_search *s) {
+void hawq_search_note_problem(const hawq_search *s) {
     const hawq_problem *p = s->problem;
     for (int i = 0; i < s->n_widths; i++)
         if (s->width[i].activation_bits < 8) {
-            hawq_cli_note(s->cli,
-                          "the predicted loss leaves out the error of "
-                          "activations below 8 bits");
+            hawq_cli_note(s->cli, "the predicted loss leaves out the error of "
+                                  "activations below 8 bits");
             break;
         }
     for (int g = 0; g < p->n_groups; g++) {
@@ -33,16 +32,20 @@ static void note_groups(const hawq_search *s) {
     }
 }
 
-/* --- one allocation ------------------------------------------------------- */
+/* --- the layers ------------------------------------------------------------
+ */
 
-static hawq_status print_layers(const hawq_search   *s,
-                                const hawq_solution *solution) {
-    static const char *const columns[] = {
-        "layer", "params", "weight_bits", "activation_bits", "loss", "bytes"};
+static hawq_status print_layers(const hawq_search     *s,
+                                const hawq_solution   *solution,
+                                const hawq_confidence *sure) {
+    const char         *columns[7] = {"layer", "params", "weight_bits",
+                                      "activation_bits", "loss"};
     const hawq_problem *p = s->problem;
-    int                 bytes = hawq_problem_find_kind(p, "weight-size");
+    int                 bytes = hawq_problem_find_kind(p, "weight-size"), n = 5;
     hawq_table          t;
-    hawq_table_begin(&t, &s->cli->arena, bytes < 0 ? 5 : 6, columns);
+    if (bytes >= 0) columns[n++] = "bytes";
+    if (sure->n_resamples) columns[n++] = "confidence";
+    hawq_table_begin(&t, &s->cli->arena, n, columns);
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, solution->choice, l);
         hawq_table_text(&t, p->layer[l].name);
@@ -54,6 +57,7 @@ static hawq_status print_layers(const hawq_search   *s,
         hawq_table_integer(&t, c->activation_bits);
         hawq_table_real(&t, c->loss, 4);
         if (bytes >= 0) hawq_table_real(&t, c->cost[bytes], 12);
+        if (sure->n_resamples) hawq_table_fixed(&t, sure->kept[l], 2);
     }
     return hawq_table_print(&t, s->cli->format, stdout);
 }
@@ -71,10 +75,75 @@ static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
                       : "does not bind, the optimum without it is the same");
 }
 
+static void print_confidence(const hawq_confidence *sure) {
+    if (!sure->n_resamples) return;
+    printf("%-15s all layers as here in %.0f %% of %d resamples of the %d "
+           "samples;\n%-15s loss above the resample's optimum: median %.3g, "
+           "95 %% in %.3g ... %.3g\n",
+           "confidence", 100 * sure->whole, sure->n_resamples, sure->n_samples,
+           "", sure->regret_median, sure->regret_low, sure->regret_high);
+}
+
+/* --- the alternatives of one layer -----------------------------------------
+ */
+
+static hawq_status fill_alternatives(const hawq_search      *s,
+                                     const hawq_explanation *e, hawq_table *t) {
+    const hawq_problem *p = s->problem;
+    const char        **column;
+    int                 n = 6;
+    HAWQ_TAKE(column, &s->cli->arena, (size_t)(6 + p->n_kinds));
+    column[0] = "weight_bits";
+    column[1] = "activation_bits";
+    column[2] = "chosen";
+    column[3] = "layer_loss";
+    column[4] = "best_loss";
+    column[5] = "regret";
+    for (int k = 0; k < p->n_kinds; k++) column[n++] = p->kind[k].name;
+    hawq_table_begin(t, &s->cli->arena, n, column);
+    for (int i = 0; i < e->n; i++) {
+        const hawq_alternative *a = &e->alternative[i];
+        hawq_table_integer(t, a->candidate->weight_bits);
+        hawq_table_integer(t, a->candidate->activation_bits);
+        hawq_table_text(t, a->chosen ? "yes" : "");
+        hawq_table_real(t, a->candidate->loss, 4);
+        hawq_table_real(t, a->best.objective, 6);
+        hawq_table_real(t, a->regret, 4);
+        for (int k = 0; k < p->n_kinds; k++)
+            hawq_table_real(t, a->candidate->cost[k] / p->kind[k].unit, 6);
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status print_alternatives(const hawq_search      *s,
+                                      const hawq_explanation *e) {
+    const hawq_problem *p = s->problem;
+    hawq_table          t;
+    if (s->cli->format == HAWQ_FORMAT_TABLE)
+        printf("\n%s: what each choice costs, and how much the best allocation "
+               "with it\nloses against the optimum (- : not within the "
+               "budgets)\n",
+               p->layer[e->layer].name);
+    if (p->group[p->layer[e->layer].in_group].n_layers > 1)
+        hawq_cli_note(s->cli,
+                      "%s is tied to other layers, which change with "
+                      "it in this table's regret",
+                      p->layer[e->layer].name);
+    HAWQ_TRY(fill_alternatives(s, e, &t));
+    return hawq_table_print(&t, s->cli->format, stdout);
+}
+
+/* --- table and TSV ---------------------------------------------------------
+ */
+
 static hawq_status print_table(const hawq_search   *s,
-                               const hawq_solution *solution) {
-    hawq_totals totals;
-    HAWQ_TRY(print_layers(s, solution));
+                               const hawq_solution *solution,
+                               const hawq_answers  *answers) {
+    hawq_totals             totals;
+    const hawq_explanation *e = &answers->explanation;
+    if (s->cli->format == HAWQ_FORMAT_TSV && e->n)
+        return print_alternatives(s, e);
+    HAWQ_TRY(print_layers(s, solution, &answers->confidence));
     if (s->cli->format != HAWQ_FORMAT_TABLE) return HAWQ_OK;
     hawq_search_totals(s->problem, solution->choice, &totals);
     printf("\n%-15s %s (solver %s, gap %.3g)\n", "state",
@@ -90,8 +159,12 @@ static hawq_status print_table(const hawq_search   *s,
     print_total("latency", totals.latency_us, s->problem_path ? "" : " us");
     for (int b = 0; b < solution->n_budgets; b++)
         print_budget(s, &solution->budget[b]);
-    return HAWQ_OK;
+    print_confidence(&answers->confidence);
+    return e->n ? print_alternatives(s, e) : HAWQ_OK;
 }
+
+/* --- JSON ------------------------------------------------------------------
+ */
 
 static void json_budgets(hawq_json *w, const hawq_solution *solution) {
     hawq_json_array(w, "budgets");
@@ -109,7 +182,8 @@ static void json_budgets(hawq_json *w, const hawq_solution *solution) {
 }
 
 static void json_layers(hawq_json *w, const hawq_problem *p,
-                        const hawq_solution *solution) {
+                        const hawq_solution   *solution,
+                        const hawq_confidence *sure) {
     hawq_json_array(w, "layers");
     for (int l = 0; solution->choice && l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, solution->choice, l);
@@ -118,12 +192,44 @@ static void json_layers(hawq_json *w, const hawq_problem *p,
         hawq_json_integer(w, "weight_bits", c->weight_bits);
         hawq_json_integer(w, "activation_bits", c->activation_bits);
         hawq_json_real(w, "loss", c->loss);
+        if (sure->n_resamples) hawq_json_real(w, "confidence", sure->kept[l]);
         hawq_json_end(w);
     }
     hawq_json_end(w);
 }
 
-static void print_json(const hawq_search *s, const hawq_solution *solution) {
+static hawq_status json_answers(const hawq_search *s, const hawq_answers *a,
+                                hawq_json *w) {
+    const hawq_confidence *sure = &a->confidence;
+    if (sure->n_resamples) {
+        hawq_json_object(w, "confidence");
+        hawq_json_integer(w, "resamples", sure->n_resamples);
+        hawq_json_integer(w, "samples", sure->n_samples);
+        hawq_json_real(w, "whole", sure->whole);
+        hawq_json_real(w, "regret_low", sure->regret_low);
+        hawq_json_real(w, "regret_median", sure->regret_median);
+        hawq_json_real(w, "regret_high", sure->regret_high);
+        hawq_json_end(w);
+    }
+    if (a->has_uniform) {
+        hawq_json_object(w, "uniform_as_good");
+        hawq_json_integer(w, "weight_bits", a->uniform.weight_bits);
+        hawq_json_integer(w, "activation_bits", a->uniform.activation_bits);
+        hawq_json_end(w);
+    }
+    if (!a->explanation.n) return HAWQ_OK;
+    hawq_table t;
+    HAWQ_TRY(fill_alternatives(s, &a->explanation, &t));
+    hawq_json_object(w, "explain");
+    hawq_json_text(w, "layer", s->problem->layer[a->explanation.layer].name);
+    HAWQ_TRY(hawq_table_json(&t, w, "alternatives"));
+    hawq_json_end(w);
+    return HAWQ_OK;
+}
+
+static hawq_status print_json(const hawq_search   *s,
+                              const hawq_solution *solution,
+                              const hawq_answers  *answers) {
     hawq_json   w = {.file = stdout};
     hawq_totals totals = {NAN, NAN, NAN, NAN};
     if (solution->choice)
@@ -140,111 +246,37 @@ static void print_json(const hawq_search *s, const hawq_solution *solution) {
     hawq_json_real(&w, "latency_us", totals.latency_us);
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
     json_budgets(&w, solution);
-    json_layers(&w, s->problem, solution);
+    json_layers(&w, s->problem, solution, &answers->confidence);
+    HAWQ_TRY(json_answers(s, answers, &w));
     hawq_json_end(&w);
+    return HAWQ_OK;
+}
+
+/* --- notes -----------------------------------------------------------------
+ */
+
+static void note_answers(const hawq_search *s, const hawq_answers *a) {
+    if (a->has_uniform)
+        hawq_cli_note(s->cli,
+                      "%d-bit weights and %d-bit activations everywhere are "
+                      "within the budgets, too, and predicted to be as good",
+                      a->uniform.weight_bits, a->uniform.activation_bits);
+    if (*a->unresolved)
+        hawq_cli_note(s->cli,
+                      "not resolved from zero (within two standard errors), "
+                      "yet given fewer bits: %s; more samples would tell",
+                      a->unresolved);
 }
 
 hawq_status hawq_search_report(const hawq_search   *s,
-                               const hawq_solution *solution) {
+                               const hawq_solution *solution,
+                               const hawq_answers  *answers) {
     if (s->cli->format == HAWQ_FORMAT_JSON) {
-        print_json(s, solution);
+        HAWQ_TRY(print_json(s, solution, answers));
     } else if (solution->choice) {
-        HAWQ_TRY(print_table(s, solution));
+        HAWQ_TRY(print_table(s, solution, answers));
     }
-    note_groups(s);
-    return HAWQ_OK;
-}
-
-/* --- a front -------------------------------------------------------------- */
-
-static void json_front(const hawq_search *s, const hawq_pareto *front,
-                       int *bits) {
-    const hawq_problem *p = s->problem;
-    hawq_json           w = {.file = stdout};
-    hawq_json_object(&w, NULL);
-    hawq_json_text(&w, "cost_kind", s->front_kind);
-    hawq_json_text(&w, "metric", s->metric);
-    hawq_json_array(&w, "layers");
-    for (int l = 0; l < p->n_layers; l++)
-        hawq_json_text(&w, NULL, p->layer[l].name);
-    hawq_json_end(&w);
-    hawq_json_array(&w, "front");
-    for (int i = 0; i < front->n; i++) {
-        const hawq_pareto_point *point = &front->point[i];
-        hawq_totals              totals;
-        hawq_search_totals(p, point->choice, &totals);
-        hawq_json_object(&w, NULL);
-        hawq_json_real(&w, "cost", point->cost);
-        hawq_json_real(&w, "objective", point->objective);
-        hawq_json_real(&w, "mean_bits", totals.mean_bits);
-        for (int l = 0; l < p->n_layers; l++)
-            bits[l] = chosen(p, point->choice, l)->weight_bits;
-        hawq_json_ints(&w, "bits", p->n_layers, bits);
-        for (int l = 0; l < p->n_layers; l++)
-            bits[l] = chosen(p, point->choice, l)->activation_bits;
-        hawq_json_ints(&w, "activation_bits", p->n_layers, bits);
-        hawq_json_end(&w);
-    }
-    hawq_json_end(&w);
-    hawq_json_end(&w);
-}
-
-/* "8 8 4", with activations "8/8 8/8 4/8" where they are not all alike. */
-static hawq_status bits_text(const hawq_search *s, const int *choice,
-                             bool activations, char **out) {
-    const hawq_problem *p = s->problem;
-    size_t              size = 8 * (size_t)p->n_layers + 1, used = 0;
-    HAWQ_TAKE(*out, &s->cli->arena, size);
-    for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c = chosen(p, choice, l);
-        used += (size_t)snprintf(*out + used, size - used, "%s%d", l ? " " : "",
-                                 c->weight_bits);
-        if (activations)
-            used += (size_t)snprintf(*out + used, size - used, "/%d",
-                                     c->activation_bits);
-    }
-    return HAWQ_OK;
-}
-
-static bool activations_differ(const hawq_problem *p) {
-    for (int l = 0; l < p->n_layers; l++)
-        for (int c = 0; c < p->layer[l].n_candidates; c++)
-            if (p->layer[l].candidate[c].activation_bits !=
-                p->layer[0].candidate[0].activation_bits)
-                return true;
-    return false;
-}
-
-static hawq_status print_front(const hawq_search *s, const hawq_pareto *front) {
-    const char *columns[] = {s->front_kind, "loss", "mean_bits", "bits"};
-    hawq_table  t;
-    bool        both = activations_differ(s->problem);
-    hawq_table_begin(&t, &s->cli->arena, 4, columns);
-    for (int i = 0; i < front->n; i++) {
-        const hawq_pareto_point *point = &front->point[i];
-        hawq_totals              totals;
-        char                    *bits;
-        hawq_search_totals(s->problem, point->choice, &totals);
-        HAWQ_TRY(bits_text(s, point->choice, both, &bits));
-        hawq_table_real(&t, point->cost, 12);
-        hawq_table_real(&t, point->objective, 5);
-        hawq_table_real(&t, totals.mean_bits, 4);
-        hawq_table_text(&t, bits);
-    }
-    return hawq_table_print(&t, s->cli->format, stdout);
-}
-
-hawq_status hawq_search_report_front(const hawq_search *s,
-                                     const hawq_pareto *front) {
-    if (s->cli->format == HAWQ_FORMAT_JSON) {
-        int *bits;
-        HAWQ_TAKE(bits, &s->cli->arena, (size_t)s->problem->n_layers);
-        json_front(s, front, bits);
-    } else {
-        HAWQ_TRY(print_front(s, front));
-    }
-    note_groups(s);
-    hawq_cli_note(s->cli, "%d points on the complete front of loss against %s",
-                  front->n, s->front_kind);
+    hawq_search_note_problem(s);
+    note_answers(s, answers);
     return HAWQ_OK;
 }

@@ -1,0 +1,195 @@
+/* search_answers.c -- alternatives, uniform allocations, unresolved losses and
+ * the nearest budgets that can be met.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/search_answers.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- each alternative of one layer -----------------------------------------
+ */
+
+/* Solves with one candidate of one group; the problem is as before after. */
+static hawq_status solve_with(hawq_search *s, int group, int c,
+                              hawq_solution *out) {
+    hawq_problem_group *g = &s->problem->group[group];
+    const bool         *before = g->allowed;
+    bool               *only;
+    HAWQ_TAKE(only, &s->cli->arena, (size_t)g->n_candidates);
+    only[c] = true;
+    g->allowed = only;
+    hawq_status status =
+        hawq_solve(s->problem, NULL, NULL, &s->cli->arena, out);
+    g->allowed = before;
+    return status;
+}
+
+static int by_name(const hawq_search *s, const char *name) {
+    return hawq_problem_find_layer(s->problem, name);
+}
+
+hawq_status hawq_search_explain(hawq_search *s, const char *layer,
+                                const hawq_solution *solution,
+                                hawq_explanation    *out) {
+    int l = by_name(s, layer);
+    if (l < 0)
+        return hawq_fail(HAWQ_EINVAL, "--explain %s: there is no such layer",
+                         layer);
+    int                       group = s->problem->layer[l].in_group;
+    const hawq_problem_group *g = &s->problem->group[group];
+    hawq_alternative         *alternative;
+    HAWQ_TAKE(alternative, &s->cli->arena, (size_t)g->n_candidates);
+    for (int c = 0; c < g->n_candidates; c++) {
+        hawq_alternative *a = &alternative[c];
+        a->candidate = hawq_problem_candidate(s->problem, l, c);
+        a->chosen = solution->choice[group] == c;
+        HAWQ_TRY(solve_with(s, group, c, &a->best));
+        a->regret =
+            a->best.choice ? a->best.objective - solution->objective : NAN;
+    }
+    *out = (hawq_explanation){l, g->n_candidates, alternative};
+    return HAWQ_OK;
+}
+
+/* --- uniform allocations ---------------------------------------------------
+ */
+
+/* Candidate of group g with these widths, as allowed by pins; -1: none. */
+static int find_width(const hawq_problem *p, int g, hawq_width w) {
+    for (int c = 0; c < p->group[g].n_candidates; c++) {
+        const hawq_candidate *x =
+            hawq_problem_candidate(p, p->group[g].layer[0], c);
+        if (p->group[g].allowed[c] && x->weight_bits == w.weight_bits &&
+            x->activation_bits == w.activation_bits)
+            return c;
+    }
+    return -1;
+}
+
+static bool fits(const hawq_problem *p, const int *choice) {
+    for (int b = 0; b < p->n_budgets; b++)
+        if (hawq_problem_sum(p, p->budget[b].kind, choice) > p->budget[b].limit)
+            return false;
+    return true;
+}
+
+static bool uniform_choice(const hawq_problem *p, hawq_width w, int *choice) {
+    for (int g = 0; g < p->n_groups; g++)
+        if ((choice[g] = find_width(p, g, w)) < 0) return false;
+    return true;
+}
+
+bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
+                         hawq_width *out) {
+    const hawq_problem       *p = s->problem;
+    const hawq_problem_layer *first = &p->layer[0];
+    int                      *choice =
+        hawq_arena_take(&s->cli->arena, (size_t)p->n_groups, sizeof *choice);
+    for (int c = 0; choice && c < first->n_candidates; c++) {
+        const hawq_candidate *x = &first->candidate[first->member[c]];
+        hawq_width            w = {x->weight_bits, x->activation_bits};
+        if (!uniform_choice(p, w, choice) || !fits(p, choice)) continue;
+        if (hawq_problem_sum(p, -1, choice) > solution->objective) continue;
+        *out = w;
+        return true;
+    }
+    return false;
+}
+
+/* --- losses that are not resolved ------------------------------------------
+ */
+
+static bool is_unresolved(const hawq_search *s, int layer, int bits) {
+    for (int i = 0; i < s->n_sensitivities; i++) {
+        const hawq_sensitivity_record *r = &s->sensitivity[i];
+        if (r->layer == layer && r->bits == bits)
+            return r->stderr1 > 0 && fabs(r->value) <= 2 * r->stderr1;
+    }
+    return false;
+}
+
+static int most_bits(const hawq_problem_layer *layer) {
+    return layer->candidate[layer->member[0]].weight_bits;
+}
+
+hawq_status hawq_search_unresolved(const hawq_search   *s,
+                                   const hawq_solution *solution,
+                                   const char         **out) {
+    const hawq_problem *p = s->problem;
+    *out = "";
+    for (int l = 0; l < p->n_layers; l++) {
+        int bits =
+            hawq_problem_candidate(p, l, solution->choice[p->layer[l].in_group])
+                ->weight_bits;
+        if (bits >= most_bits(&p->layer[l]) || !is_unresolved(s, l, bits))
+            continue;
+        *out = hawq_arena_format(&s->cli->arena, "%s%s%s", *out,
+                                 **out ? ", " : "", p->layer[l].name);
+        if (!*out) return HAWQ_ENOMEM;
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_answer(hawq_search *s, const hawq_solution *solution,
+                               const char *explain, int n_resamples,
+                               hawq_answers *out) {
+    *out = (hawq_answers){.unresolved = ""};
+    if (!solution->choice) return HAWQ_OK;
+    if (explain)
+        HAWQ_TRY(hawq_search_explain(s, explain, solution, &out->explanation));
+    out->has_uniform = hawq_search_uniform(s, solution, &out->uniform);
+    HAWQ_TRY(hawq_search_unresolved(s, solution, &out->unresolved));
+    return hawq_search_confidence(s, solution, n_resamples, &out->confidence);
+}
+
+/* --- the nearest budgets ---------------------------------------------------
+ */
+
+/* A copy of the problem that minimises cost `kind` under all budgets but b. */
+static hawq_status cost_as_loss(const hawq_search *s, int b,
+                                hawq_problem *out) {
+    const hawq_problem *p = s->problem;
+    int                 kind = p->budget[b].kind, n = 0;
+    *out = *p;
+    HAWQ_TAKE(out->layer, &s->cli->arena, (size_t)p->n_layers);
+    HAWQ_TAKE(out->budget, &s->cli->arena, (size_t)p->n_budgets);
+    for (int i = 0; i < p->n_budgets; i++)
+        if (i != b) out->budget[n++] = p->budget[i];
+    out->n_budgets = n;
+    for (int l = 0; l < p->n_layers; l++) {
+        hawq_candidate *copy;
+        out->layer[l] = p->layer[l];
+        HAWQ_TAKE(copy, &s->cli->arena, (size_t)p->layer[l].n_candidates);
+        for (int c = 0; c < p->layer[l].n_candidates; c++) {
+            copy[c] = p->layer[l].candidate[c];
+            copy[c].loss = copy[c].cost[kind];
+        }
+        out->layer[l].candidate = copy;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status note_nearest(const hawq_search *s, int b) {
+    const hawq_problem   *p = s->problem;
+    const hawq_cost_kind *kind = &p->kind[p->budget[b].kind];
+    hawq_problem          cheapest;
+    hawq_solution         found;
+    HAWQ_TRY(cost_as_loss(s, b, &cheapest));
+    HAWQ_TRY(
+        hawq_solve(&cheapest, &hawq_solver_bnb, NULL, &s->cli->arena, &found));
+    if (!found.choice) return HAWQ_OK;
+    double least = hawq_problem_sum(p, p->budget[b].kind, found.choice);
+    if (least <= p->budget[b].limit) return HAWQ_OK;
+    hawq_cli_note(s->cli, "nearest: --budget %s=%.15g%s, all else kept",
+                  kind->name, least,
+                  !strcmp(kind->name, "weight-size") && !s->problem_path ? "B"
+                  : kind->unit_name ? kind->unit_name
+                                    : "");
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_nearest(const hawq_search *s) {
+    for (int b = 0; b < s->problem->n_budgets; b++)
+        HAWQ_TRY(note_nearest(s, b));
+    return HAWQ_OK;
+}

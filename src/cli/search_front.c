@@ -1,0 +1,105 @@
+/* search_front.c -- a front as table, TSV and JSON.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/output.h"
+#include "src/cli/search_command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
+                                    int l) {
+    return hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
+}
+
+static void json_front(const hawq_search *s, const hawq_pareto *front,
+                       int *bits) {
+    const hawq_problem *p = s->problem;
+    hawq_json           w = {.file = stdout};
+    hawq_json_object(&w, NULL);
+    hawq_json_text(&w, "cost_kind", s->front_kind);
+    hawq_json_text(&w, "metric", s->metric);
+    hawq_json_array(&w, "layers");
+    for (int l = 0; l < p->n_layers; l++)
+        hawq_json_text(&w, NULL, p->layer[l].name);
+    hawq_json_end(&w);
+    hawq_json_array(&w, "front");
+    for (int i = 0; i < front->n; i++) {
+        const hawq_pareto_point *point = &front->point[i];
+        hawq_totals              totals;
+        hawq_search_totals(p, point->choice, &totals);
+        hawq_json_object(&w, NULL);
+        hawq_json_real(&w, "cost", point->cost);
+        hawq_json_real(&w, "objective", point->objective);
+        hawq_json_real(&w, "mean_bits", totals.mean_bits);
+        for (int l = 0; l < p->n_layers; l++)
+            bits[l] = chosen(p, point->choice, l)->weight_bits;
+        hawq_json_ints(&w, "bits", p->n_layers, bits);
+        for (int l = 0; l < p->n_layers; l++)
+            bits[l] = chosen(p, point->choice, l)->activation_bits;
+        hawq_json_ints(&w, "activation_bits", p->n_layers, bits);
+        hawq_json_end(&w);
+    }
+    hawq_json_end(&w);
+    hawq_json_end(&w);
+}
+
+/* "8 8 4", with activations "8/8 8/8 4/8" where they are not all alike. */
+static hawq_status bits_text(const hawq_search *s, const int *choice,
+                             bool activations, char **out) {
+    const hawq_problem *p = s->problem;
+    size_t              size = 8 * (size_t)p->n_layers + 1, used = 0;
+    HAWQ_TAKE(*out, &s->cli->arena, size);
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_candidate *c = chosen(p, choice, l);
+        used += (size_t)snprintf(*out + used, size - used, "%s%d", l ? " " : "",
+                                 c->weight_bits);
+        if (activations)
+            used += (size_t)snprintf(*out + used, size - used, "/%d",
+                                     c->activation_bits);
+    }
+    return HAWQ_OK;
+}
+
+static bool activations_differ(const hawq_problem *p) {
+    for (int l = 0; l < p->n_layers; l++)
+        for (int c = 0; c < p->layer[l].n_candidates; c++)
+            if (p->layer[l].candidate[c].activation_bits !=
+                p->layer[0].candidate[0].activation_bits)
+                return true;
+    return false;
+}
+
+static hawq_status print_front(const hawq_search *s, const hawq_pareto *front) {
+    const char *columns[] = {s->front_kind, "loss", "mean_bits", "bits"};
+    hawq_table  t;
+    bool        both = activations_differ(s->problem);
+    hawq_table_begin(&t, &s->cli->arena, 4, columns);
+    for (int i = 0; i < front->n; i++) {
+        const hawq_pareto_point *point = &front->point[i];
+        hawq_totals              totals;
+        char                    *bits;
+        hawq_search_totals(s->problem, point->choice, &totals);
+        HAWQ_TRY(bits_text(s, point->choice, both, &bits));
+        hawq_table_real(&t, point->cost, 12);
+        hawq_table_real(&t, point->objective, 5);
+        hawq_table_real(&t, totals.mean_bits, 4);
+        hawq_table_text(&t, bits);
+    }
+    return hawq_table_print(&t, s->cli->format, stdout);
+}
+
+hawq_status hawq_search_report_front(const hawq_search *s,
+                                     const hawq_pareto *front) {
+    if (s->cli->format == HAWQ_FORMAT_JSON) {
+        int *bits;
+        HAWQ_TAKE(bits, &s->cli->arena, (size_t)s->problem->n_layers);
+        json_front(s, front, bits);
+    } else {
+        HAWQ_TRY(print_front(s, front));
+    }
+    hawq_search_note_problem(s);
+    hawq_cli_note(s->cli, "%d points on the complete front of loss against %s",
+                  front->n, s->front_kind);
+    return HAWQ_OK;
+}
