@@ -250,7 +250,7 @@ hawq_status hawq_problem_read(const char *path, hawq_problem **out) {
     hawq_arena  arena = {0};
     char       *text = NULL;
     size_t      n = 0;
-    hawq_status status = hawq_file_read(path, &arena, &text, &n);
+    hawq_status status = hawq_text_read(path, &arena, &text, &n);
     if (status == HAWQ_OK) status = hawq_problem_parse(path, text, n, out);
     hawq_arena_free(&arena);
     return status;
@@ -313,7 +313,7 @@ hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
                                 p->budget[b].limit);
     if (solution && solution->choice) put_allocation(solution, root);
     char       *text = cJSON_Print(root);
-    hawq_status status = text ? hawq_file_write(path, text)
+    hawq_status status = text ? hawq_text_write(path, text)
                               : hawq_fail(HAWQ_ENOMEM, "out of memory");
     cJSON_free(text);
     cJSON_Delete(root);
