@@ -17,8 +17,9 @@
 
 enum { BATCH = 2, PROBES = 4, MOST_OUTPUTS = 64 };
 
-static const char *const families[] = {
-    "residual", "mobile", "dense", "inception", "unet", "vit", "bert", "gpt"};
+static const char *const families[] = {"residual",  "mobile", "dense",
+                                       "inception", "unet",   "vit",
+                                       "bert",      "gpt",    "encoder"};
 
 typedef struct network {
     const char    *name;

@@ -112,16 +112,21 @@ static inline hawq_jet2 divide(real a, real b) {
 }
 BINARY_SWEEPS(divide)
 
-/* c a^e without 0 times infinity: c = 0 ends a polynomial. */
+/* c a^e, without 0 times infinity: c = 0 ends a polynomial. Squares are what
+ * networks are full of. */
 static inline double term(double c, double a, double e) {
-    return c == 0 ? 0 : c * pow(a, e);
+    return c == 0   ? 0
+           : e == 0 ? c
+           : e == 1 ? c * a
+           : e == 2 ? c * a * a
+                    : c * pow(a, e);
 }
 
 /* The exponent's derivatives are those of e^(b log a); where a <= 0, so that
  * there are none, they are taken to be zero. */
 static inline hawq_jet2 power(real a, real b) {
     double x = (double)a, e = (double)b, l = x > 0 ? log(x) : 0;
-    double y = e == 2 ? x * x : pow(x, e), d = term(e, x, e - 1);
+    double y = term(1, x, e), d = term(e, x, e - 1);
     double by_e = x > 0 ? y : 0;
     return (hawq_jet2){.f = (real)y,
                        .fa = (real)d,

@@ -226,6 +226,20 @@ class Bert(nn.Module):
         return self.fc(torch.tanh(self.pool(x[:, 0])))
 
 
+class Encoder(nn.Module):
+    """torch's own layer, with its attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 12, activation="gelu",
+                                                norm_first=True,
+                                                batch_first=True)
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.layer(x[..., :8]).mean(1))
+
+
 class Rms(nn.Module):
     """Root mean square normalization (Zhang and Sennrich 2019)."""
 
@@ -258,7 +272,7 @@ IMAGE, WORDS = (2, 8, 8), (6, 12)
 NETWORKS = {"residual": (residual, IMAGE), "mobile": (Mobile, IMAGE),
             "dense": (Dense, IMAGE), "inception": (Inception, IMAGE),
             "unet": (Unet, IMAGE), "vit": (Vit, IMAGE), "bert": (Bert, WORDS),
-            "gpt": (Gpt, WORDS)}
+            "gpt": (Gpt, WORDS), "encoder": (Encoder, WORDS)}
 
 
 def statistics(net):
