@@ -2,7 +2,18 @@
  * 12 accumulators of 16 registers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #if defined(__x86_64__)
-enum { LANES = 8, OUT = 4, RUN = 3, ROWS = 4 };
+#include <immintrin.h>
+
+enum { LANES = 8, OUT = 4, ROWS = 4 };
+typedef __m256 vec;
+
+static inline float sum(vec v) {
+    __m128 x =
+        _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+
 #include "kernels/f32_body.h"
 
 static bool usable(void) {

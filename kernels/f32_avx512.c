@@ -2,7 +2,15 @@
  * accumulators of 32 registers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #if defined(__x86_64__)
-enum { LANES = 16, OUT = 8, RUN = 3, ROWS = 8 };
+#include <immintrin.h>
+
+enum { LANES = 16, OUT = 8, ROWS = 8 };
+typedef __m512 vec;
+
+static inline float sum(vec v) {
+    return _mm512_reduce_add_ps(v);
+}
+
 #include "kernels/f32_body.h"
 
 static bool usable(void) {

@@ -1,17 +1,17 @@
 /* f32_body.h -- the float convolution kernels, written once for a vector width.
- * Included by one file per instruction set, which defines LANES and the
- * register block: OUT output channels times RUN vectors of positions, and
- * ROWS output channels times up to three taps for the weights.
+ * Included by one file per instruction set, which defines vec, LANES, the sum
+ * of a vector's elements, and the register block: OUT output channels times up
+ * to three vectors of positions, and ROWS output channels times up to three
+ * taps for the weights.
  *
- * Per (input channel, tap) of the first kernel: RUN loads of x, OUT broadcasts
- * of w, OUT * RUN fused multiply-adds.
+ * Per (input channel, tap) of the first kernel: 3 loads of x, OUT broadcasts of
+ * w, 3 * OUT fused multiply-adds.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/f32_conv.h"
 
 #include <string.h>
 
-typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef float vec_unaligned
     __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
@@ -21,23 +21,14 @@ static inline vec load(const float *x) {
 static inline void store(float *y, vec v) {
     *(vec_unaligned *)y = v;
 }
-/* Pairwise: the order is fixed, the halves are vector additions. */
-static inline float sum(vec v) {
-    float x[LANES];
-    memcpy(x, &v, sizeof x);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) x[i] += x[i + half];
-    return x[0];
-}
-
-/* `outs` <= OUT channels and `runs` <= RUN vectors from position q on; inlined
+/* `outs` <= OUT channels and `runs` <= 3 vectors from position q on; inlined
  * with constants, so that the accumulators are registers. */
 static inline __attribute__((always_inline)) void
 block(const hawq_f32_shape *s, const hawq_f32_weights *w, size_t o, size_t q,
       const float *x, float *y, const int outs, const int runs) {
     size_t pitch = hawq_f32_pitch(s), plane = hawq_f32_plane(s);
     size_t length = hawq_f32_run(s);
-    vec    acc[OUT][RUN];
+    vec    acc[OUT][3];
     for (int i = 0; i < outs; i++)
         for (int r = 0; r < runs; r++) acc[i][r] = (vec){0};
     for (size_t c = 0; c < s->in; c++) {
@@ -45,7 +36,7 @@ block(const hawq_f32_shape *s, const hawq_f32_weights *w, size_t o, size_t q,
         const float *row = x + c * plane + q;
         for (size_t ky = 0; ky < s->kh; ky++, row += pitch)
             for (size_t kx = 0; kx < s->kw; kx++, at += w->tap_step) {
-                vec v[RUN];
+                vec v[3];
                 for (int r = 0; r < runs; r++)
                     v[r] = load(row + kx + (size_t)r * LANES);
                 for (int i = 0; i < outs; i++) {
@@ -60,27 +51,23 @@ block(const hawq_f32_shape *s, const hawq_f32_weights *w, size_t o, size_t q,
                   acc[i][r]);
 }
 
-static void rest(const hawq_f32_shape *s, const hawq_f32_weights *w, size_t o,
-                 size_t q, const float *x, float *y, bool wide) {
-    if (wide)
-        block(s, w, o, q, x, y, 1, RUN);
-    else
-        block(s, w, o, q, x, y, 1, 1);
+/* `runs` of 3, and at the end two of 2 rather than 3 + 1. */
+static inline __attribute__((always_inline)) void
+channels(const hawq_f32_shape *s, const hawq_f32_weights *w, size_t o,
+         const float *x, float *y, const int outs) {
+    size_t left = hawq_f32_run(s) / LANES, q = 0;
+    for (; left > 4 || left == 3; left -= 3, q += 3 * LANES)
+        block(s, w, o, q, x, y, outs, 3);
+    for (; left >= 2; left -= 2, q += 2 * LANES)
+        block(s, w, o, q, x, y, outs, 2);
+    if (left) block(s, w, o, q, x, y, outs, 1);
 }
 
 static void correlate(const hawq_f32_shape *s, const hawq_f32_weights *w,
                       const float *x, float *y) {
-    size_t length = hawq_f32_run(s), q, o;
-    for (o = 0; o + OUT <= s->out; o += OUT) {
-        for (q = 0; q + RUN * LANES <= length; q += RUN * LANES)
-            block(s, w, o, q, x, y, OUT, RUN);
-        for (; q < length; q += LANES) block(s, w, o, q, x, y, OUT, 1);
-    }
-    for (; o < s->out; o++) {
-        for (q = 0; q + RUN * LANES <= length; q += RUN * LANES)
-            rest(s, w, o, q, x, y, true);
-        for (; q < length; q += LANES) rest(s, w, o, q, x, y, false);
-    }
+    size_t o = 0;
+    for (; o + OUT <= s->out; o += OUT) channels(s, w, o, x, y, OUT);
+    for (; o < s->out; o++) channels(s, w, o, x, y, 1);
 }
 
 /* dw of `rows` output channels, one input channel, one kernel row, `taps`

@@ -3,9 +3,14 @@
  * A call fills a `call` record, decides which planes are alive (`needs`),
  * points every worker's plane tables accordingly, and runs one task per chunk:
  *
- *     work    forward, adjoint, then per lane tangent and adjoint_tangent, all
- *             in the worker's own planes
- *     commit  adds the worker's result in double, chunk after chunk
+ *     work    forward, adjoint, then for every direction tangent and
+ *             adjoint_tangent, all in the worker's own planes
+ *     commit  adds the worker's results in double, chunk after chunk
+ *
+ * Directions take turns in one set of activation planes, TOGETHER at a time:
+ * what a sweep writes is still in the cache when the next one reads it, and
+ * memory hardly grows with their number. Only bardot of the constants, the
+ * result, is kept for each.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/sweep.h"
@@ -15,15 +20,17 @@
 
 #include <string.h>
 
-enum { DOT = 1, BAR = 2 }; /* bits of call.needs */
+enum { DOT = 1, BAR = 2 }; /* bits of engine.needs */
+enum { TOGETHER = 1 };     /* lanes in the planes at once */
 
 typedef struct worker {
-    hawq_planes planes;     /* tables; what a call does not need is NULL */
-    real      **none;       /* a table of NULLs */
-    real      **val, **bar; /* where each plane lives */
-    real     ***dot, ***bardot;
-    real       *input; /* the padded last chunk */
-    double      loss;  /* of the chunk just done */
+    hawq_planes planes;         /* tables; what a call does not need is NULL */
+    real      **none;           /* a table of NULLs */
+    real      **val, **bar;     /* where each plane lives */
+    real     ***dot, ***bardot; /* [TOGETHER][id], activations */
+    real     ***result;         /* [lane][id], bardot of constants */
+    real       *input;          /* the padded last chunk */
+    double      loss;           /* of the chunk just done */
     size_t      correct;
 } worker;
 
@@ -65,15 +72,18 @@ static size_t scratch_reals(const hawq_graph *g, int lanes) {
     return most;
 }
 
-/* A plane for every tensor computed, and with `constants` for every float
- * constant a gradient may be asked for. */
-static hawq_status take_table(hawq_engine *e, bool constants, real ***out) {
+/* A plane for every tensor computed (ACTIVATIONS), for every float constant a
+ * gradient may be asked for (CONSTANTS), or for both. */
+enum { ACTIVATIONS = 1, CONSTANTS = 2 };
+
+static hawq_status take_table(hawq_engine *e, int which, real ***out) {
     hawq_graph *g = e->graph;
     real      **table;
     HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
     for (int i = 0; i < g->n_tensors; i++) {
         const hawq_tensor *t = g->tensor[i];
-        if (t->role == HAWQ_ACTIVATION || (constants && t->data))
+        if ((which & ACTIVATIONS && t->role == HAWQ_ACTIVATION) ||
+            (which & CONSTANTS && t->data))
             HAWQ_TAKE(table[i], &e->arena, t->n);
     }
     *out = table;
@@ -128,28 +138,42 @@ static hawq_status take_shared_table(hawq_engine *e, real ***out) {
     return HAWQ_OK;
 }
 
+/* Lanes in the planes at once: none in an engine without derivatives. */
+static int together(int lanes) {
+    return lanes < TOGETHER ? lanes : TOGETHER;
+}
+
+static hawq_status plan_lanes(hawq_engine *e, worker *w) {
+    size_t n = (size_t)e->graph->n_tensors, width = (size_t)together(e->lanes);
+    HAWQ_TAKE(w->planes.dot, &e->arena, width);
+    HAWQ_TAKE(w->planes.bardot, &e->arena, width);
+    HAWQ_TAKE(w->dot, &e->arena, width);
+    HAWQ_TAKE(w->bardot, &e->arena, width);
+    HAWQ_TAKE(w->result, &e->arena, (size_t)e->lanes);
+    for (size_t l = 0; l < width; l++) {
+        HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
+        HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
+        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->dot[l]));
+        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->bardot[l]));
+    }
+    for (int l = 0; l < e->lanes; l++)
+        HAWQ_TRY(take_table(e, CONSTANTS, &w->result[l]));
+    return HAWQ_OK;
+}
+
 static hawq_status worker_plan(hawq_engine *e, worker *w) {
     hawq_graph *g = e->graph;
-    size_t      n = (size_t)g->n_tensors, lanes = (size_t)e->lanes;
+    size_t      n = (size_t)g->n_tensors;
     HAWQ_TAKE(w->input, &e->arena, g->input->n);
     HAWQ_TAKE(w->none, &e->arena, n);
     HAWQ_TAKE(w->planes.val, &e->arena, n);
     HAWQ_TAKE(w->planes.bar, &e->arena, n);
-    HAWQ_TAKE(w->planes.dot, &e->arena, lanes);
-    HAWQ_TAKE(w->planes.bardot, &e->arena, lanes);
-    HAWQ_TAKE(w->planes.scratch, &e->arena, scratch_reals(g, e->lanes));
-    HAWQ_TAKE(w->dot, &e->arena, lanes);
-    HAWQ_TAKE(w->bardot, &e->arena, lanes);
+    HAWQ_TAKE(w->planes.scratch, &e->arena,
+              scratch_reals(g, together(e->lanes)));
     if (e->lanes == 0) return take_shared_table(e, &w->val);
-    HAWQ_TRY(take_table(e, false, &w->val));
-    HAWQ_TRY(take_table(e, true, &w->bar));
-    for (size_t l = 0; l < lanes; l++) {
-        HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
-        HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
-        HAWQ_TRY(take_table(e, false, &w->dot[l]));
-        HAWQ_TRY(take_table(e, true, &w->bardot[l]));
-    }
-    return HAWQ_OK;
+    HAWQ_TRY(take_table(e, ACTIVATIONS, &w->val));
+    HAWQ_TRY(take_table(e, ACTIVATIONS | CONSTANTS, &w->bar));
+    return plan_lanes(e, w);
 }
 
 hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
@@ -190,8 +214,9 @@ size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
         if (t->role == HAWQ_ACTIVATION) activations += t->n;
         if (t->data) constants += t->n;
     }
-    size_t reals = activations * (planes + 2 * (size_t)lanes) + g->input->n +
-                   scratch_reals(g, lanes);
+    int    width = together(lanes);
+    size_t reals = activations * (planes + 2 * (size_t)width) + g->input->n +
+                   scratch_reals(g, width);
     if (lanes) reals += constants * (1 + (size_t)lanes);
     return (size_t)threads * reals * sizeof(real);
 }
@@ -220,25 +245,34 @@ static void mark_needs(hawq_engine *e, const hawq_selection *seed,
     }
 }
 
-static void point_planes(const call *c, worker *w) {
+static void point_primal(const call *c, worker *w) {
     const hawq_engine *e = c->e;
     const hawq_graph  *g = e->graph;
-    w->planes.lanes = c->lanes;
     for (int i = 0; i < g->n_tensors; i++) {
         const hawq_tensor *t = g->tensor[i];
-        bool               dot = e->needs[i] & DOT, bar = e->needs[i] & BAR;
         w->planes.val[i] = t->data ? t->data : w->val[i];
-        w->planes.bar[i] = bar ? w->bar[i] : NULL;
-        for (int l = 0; l < c->lanes; l++) {
-            w->planes.dot[l][i] = dot ? w->dot[l][i] : NULL;
-            w->planes.bardot[l][i] = bar ? w->bardot[l][i] : NULL;
-        }
+        w->planes.bar[i] = e->needs[i] & BAR ? w->bar[i] : NULL;
     }
-    for (int k = 0; c->seed && k < c->seed->n; k++)
-        for (int l = 0; l < c->lanes; l++) /* read only: seeds are operands */
+}
+
+/* Directions [first, first + n) move into the planes. */
+static void point_lanes(const call *c, worker *w, int first, int n) {
+    const hawq_engine *e = c->e;
+    const hawq_graph  *g = e->graph;
+    w->planes.lanes = n;
+    for (int l = 0; l < n; l++) {
+        for (int i = 0; i < g->n_tensors; i++) {
+            real *bardot =
+                g->tensor[i]->data ? w->result[first + l][i] : w->bardot[l][i];
+            w->planes.dot[l][i] = e->needs[i] & DOT ? w->dot[l][i] : NULL;
+            w->planes.bardot[l][i] = e->needs[i] & BAR ? bardot : NULL;
+        }
+        const real *v =
+            c->v + (size_t)(first + l) * hawq_selection_total(c->seed);
+        for (int k = 0; k < c->seed->n; k++) /* read only: an operand */
             w->planes.dot[l][c->seed->tensor[k]->id] =
-                (real *)c->v + (size_t)l * hawq_selection_total(c->seed) +
-                c->seed->offset[k];
+                (real *)v + c->seed->offset[k];
+    }
 }
 
 /* --- the sweeps on one chunk ------------------------------------------- */
@@ -357,7 +391,7 @@ static void seed_curvature(const call *c, worker *w, size_t n) {
     hawq_rows         rows = hawq_loss_rows(g);
     size_t            each = rows.rows * rows.classes;
     const real       *z = w->planes.val[g->output->id];
-    for (int l = 0; l < c->lanes; l++) {
+    for (int l = 0; l < w->planes.lanes; l++) {
         real *bardot = w->planes.bardot[l][g->output->id];
         real *dot = w->planes.dot[l][g->output->id];
         memset(bardot, 0, g->output->n * sizeof(real));
@@ -366,6 +400,17 @@ static void seed_curvature(const call *c, worker *w, size_t n) {
                                 1 / (double)c->batch->n, dot + i * each,
                                 bardot + i * each);
     }
+}
+
+/* Directions from `first` on, as many as fit in the planes; n images. */
+static void sweep_directions(const call *c, worker *w, int first, size_t n) {
+    int left = c->lanes - first;
+    point_lanes(c, w, first, left < TOGETHER ? left : TOGETHER);
+    for (int l = 0; l < w->planes.lanes; l++)
+        zero_bars(c->e, w->planes.bardot[l]);
+    sweep_tangent(c->e, w);
+    seed_curvature(c, w, n);
+    sweep_adjoint_tangent(c, w);
 }
 
 static void work(void *self, size_t chunk, int index) {
@@ -383,11 +428,8 @@ static void work(void *self, size_t chunk, int index) {
     if (!c->at) return;
     zero_bars(c->e, w->planes.bar);
     sweep_adjoint(c->e, w);
-    if (!c->seed) return;
-    for (int l = 0; l < c->lanes; l++) zero_bars(c->e, w->planes.bardot[l]);
-    sweep_tangent(c->e, w);
-    seed_curvature(c, w, n);
-    sweep_adjoint_tangent(c, w);
+    for (int l = 0; c->seed && l < c->lanes; l += TOGETHER)
+        sweep_directions(c, w, l, n);
 }
 
 static void add_selection(const hawq_selection *at, real *const *table,
@@ -407,7 +449,7 @@ static void commit(void *self, size_t chunk, int index) {
     c->correct += w->correct;
     if (c->gradient) add_selection(c->at, w->planes.bar, c->gradient);
     for (int l = 0; c->products && l < c->lanes; l++)
-        add_selection(c->at, w->planes.bardot[l],
+        add_selection(c->at, w->result[l],
                       c->products + (size_t)l * hawq_selection_total(c->at));
     if (c->visit)
         c->visit(c->visitor, c->e->graph, &w->planes,
@@ -418,7 +460,7 @@ static void run(call *c) {
     hawq_engine *e = c->e;
     mark_needs(e, c->seed, c->at);
     for (int i = 0; i < hawq_threads_count(e->threads); i++)
-        point_planes(c, &e->worker[i]);
+        point_primal(c, &e->worker[i]);
     size_t size = (size_t)e->graph->batch;
     c->loss = 0;
     c->correct = 0;
