@@ -7,7 +7,9 @@
 
 enum { X, S, T };
 enum { U = 1, R }; /* outputs */
-enum { ROWS = 4 }; /* of m reals of scratch: h, s, ds, products by channel */
+/* Rows of m reals of scratch: h; s and t (or ds) spelled out; products; g, dg
+ * and dh of norm.h. */
+enum { H, SPREAD, SPREAD_TOO, PRODUCT, G, DG, DH, ROWS };
 
 hawq_status hawq_norm_set(hawq_node *node, hawq_arena *arena,
                           const hawq_norm *norm) {
@@ -53,29 +55,36 @@ static void collect(const hawq_norm *n, const real *v, size_t group, real *bs) {
     }
 }
 
-static double mean(const real *v, size_t m) {
-    double sum = 0;
-    for (size_t i = 0; i < m; i++) sum += (double)v[i];
-    return sum / (double)m;
+/* Sums in eight parts, which run side by side, in a fixed order. */
+static double mean_product(const real *a, const real *b, size_t m) {
+    double part[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= m; i += 8)
+        for (size_t k = 0; k < 8; k++)
+            part[k] += (double)a[i + k] * (double)b[i + k];
+    for (; i < m; i++) part[i % 8] += (double)a[i] * (double)b[i];
+    for (size_t k = 1; k < 8; k++) part[0] += part[k];
+    return part[0] / (double)m;
 }
 
-static double mean_product(const real *a, const real *b, size_t m) {
-    double sum = 0;
-    for (size_t i = 0; i < m; i++) sum += (double)a[i] * (double)b[i];
-    return sum / (double)m;
+static double mean(const real *v, size_t m) {
+    double part[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= m; i += 8)
+        for (size_t k = 0; k < 8; k++) part[k] += (double)v[i + k];
+    for (; i < m; i++) part[i % 8] += (double)v[i];
+    for (size_t k = 1; k < 8; k++) part[0] += part[k];
+    return part[0] / (double)m;
 }
 
 /* h of a group; returns r and, if asked, u. */
 static double standardize(const hawq_norm *n, const real *x, real *h,
                           double *u) {
-    double mu = n->rms ? 0 : mean(x, n->m), var = 0;
+    double mu = n->rms ? 0 : mean(x, n->m);
     if (u) *u = mu;
-    for (size_t i = 0; i < n->m; i++) {
-        double c = (double)x[i] - mu;
-        var += c * c;
-    }
-    double r = 1 / sqrt(var / (double)n->m + n->epsilon);
-    for (size_t i = 0; i < n->m; i++) h[i] = (real)(((double)x[i] - mu) * r);
+    for (size_t i = 0; i < n->m; i++) h[i] = (real)((double)x[i] - mu);
+    double r = 1 / sqrt(mean_product(h, h, n->m) + n->epsilon);
+    for (size_t i = 0; i < n->m; i++) h[i] = (real)((double)h[i] * r);
     return r;
 }
 
@@ -121,14 +130,34 @@ static motion find_motion(const hawq_norm *n, const real *dx, const real *h) {
     return v;
 }
 
-/* dh_i, (2) */
-static inline double dh(const motion *v, const real *h, double r, size_t i) {
-    return v->dx ? r * ((double)v->dx[i] - v->shift - (double)h[i] * v->q) : 0;
+/* (2) */
+static void move_row(const motion *v, const real *h, double r, size_t m,
+                     real *dh) {
+    for (size_t i = 0; i < m; i++)
+        dh[i] = v->dx ? (real)(r * ((double)v->dx[i] - v->shift -
+                                    (double)h[i] * v->q))
+                      : 0;
+}
+
+/* to = s v, s NULL: ones */
+static void scale_row(const real *s, const real *v, size_t m, real *to) {
+    if (s)
+        for (size_t i = 0; i < m; i++) to[i] = s[i] * v[i];
+    else
+        for (size_t i = 0; i < m; i++) to[i] = v[i];
+}
+
+static const real *scale_of(const hawq_node *node, const hawq_planes *p,
+                            size_t g) {
+    const hawq_norm *n = node->param;
+    return spread(n, hawq_val(p, hawq_in(node, S)), g,
+                  p->scratch + SPREAD * n->m);
 }
 
 static void lane_tangent(const hawq_node *node, const hawq_planes *p, int l,
-                         size_t g, real *h, double r) {
+                         size_t g, double r) {
     const hawq_norm *n = node->param;
+    real            *h = p->scratch, *dh = h + DH * n->m;
     real            *dy = hawq_dot(p, l, node->out[0]);
     real            *du = hawq_dot(p, l, output(node, U));
     real            *dr = hawq_dot(p, l, output(node, R));
@@ -137,12 +166,12 @@ static void lane_tangent(const hawq_node *node, const hawq_planes *p, int l,
     if (dr) dr[g] = (real)(-r * r * v.q);
     if (!dy) return;
     dy += g * n->m;
-    const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
-    for (size_t i = 0; i < n->m; i++) /* (3), its first term */
-        dy[i] = (real)((s ? (double)s[i] : 1) * dh(&v, h, r, i));
-    const real *ds = spread(n, hawq_dot(p, l, hawq_in(node, S)), g, h + n->m);
+    move_row(&v, h, r, n->m, dh);
+    scale_row(scale_of(node, p, g), dh, n->m, dy); /* (3) */
+    const real *ds =
+        spread(n, hawq_dot(p, l, hawq_in(node, S)), g, h + SPREAD * n->m);
     const real *dt =
-        spread(n, hawq_dot(p, l, hawq_in(node, T)), g, h + 2 * n->m);
+        spread(n, hawq_dot(p, l, hawq_in(node, T)), g, h + SPREAD_TOO * n->m);
     for (size_t i = 0; ds && i < n->m; i++) dy[i] += ds[i] * h[i];
     for (size_t i = 0; dt && i < n->m; i++) dy[i] += dt[i];
 }
@@ -152,25 +181,16 @@ void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
         double      r = standardize(n, x, p->scratch, NULL);
-        for (int l = 0; l < p->lanes; l++)
-            lane_tangent(node, p, l, g, p->scratch, r);
+        for (int l = 0; l < p->lanes; l++) lane_tangent(node, p, l, g, r);
     }
 }
 
-/* (4) of one group; also serves bdx from bdy alone. */
-static void by_x(const hawq_norm *n, const real *s, const real *by,
-                 const real *h, double r, real *bx) {
-    double shift = 0, k = 0;
-    for (size_t i = 0; i < n->m; i++) {
-        double g = (s ? (double)s[i] : 1) * (double)by[i];
-        shift += g;
-        k += g * (double)h[i];
-    }
-    shift = n->rms ? 0 : shift / (double)n->m;
-    k /= (double)n->m;
+/* (4) of one group, g = s by in a row; also serves bdx from bdy alone. */
+static void by_x(const hawq_norm *n, const real *g, const real *h, double r,
+                 real *bx) {
+    double shift = n->rms ? 0 : mean(g, n->m), k = mean_product(h, g, n->m);
     for (size_t i = 0; i < n->m; i++)
-        bx[i] += (real)(r * ((s ? (double)s[i] : 1) * (double)by[i] - shift -
-                             (double)h[i] * k));
+        bx[i] += (real)(r * ((double)g[i] - shift - (double)h[i] * k));
 }
 
 /* (5) */
@@ -196,80 +216,79 @@ void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
     const real      *br = hawq_bar(p, output(node, R));
     real            *bx = hawq_bar(p, node->in[X]), *h = p->scratch;
     for (size_t g = 0; (ybar || bu || br) && g < n->groups; g++) {
+        const real *x = hawq_val(p, node->in[X]) + g * n->m;
         const real *by = of_group(n, ybar, g);
-        double r = standardize(n, hawq_val(p, node->in[X]) + g * n->m, h, NULL);
-        const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, h + n->m);
+        double      r = standardize(n, x, h, NULL);
         if (bx && (bu || br)) by_statistics(n, bu, br, g, h, r, bx + g * n->m);
-        if (bx && by) by_x(n, s, by, h, r, bx + g * n->m);
-        if (by)
-            by_scale(n, by, h, g, hawq_bar(p, hawq_in(node, S)),
-                     hawq_bar(p, hawq_in(node, T)), h + 3 * n->m);
+        if (!by) continue;
+        scale_row(scale_of(node, p, g), by, n->m, h + G * n->m);
+        if (bx) by_x(n, h + G * n->m, h, r, bx + g * n->m);
+        by_scale(n, by, h, g, hawq_bar(p, hawq_in(node, S)),
+                 hawq_bar(p, hawq_in(node, T)), h + PRODUCT * n->m);
     }
 }
 
-/* (6) without its terms in bdy, which by_x has added. */
-static void curve_x(const hawq_norm *n, const real *s, const real *ds,
-                    const real *by, const motion *v, const real *h, double r,
+/* (6) without its terms in bdy, which by_x has added; dg NULL: zero. */
+static void curve_x(const hawq_norm *n, const real *g, const real *dg,
+                    const real *dh, const real *h, double r, double q,
                     real *bdx) {
-    double g_mean = 0, dg_mean = 0, k = 0, dk = 0, m = (double)n->m;
-    for (size_t i = 0; i < n->m; i++) {
-        double w = (double)by[i], g = (s ? (double)s[i] : 1) * w;
-        double dg = ds ? (double)ds[i] * w : 0;
-        g_mean += g;
-        dg_mean += dg;
-        k += (double)h[i] * g;
-        dk += dh(v, h, r, i) * g + (double)h[i] * dg;
-    }
-    g_mean = n->rms ? 0 : g_mean / m;
-    dg_mean = n->rms ? 0 : dg_mean / m;
-    k /= m;
-    dk /= m;
-    for (size_t i = 0; i < n->m; i++) {
-        double w = (double)by[i], g = (s ? (double)s[i] : 1) * w;
-        double dg = ds ? (double)ds[i] * w : 0, hi = (double)h[i];
-        bdx[i] += (real)(r * (dg - dg_mean - dh(v, h, r, i) * k - hi * dk) -
-                         r * r * v->q * (g - g_mean - hi * k));
-    }
+    size_t m = n->m;
+    double shift = n->rms ? 0 : mean(g, m), k = mean_product(h, g, m);
+    double dshift = n->rms || !dg ? 0 : mean(dg, m);
+    double dk = mean_product(dh, g, m) + (dg ? mean_product(h, dg, m) : 0);
+    double rr = r * r * q;
+    for (size_t i = 0; i < m; i++)
+        bdx[i] -= (real)(r * (dshift + (double)dh[i] * k + (double)h[i] * dk) +
+                         rr * ((double)g[i] - shift - (double)h[i] * k));
+    for (size_t i = 0; dg && i < m; i++) bdx[i] += (real)(r * (double)dg[i]);
 }
 
 /* (10) */
 static void curve_statistics(const hawq_node *node, const hawq_planes *p, int l,
-                             size_t g, const motion *v, const real *h, double r,
+                             size_t g, double q, const real *dh, double r,
                              real *bdx) {
     const hawq_norm *n = node->param;
-    const real      *br = hawq_bar(p, output(node, R));
+    const real      *h = p->scratch, *br = hawq_bar(p, output(node, R));
     const real      *bdu = hawq_bardot(p, l, output(node, U));
     const real      *bdr = hawq_bardot(p, l, output(node, R));
-    double           dr = -r * r * v->q;
+    double           dr = -r * r * q;
     if (bdu || bdr) by_statistics(n, bdu, bdr, g, h, r, bdx);
-    for (size_t i = 0; br && v->dx && i < n->m; i++)
-        bdx[i] -= (real)((2 * r * dr * (double)h[i] + r * r * dh(v, h, r, i)) *
+    for (size_t i = 0; br && i < n->m; i++)
+        bdx[i] -= (real)((2 * r * dr * (double)h[i] + r * r * (double)dh[i]) *
                          (double)br[g] / (double)n->m);
 }
 
 static void lane_adjoint_tangent(const hawq_node *node, const hawq_planes *p,
-                                 int l, size_t g, const real *h, double r) {
+                                 int l, size_t g, double r) {
     const hawq_norm *n = node->param;
+    size_t           m = n->m;
     const real      *by = of_group(n, hawq_bar(p, node->out[0]), g);
     const real      *bdy = of_group(n, hawq_bardot(p, l, node->out[0]), g);
     real            *bdx = hawq_bardot(p, l, node->in[X]);
     real            *bds = hawq_bardot(p, l, hawq_in(node, S));
     real            *bdt = hawq_bardot(p, l, hawq_in(node, T));
-    real            *room = p->scratch + n->m;
+    real            *h = p->scratch, *dh = h + DH * m, *row = h + G * m;
     motion v = find_motion(n, of_group(n, hawq_dot(p, l, node->in[X]), g), h);
-    const real *s = spread(n, hawq_val(p, hawq_in(node, S)), g, room);
+    const real *s = scale_of(node, p, g);
     const real *ds =
-        spread(n, hawq_dot(p, l, hawq_in(node, S)), g, room + n->m);
+        spread(n, hawq_dot(p, l, hawq_in(node, S)), g, h + SPREAD_TOO * m);
+    move_row(&v, h, r, m, dh);
+    if (bdx) bdx += g * m;
     if (bdx && (output(node, U) || output(node, R)))
-        curve_statistics(node, p, l, g, &v, h, r, bdx + g * n->m);
-    if (bdx && bdy) by_x(n, s, bdy, h, r, bdx + g * n->m);
-    if (bdx && by && (v.dx || ds))
-        curve_x(n, s, ds, by, &v, h, r, bdx + g * n->m);
-    if (bdy) by_scale(n, bdy, h, g, bds, bdt, room + 2 * n->m);
+        curve_statistics(node, p, l, g, v.q, dh, r, bdx);
+    if (bdx && bdy) {
+        scale_row(s, bdy, m, row);
+        by_x(n, row, h, r, bdx);
+    }
+    if (bdx && by && (v.dx || ds)) {
+        scale_row(s, by, m, row);
+        if (ds) scale_row(ds, by, m, h + DG * m);
+        curve_x(n, row, ds ? h + DG * m : NULL, dh, h, r, v.q, bdx);
+    }
+    if (bdy) by_scale(n, bdy, h, g, bds, bdt, h + PRODUCT * m);
     if (bds && by && v.dx) { /* (7), its second term */
-        for (size_t i = 0; i < n->m; i++)
-            room[2 * n->m + i] = (real)((double)by[i] * dh(&v, h, r, i));
-        collect(n, room + 2 * n->m, g, bds);
+        scale_row(by, dh, m, h + PRODUCT * m);
+        collect(n, h + PRODUCT * m, g, bds);
     }
 }
 
@@ -279,6 +298,6 @@ void hawq_norm_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
         double      r = standardize(n, x, p->scratch, NULL);
         for (int l = 0; l < p->lanes; l++)
-            lane_adjoint_tangent(node, p, l, g, p->scratch, r);
+            lane_adjoint_tangent(node, p, l, g, r);
     }
 }
