@@ -7,7 +7,8 @@
  * pins may be patterns. Every answer about an allocation is true of it: each
  * alternative's regret is what pinning it costs, the least bytes under a loss
  * are the least, the nearest budgets are met when given, and the confidence
- * does not depend on anything but samples and seed.
+ * does not depend on anything but samples and seed. A front is shown in part
+ * where it is long and whole where asked, and drawn.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
@@ -360,6 +361,38 @@ static void confidence_is_of_samples_and_seed(void) {
     CHECK(count(program_out, "confidence") == 0);
 }
 
+/* --- the front --------------------------------------------------------------
+ */
+
+static int lines(const char *text) {
+    return count(text, "\n");
+}
+
+static void fronts_in_part_and_whole(void) {
+    static char svg[PROGRAM_TEXT];
+    program_step(SEARCH "--pareto weight-size --format tsv --plot front.svg",
+                 0);
+    int all = lines(program_out);
+    CHECK(all > 60);
+    CHECK(strstr(program_err, "points on the complete front") != NULL);
+    program_slurp("front.svg", svg);
+    CHECK(!strncmp(svg, "<svg xmlns=", 11) && strstr(svg, "</svg>\n"));
+    CHECK(count(svg, ">w8a8</text>") == 1 && count(svg, ">w2a8</text>") == 1);
+    CHECK(strstr(svg, "size of the weights (KiB)") != NULL);
+    CHECK(!strstr(svg, "nan") && !strstr(svg, "inf"));
+    program_step(SEARCH "--pareto weight-size --all-points", 0);
+    CHECK(lines(program_out) == all);
+    program_step(SEARCH "--pareto weight-size", 0);
+    CHECK(lines(program_out) > 12 && lines(program_out) <= 26);
+    CHECK(strstr(program_err, "--all-points") != NULL);
+    program_step(SEARCH "--pareto weight-size --format json", 0);
+    CHECK(count(program_out, "\"mean_bits\"") == all - 1);
+    program_says(SEARCH "--budget bops=1x --plot front.svg", 2,
+                 "--plot draws a front");
+    program_says(SEARCH "--pareto bops --plot no/such/folder.svg", 1,
+                 "no/such/folder.svg: cannot be written");
+}
+
 int main(void) {
     if (!program_open()) return 1;
     put_resnet18();
@@ -378,6 +411,7 @@ int main(void) {
         an_alternative_costs_what_pinning_it_does();
         least_bytes_under_a_loss();
         confidence_is_of_samples_and_seed();
+        fronts_in_part_and_whole();
     }
     program_close();
     DONE();

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "src/cli/search_answers.h"
+#include "src/cli/search_front.h"
 
 #include <string.h>
 
@@ -9,7 +10,8 @@ static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in hawq_solvers; -1: by the budgets */
     int         device, first_last, resamples;
-    const char *explain;
+    const char *explain, *plot;
+    bool        all_points;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
 } o = {.metric = "trace", .solver = -1, .resamples = 200};
@@ -60,6 +62,10 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("pareto", 0, &o.front_kind, "KIND",
                      "print the complete front of loss against this cost, "
                      "within the budgets"),
+    HAWQ_OPTION_FLAG("all-points", 0, &o.all_points,
+                     "the table of a front has all its points, not 24"),
+    HAWQ_OPTION_TEXT("plot", 0, &o.plot, "FILE.svg",
+                     "draw the front, with uniform allocations and baselines"),
     HAWQ_OPTION_TEXT("export", 0, &o.export_path, "FILE.json",
                      "write the problem and the allocation, in the form of "
                      "--problem"),
@@ -67,6 +73,9 @@ static const hawq_option options[] = {
 
 static hawq_status find_front(hawq_search *s) {
     hawq_pareto front;
+    if (s->drop_limit >= 0)
+        return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is for one "
+                                      "allocation, not for --pareto");
     if (o.solver >= 0 && hawq_solvers[o.solver] != &hawq_solver_dp)
         return hawq_fail(HAWQ_EINVAL, "--pareto: only dp finds a front");
     if (o.export_path)
@@ -82,7 +91,8 @@ static hawq_status find_front(hawq_search *s) {
                                    hawq_infeasible_text(&none, &s->cli->arena));
     }
     HAWQ_TRY(hawq_search_store_front(s, &front));
-    return hawq_search_report_front(s, &front);
+    HAWQ_TRY(hawq_search_report_front(s, &front, o.all_points));
+    return o.plot ? hawq_search_plot(s, &front, o.plot) : HAWQ_OK;
 }
 
 static hawq_status refuse(hawq_search *s, const hawq_solution *found) {
@@ -141,6 +151,8 @@ static hawq_status run(hawq_cli *cli) {
                          "FILE.json --budget KIND=VALUE",
                          o.problem ? "a model and --problem exclude each other"
                                    : "MODEL.onnx or --problem is missing");
+    if (o.plot && !o.front_kind)
+        return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
     HAWQ_TRY(hawq_search_widths(&s, o.bits));
     hawq_status status = hawq_search_load(&s);
     if (status == HAWQ_OK) status = hawq_search_constrain(&s);

@@ -94,10 +94,6 @@ HAWQ_NODISCARD hawq_status hawq_search_show_drop(hawq_search *s, double least,
 
 /* Layers that share their bits, and what the loss leaves out; on stderr. */
 void hawq_search_note_problem(const hawq_search *s);
-/* The front on stdout, in the form of --format. */
-HAWQ_NODISCARD hawq_status hawq_search_report_front(const hawq_search *s,
-                                                    const hawq_pareto *front);
-
 /* Into the database, where there is one: a run with the allocation or the
  * front; nothing is left of it on failure. */
 HAWQ_NODISCARD hawq_status hawq_search_store(hawq_search         *s,

@@ -1,7 +1,8 @@
 /* search_front.c -- a front as table, TSV and JSON.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/search_front.h"
+
 #include "src/cli/output.h"
-#include "src/cli/search_command.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +13,25 @@ static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
     return hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
 }
 
-static void json_front(const hawq_search *s, const hawq_pareto *front,
-                       int *bits) {
+static hawq_status json_uniforms(const hawq_search *s, hawq_json *w) {
+    hawq_uniform_point *point;
+    int                 n;
+    HAWQ_TRY(hawq_search_uniforms(s, &n, &point));
+    hawq_json_array(w, "uniform");
+    for (int i = 0; i < n; i++) {
+        hawq_json_object(w, NULL);
+        hawq_json_integer(w, "weight_bits", point[i].width.weight_bits);
+        hawq_json_integer(w, "activation_bits", point[i].width.activation_bits);
+        hawq_json_real(w, "cost", point[i].cost);
+        hawq_json_real(w, "objective", point[i].objective);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    return HAWQ_OK;
+}
+
+static hawq_status json_front(const hawq_search *s, const hawq_pareto *front,
+                              int *bits) {
     const hawq_problem *p = s->problem;
     hawq_json           w = {.file = stdout};
     hawq_json_object(&w, NULL);
@@ -41,7 +59,9 @@ static void json_front(const hawq_search *s, const hawq_pareto *front,
         hawq_json_end(&w);
     }
     hawq_json_end(&w);
+    HAWQ_TRY(json_uniforms(s, &w));
     hawq_json_end(&w);
+    return HAWQ_OK;
 }
 
 /* "8 8 4", with activations "8/8 8/8 4/8" where they are not all alike. */
@@ -70,15 +90,48 @@ static bool activations_differ(const hawq_problem *p) {
     return false;
 }
 
-static hawq_status print_front(const hawq_search *s, const hawq_pareto *front) {
+/* --- a table of some or all points -----------------------------------------
+ */
+
+enum { SHOWN = 24 };
+
+/* How far along the front point i lies, cost and loss both counted in their
+ * ranges: 0 at the first, 2 at the last. */
+static double along(const hawq_pareto *front, int i) {
+    const hawq_pareto_point *a = &front->point[0];
+    const hawq_pareto_point *z = &front->point[front->n - 1];
+    double                   cost = z->cost - a->cost;
+    double                   loss = a->objective - z->objective;
+    return (cost > 0 ? (front->point[i].cost - a->cost) / cost : 0) +
+           (loss > 0 ? (a->objective - front->point[i].objective) / loss : 0);
+}
+
+/* The first and the last point, and others at about even distances. */
+static void pick_points(const hawq_pareto *front, bool *shown) {
+    double from = along(front, 0), to = along(front, front->n - 1);
+    int    last = -1;
+    for (int i = 0; i < front->n; i++) {
+        double at = (along(front, i) - from) / (to - from) * (SHOWN - 1);
+        shown[i] = i == 0 || i == front->n - 1 || (int)at > last;
+        if (shown[i]) last = (int)at;
+    }
+}
+
+static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
+                               bool all_points) {
     const char *columns[] = {s->front_kind, "loss", "mean_bits", "bits"};
     hawq_table  t;
-    bool        both = activations_differ(s->problem);
+    bool        both = activations_differ(s->problem), *shown;
+    bool        some =
+        s->cli->format == HAWQ_FORMAT_TABLE && !all_points && front->n > SHOWN;
+    HAWQ_TAKE(shown, &s->cli->arena, (size_t)front->n);
+    if (some) pick_points(front, shown);
     hawq_table_begin(&t, &s->cli->arena, 4, columns);
     for (int i = 0; i < front->n; i++) {
         const hawq_pareto_point *point = &front->point[i];
         hawq_totals              totals;
         char                    *bits;
+        if (some && !shown[i]) continue;
         hawq_search_totals(s->problem, point->choice, &totals);
         HAWQ_TRY(bits_text(s, point->choice, both, &bits));
         hawq_table_real(&t, point->cost, 12);
@@ -86,17 +139,22 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front) {
         hawq_table_real(&t, totals.mean_bits, 4);
         hawq_table_text(&t, bits);
     }
+    if (some)
+        hawq_cli_note(s->cli,
+                      "some of the points; --all-points or --format tsv or "
+                      "json for all");
     return hawq_table_print(&t, s->cli->format, stdout);
 }
 
 hawq_status hawq_search_report_front(const hawq_search *s,
-                                     const hawq_pareto *front) {
+                                     const hawq_pareto *front,
+                                     bool               all_points) {
     if (s->cli->format == HAWQ_FORMAT_JSON) {
         int *bits;
         HAWQ_TAKE(bits, &s->cli->arena, (size_t)s->problem->n_layers);
-        json_front(s, front, bits);
+        HAWQ_TRY(json_front(s, front, bits));
     } else {
-        HAWQ_TRY(print_front(s, front));
+        HAWQ_TRY(print_front(s, front, all_points));
     }
     hawq_search_note_problem(s);
     hawq_cli_note(s->cli, "%d points on the complete front of loss against %s",
