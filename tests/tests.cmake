@@ -68,3 +68,12 @@ if(TARGET hawq_load)
   add_executable(bench_hvp tests/bench_hvp.c)
   target_link_libraries(bench_hvp PRIVATE hawq_load hawq_ops hawq_graph hawq_kernels)
 endif()
+
+# Samples over ranks: the same bytes. Open MPI is told to run more ranks than
+# there are processors, and also as root.
+if(HAWQ_MPI)
+  add_test(NAME ranks COMMAND ${PROJECT_SOURCE_DIR}/tests/ranks.sh
+           ${PROJECT_BINARY_DIR} ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG})
+  set_tests_properties(ranks PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT
+    "HAWQ_SOURCE=${PROJECT_SOURCE_DIR};OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1")
+endif()

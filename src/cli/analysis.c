@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/analysis.h"
 
+#include "src/base/comm.h"
 #include "src/cli/analysis_parts.h"
 #include "src/graph/convolve.h"
 #include "src/graph/groups.h"
@@ -181,7 +182,7 @@ static hawq_status describe_sampling(hawq_analysis *a) {
     return bits && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-hawq_status hawq_analysis_prepare(hawq_analysis *a) {
+static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(sort_bits(a));
     HAWQ_TRY(load(a));
@@ -195,6 +196,10 @@ hawq_status hawq_analysis_prepare(hawq_analysis *a) {
     HAWQ_TRY(start_engine(a));
     HAWQ_TRY(start_study(a));
     return describe_sampling(a);
+}
+
+hawq_status hawq_analysis_prepare(hawq_analysis *a) {
+    return hawq_comm_agree(prepare(a));
 }
 
 /* --- running ------------------------------------------------------------- */
@@ -242,20 +247,24 @@ static hawq_status begin(hawq_analysis *a) {
     return put_layers(a);
 }
 
+/* Ranks other than 0 take part in the sampled metrics only. */
 static hawq_status run_metrics(hawq_analysis *a) {
-    HAWQ_TRY(hawq_analysis_depth(a));
+    bool first = hawq_comm_rank() == 0;
+    HAWQ_TRY(hawq_comm_agree(first ? hawq_analysis_depth(a) : HAWQ_OK));
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m])
             HAWQ_TRY(hawq_analysis_sample(a, (hawq_metric)m));
+    if (!first) return HAWQ_OK;
     HAWQ_TRY(hawq_analysis_measure(a));
     HAWQ_TRY(hawq_analysis_products(a));
     return hawq_store_finish_run(a->store, a->run);
 }
 
 hawq_status hawq_analysis_run(hawq_analysis *a) {
-    HAWQ_TRY(begin(a));
+    bool first = hawq_comm_rank() == 0;
+    HAWQ_TRY(hawq_comm_agree(first ? begin(a) : HAWQ_OK));
     hawq_status status = run_metrics(a);
-    if (status == HAWQ_ENONFINITE) {
+    if (first && status == HAWQ_ENONFINITE) {
         hawq_status dropped = hawq_store_drop_run(a->store, a->run);
         return dropped == HAWQ_OK ? status : dropped;
     }

@@ -3,7 +3,13 @@
  * A sample has one reading of the trace and one of the predicted rise at each
  * width for every layer; the store has them under "trace", "trace@8", ...
  *
+ * Samples are drawn in rounds, one by each rank, and gathered by rank 0, which
+ * takes them one by one as a single process would: what is stored, and where it
+ * stops, does not depend on the number of ranks. The others draw what they are
+ * to draw and stop where rank 0 stops; readings and store are rank 0's.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/base/comm.h"
 #include "src/cli/analysis_parts.h"
 #include "src/cli/progress.h"
 
@@ -14,19 +20,22 @@
 static const uint64_t first_pilot = UINT64_C(1) << 32;
 
 typedef struct series {
-    hawq_analysis *a;
-    hawq_metric    metric;
-    int            layers, kinds; /* kinds = 1 + widths */
-    const char   **name;          /* [kind]: in the store */
-    size_t         width;         /* kinds * layers readings a sample */
-    double        *reading;       /* [sample][kind][layer] */
-    double        *channel;
-    int            done, most;
-    hawq_selection at;
-    hawq_sampler   sampler;
-    hawq_hvp       hvp;
-    hawq_block    *block;
-    hawq_tracer    tracer;
+    hawq_analysis      *a;
+    hawq_metric         metric;
+    int                 layers, kinds; /* kinds = 1 + widths */
+    const char        **name;          /* [kind]: in the store */
+    size_t              width;         /* kinds * layers readings a sample */
+    double             *reading;       /* [sample][kind][layer] */
+    double             *channel;
+    int                 done, most;
+    int                 first, drawn; /* samples of the round: [first, drawn) */
+    hawq_status         mine;         /* of this rank's sample in it */
+    hawq_sample_record *row;          /* of one sample */
+    hawq_selection      at;
+    hawq_sampler        sampler;
+    hawq_hvp            hvp;
+    hawq_block         *block;
+    hawq_tracer         tracer;
 } series;
 
 static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
@@ -52,7 +61,9 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
                               .block = s->block};
     HAWQ_TRY(hawq_tracer_init(&s->tracer, arena));
     HAWQ_TAKE(s->channel, arena, s->tracer.n_channels);
-    HAWQ_TAKE(s->reading, arena, s->width * (size_t)s->most);
+    HAWQ_TAKE(s->reading, arena,
+              s->width * (size_t)(s->most + hawq_comm_size()));
+    HAWQ_TAKE(s->row, arena, s->width);
     HAWQ_TAKE(s->name, arena, (size_t)s->kinds);
     for (int i = 0; i < s->kinds; i++) {
         const char *name = hawq_metric_name(metric);
@@ -87,9 +98,10 @@ static hawq_status take_up(series *s) {
     return HAWQ_OK;
 }
 
-static hawq_status store_sample(series *s, int sample,
-                                hawq_sample_record *row) {
-    const double *reading = s->reading + (size_t)sample * s->width;
+static hawq_status store_sample(series *s, int sample) {
+    const double       *reading = s->reading + (size_t)sample * s->width;
+    hawq_sample_record *row = s->row;
+    if (hawq_comm_rank() > 0) return HAWQ_OK;
     for (int i = 0; i < s->kinds; i++)
         for (int l = 0; l < s->layers; l++) {
             int at = i * s->layers + l;
@@ -114,6 +126,22 @@ static hawq_status draw_sample(series *s, int sample) {
     return HAWQ_OK;
 }
 
+/* The next round. A failure is not told before its sample's turn comes. */
+static void draw_round(series *s) {
+    int size = hawq_comm_size(), sample = s->drawn + hawq_comm_rank();
+    s->first = s->drawn;
+    s->drawn += size;
+    s->mine = sample < s->most ? draw_sample(s, sample) : HAWQ_OK;
+    hawq_comm_gather(s->reading + (size_t)s->first * s->width, s->width);
+}
+
+/* Did the sample's rank succeed, and rank 0 in storing it? */
+static hawq_status take_sample(series *s, int sample) {
+    bool is_mine = sample == s->first + hawq_comm_rank();
+    HAWQ_TRY(hawq_comm_agree(is_mine ? s->mine : HAWQ_OK));
+    return hawq_comm_agree(store_sample(s, sample));
+}
+
 /* Estimates of all layers from the samples so far; the largest half-width of
  * an interval relative to its mean. */
 static double estimate(series *s) {
@@ -135,13 +163,12 @@ static int64_t forecast(const series *s, double worst) {
 }
 
 static hawq_status draw_all(series *s, hawq_progress *p) {
-    hawq_analysis      *a = s->a;
-    hawq_sample_record *row;
-    HAWQ_TAKE(row, &a->arena, s->width);
+    hawq_analysis *a = s->a;
     for (;;) {
         char   note[64] = "";
         double worst = s->done > 1 ? estimate(s) : INFINITY;
-        bool   least = s->done >= HAWQ_MIN_SAMPLES;
+        hawq_comm_broadcast(&worst, 1);
+        bool least = s->done >= HAWQ_MIN_SAMPLES;
         a->tolerance_met = least && worst <= a->tolerance;
         if (s->done >= s->most || (a->tolerance > 0 && a->tolerance_met))
             return HAWQ_OK;
@@ -149,8 +176,8 @@ static hawq_status draw_all(series *s, hawq_progress *p) {
         if (isfinite(worst))
             snprintf(note, sizeof note, "worst error %.3g %%", 100 * worst);
         hawq_progress_update(p, s->done, note);
-        HAWQ_TRY(draw_sample(s, s->done));
-        HAWQ_TRY(store_sample(s, s->done, row));
+        if (s->done == s->drawn) draw_round(s);
+        HAWQ_TRY(take_sample(s, s->done));
         s->done++;
     }
 }
@@ -174,18 +201,32 @@ static hawq_status store_estimates(series *s) {
     return hawq_store_put_sensitivity(a->store, a->run, n, row);
 }
 
+/* Rank 0 finds out where to begin and tells. */
+static hawq_status start(series *s, hawq_analysis *a, hawq_metric metric) {
+    HAWQ_TRY(init(s, a, metric));
+    if (hawq_comm_rank() > 0) return HAWQ_OK;
+    HAWQ_TRY(take_up(s));
+    return s->done ? HAWQ_OK
+                   : hawq_tracer_balance(&s->tracer, first_pilot, HAWQ_PILOTS);
+}
+
+static void share_start(series *s) {
+    double done = s->done;
+    hawq_comm_broadcast(&done, 1);
+    s->done = s->drawn = (int)done;
+    hawq_comm_broadcast(s->tracer.scale, (size_t)s->layers);
+}
+
 hawq_status hawq_analysis_sample(hawq_analysis *a, hawq_metric metric) {
     series        s;
     hawq_progress p;
-    HAWQ_TRY(init(&s, a, metric));
-    HAWQ_TRY(take_up(&s));
-    if (s.done == 0)
-        HAWQ_TRY(hawq_tracer_balance(&s.tracer, first_pilot, HAWQ_PILOTS));
+    HAWQ_TRY(hawq_comm_agree(start(&s, a, metric)));
+    share_start(&s);
     hawq_progress_begin(&p, a->cli->quiet, "sampling curvature", s.most,
                         "samples");
     hawq_status status = draw_all(&s, &p);
     hawq_progress_end(&p);
     HAWQ_TRY(status);
     a->n_samples = s.done;
-    return store_estimates(&s);
+    return hawq_comm_agree(hawq_comm_rank() ? HAWQ_OK : store_estimates(&s));
 }

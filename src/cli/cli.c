@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/cli.h"
 
+#include "src/base/comm.h"
 #include "src/cli/options.h"
 
 #include <stdarg.h>
@@ -178,13 +179,26 @@ static int exit_code(const hawq_cli *cli, hawq_status status) {
     return status == HAWQ_EINVAL ? HAWQ_EXIT_USAGE : HAWQ_EXIT_FAILED;
 }
 
+/* One of several ranks; all but the first are silent. */
+static hawq_status join_ranks(hawq_cli *cli) {
+    if (!cli->command->ranks) return HAWQ_OK;
+    HAWQ_TRY(hawq_comm_open());
+    cli->quiet = hawq_comm_rank() > 0;
+    if (cli->quiet && !freopen("/dev/null", "w", stdout))
+        return hawq_fail(HAWQ_EIO, "/dev/null cannot be opened");
+    return HAWQ_OK;
+}
+
 int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
     hawq_cli    cli = {.command = command, .db = "hawq.db"};
-    hawq_status status = parse_and_run(&cli, argc, argv);
+    hawq_status status = join_ranks(&cli);
+    if (status == HAWQ_OK) status = parse_and_run(&cli, argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
         status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
     int code = exit_code(&cli, status);
-    if (code) fprintf(stderr, "%s: %s\n", command->name, hawq_message());
+    if (code && hawq_comm_rank() == 0)
+        fprintf(stderr, "%s: %s\n", command->name, hawq_message());
+    hawq_comm_close();
     hawq_arena_free(&cli.arena);
     return code;
 }

@@ -170,7 +170,8 @@ typedef struct hawq_command {
     const char        *name, *summary, *usage;
     const hawq_option *options[4]; /* tables, own first; common ones follow */
     int                min_args, max_args; /* positional; max -1: any number */
-    const char        *args; /* name of the first, for "X is missing" */
+    const char        *args;  /* name of the first, for "X is missing" */
+    bool               ranks; /* runs under mpirun; only rank 0 prints */
     hawq_status (*run)(hawq_cli *cli);
 } hawq_command;
 

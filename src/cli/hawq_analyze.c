@@ -1,5 +1,6 @@
 /* hawq_analyze.c -- hawq-analyze: how much each layer suffers from few bits.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/base/comm.h"
 #include "src/cli/analysis.h"
 #include "src/cli/analysis_report.h"
 #include "src/cli/data_options.h"
@@ -84,7 +85,8 @@ static hawq_status run(hawq_cli *cli) {
     if (!a.data_text) return HAWQ_ENOMEM;
     hawq_status status = hawq_analysis_prepare(&a);
     if (status == HAWQ_OK) status = hawq_analysis_run(&a);
-    if (status == HAWQ_OK) status = hawq_analysis_report(&a);
+    if (status == HAWQ_OK && hawq_comm_rank() == 0)
+        status = hawq_analysis_report(&a);
     hawq_analysis_close(&a);
     return status;
 }
@@ -98,4 +100,5 @@ const hawq_command hawq_command_this = {
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",
+    .ranks = true,
     .run = run};
