@@ -8,7 +8,9 @@
  * alternative's regret is what pinning it costs, the least bytes under a loss
  * are the least, the nearest budgets are met when given, and the confidence
  * does not depend on anything but samples and seed. A front is shown in part
- * where it is long and whole where asked, and drawn.
+ * where it is long and whole where asked, and drawn. An allocation that goes
+ * out in any format comes back with the same bits and the same predicted loss,
+ * and an import that does not fit the network is refused by name.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
@@ -393,6 +395,108 @@ static void fronts_in_part_and_whole(void) {
                  "no/such/folder.svg: cannot be written");
 }
 
+/* --- out and in -------------------------------------------------------------
+ */
+
+/* Layers and bits of JSON on stdout, loss included. */
+static void keep_layers(char *to) {
+    const char *from = strstr(program_out, "\"layers\": [");
+    const char *end = from ? strchr(from, ']') : NULL;
+    to[0] = '\0';
+    if (CHECK(end != NULL))
+        snprintf(to, PROGRAM_TEXT, "%.*s", (int)(end - from), from);
+}
+
+static void comes_back(const char *bits, const char *format, const char *file) {
+    static char gone[PROGRAM_TEXT], back[PROGRAM_TEXT];
+    char        command[512];
+    snprintf(command, sizeof command,
+             SEARCH "--bits %s --ignore-activation-loss --budget bops=0.6x "
+                    "--format json --export-as %s=%s",
+             bits, format, file);
+    if (!program_step(command, 0)) return;
+    keep_layers(gone);
+    double loss = number("objective", 0);
+    snprintf(command, sizeof command, SEARCH "--score %s --format json", file);
+    if (!program_step(command, 0)) return;
+    keep_layers(back);
+    if (!CHECK(!strcmp(gone, back))) program_show(command);
+    CHECK(number("objective", 0) == loss);
+    CHECK(strstr(program_out, "\"solver\": \"imported\"") != NULL);
+    CHECK(number("bound", 0) <= loss);
+}
+
+static void formats_round_trip(void) {
+    comes_back("w8a8,w4a8,w4a4,w8a4", "ort", "o.json");
+    comes_back("w8a8,w4a8,w4a4,w2a8", "compressed-tensors", "c.json");
+    comes_back("w8a8,w4a8,w2a8", "llama", "l.txt");
+    comes_back("w8a8,w4a4,w2a4", "hawq", "h.json");
+    program_says(SEARCH "--bits w8a8,w2a8 --budget bops=0.6x --export-as "
+                        "ort=x.json",
+                 2, "ONNX Runtime quantizes to 4, 8 or 16 bits");
+    program_says(SEARCH "--budget bops=0.6x --export-as gguf=x", 2,
+                 "--export-as: 'gguf' is not one of");
+    program_step(SEARCH "--budget bops=0.6x --format json --export e.json", 0);
+    program_step(SEARCH "--score e.json --format json", 0);
+    CHECK(strstr(program_err, "e.json read as layers") != NULL);
+}
+
+/* 21 weights under HAWQ's own names for a network of this shape. */
+static void put_bit_config(int layers) {
+    char text[4096];
+    int  n = snprintf(text, sizeof text, "{\"quant_input\": 8");
+    for (int i = 0; i < layers; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      ", \"features.stage%d.quant_convbn%d\": %d, "
+                      "\"features.stage%d.quant_act%d\": 4",
+                      i, i, i % 3 ? 4 : 8, i, i);
+    snprintf(text + n, sizeof text - (size_t)n, "}");
+    put_text("config.json", text);
+}
+
+static void foreign_maps(void) {
+    put_bit_config(21);
+    program_step(SEARCH "--score config.json --format tsv", 0);
+    CHECK(strstr(program_err, "taken in order") != NULL);
+    CHECK(rows_with("8\t8") == 7 && rows_with("4\t8") == 14);
+    put_bit_config(20);
+    program_says(SEARCH "--score config.json", 1,
+                 "config.json: 'features.stage0.quant_convbn0' is no layer");
+    put_text("map.json", "{\"conv1\": 8}");
+    program_says(SEARCH "--score map.json", 1,
+                 "map.json: no bits for layer 'layer1.0.conv1'");
+    put_text("map.json", "{\"conv1\": 8.5}");
+    program_says(SEARCH "--score map.json", 1, "\"conv1\" is not a width");
+    put_text("map.json", "{\"conv1\": ");
+    program_says(SEARCH "--score map.json", 1, "map.json: not valid JSON");
+    program_says(SEARCH "--score note.txt", 1,
+                 "'words' is neither JSON nor pattern=type");
+    put_text("types.txt", "conv=q4_0 ^fc=q8_0\nlayer1[=q8_0");
+    program_says(SEARCH "--score types.txt", 1,
+                 "'layer1[' is not a regular expression");
+    put_text("types.txt", "downsample=q8_0\nconv=q4_0\n^fc=q2_k");
+    program_step(SEARCH "--score types.txt --format tsv", 0);
+    CHECK(rows_with("8\t8") == 3 && rows_with("4\t8") == 17 &&
+          rows_with("2\t8") == 1);
+    program_says(SEARCH "--score types.txt --budget bops=1x", 2,
+                 "--score takes the file's allocation as it is");
+    put_text("types.txt", "conv|downsample=q5_0 fc=q8_0");
+    program_says(SEARCH "--score types.txt", 2,
+                 "the analysis has no sensitivity of layer 'conv1' at 5 bits");
+}
+
+static void what_was_imported_is_benchmarked(void) {
+    if (!program_built("hawq-bench")) return;
+    put_text("types.txt", "downsample=q8_0\nconv=q4_0\n^fc=q2_k");
+    program_step(SEARCH "--score types.txt --format json", 0);
+    double bytes = number("weight_bytes", 0);
+    program_step("hawq-bench net.onnx --allocation last --data idx:img --scale "
+                 "0.004 --repeats 3 --format json",
+                 0);
+    CHECK(number("weight_bytes", 0) == bytes);
+    CHECK(strstr(program_out, "\"bit_exact\": true") != NULL);
+}
+
 int main(void) {
     if (!program_open()) return 1;
     put_resnet18();
@@ -412,6 +516,9 @@ int main(void) {
         least_bytes_under_a_loss();
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
+        formats_round_trip();
+        foreign_maps();
+        what_was_imported_is_benchmarked();
     }
     program_close();
     DONE();

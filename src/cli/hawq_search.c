@@ -10,7 +10,8 @@ static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in hawq_solvers; -1: by the budgets */
     int         device, first_last, resamples;
-    const char *explain, *plot;
+    const char *explain, *plot, *score;
+    hawq_texts  exports;
     bool        all_points;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
@@ -69,6 +70,13 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("export", 0, &o.export_path, "FILE.json",
                      "write the problem and the allocation, in the form of "
                      "--problem"),
+    HAWQ_OPTION_TEXTS("export-as", 0, &o.exports, "FORMAT=FILE",
+                      "write the allocation for other programs: ort, "
+                      "compressed-tensors, llama or hawq"),
+    HAWQ_OPTION_TEXT("score", 0, &o.score, "FILE",
+                     "take the allocation of this file instead of searching: "
+                     "ours, a map of names to bits, or a format of "
+                     "--export-as; stored like our own"),
     {0}};
 
 static hawq_status find_front(hawq_search *s) {
@@ -78,9 +86,6 @@ static hawq_status find_front(hawq_search *s) {
                                       "allocation, not for --pareto");
     if (o.solver >= 0 && hawq_solvers[o.solver] != &hawq_solver_dp)
         return hawq_fail(HAWQ_EINVAL, "--pareto: only dp finds a front");
-    if (o.export_path)
-        return hawq_fail(HAWQ_EINVAL,
-                         "--export is for one allocation, not for --pareto");
     HAWQ_TRY(
         hawq_pareto_front(s->problem, o.front_kind, 0, &s->cli->arena, &front));
     if (!front.n) { /* the solver knows why */
@@ -107,6 +112,18 @@ static hawq_status refuse(hawq_search *s, const hawq_solution *found) {
                      found->solver->name);
 }
 
+/* Stores and prints what was found; writes the files that were asked for. */
+static hawq_status deliver(hawq_search *s, const hawq_solution *found,
+                           const hawq_answers *answers) {
+    if (found->choice) HAWQ_TRY(hawq_search_store(s, found));
+    HAWQ_TRY(hawq_search_report(s, found, answers));
+    if (!found->choice) return refuse(s, found);
+    for (int i = 0; i < o.exports.n; i++)
+        HAWQ_TRY(hawq_search_export(s, found, o.exports.item[i]));
+    if (!o.export_path) return HAWQ_OK;
+    return hawq_problem_write(o.export_path, s->problem, found);
+}
+
 static hawq_status find_allocation(hawq_search *s) {
     hawq_solution found;
     hawq_answers  answers;
@@ -124,11 +141,33 @@ static hawq_status find_allocation(hawq_search *s) {
             least, s->drop_limit);
     if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_show_drop(s, least, &found));
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
-    if (found.choice) HAWQ_TRY(hawq_search_store(s, &found));
-    HAWQ_TRY(hawq_search_report(s, &found, &answers));
-    if (!found.choice) return refuse(s, &found);
-    if (!o.export_path) return HAWQ_OK;
-    return hawq_problem_write(o.export_path, s->problem, &found);
+    return deliver(s, &found, &answers);
+}
+
+static hawq_status score(hawq_search *s) {
+    hawq_solution found;
+    hawq_answers  answers = {.unresolved = ""};
+    HAWQ_TRY(hawq_search_score(s, &found));
+    HAWQ_TRY(hawq_search_unresolved(s, &found, &answers.unresolved));
+    return deliver(s, &found, &answers);
+}
+
+/* Options that exclude each other, before anything is read. */
+static hawq_status check_options(hawq_search *s) {
+    if (o.plot && !o.front_kind)
+        return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
+    if (o.front_kind && (o.export_path || o.exports.n))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--export is for one allocation, not for --pareto");
+    if (o.score && (o.budgets.n || o.pins.n || o.groups.n || o.bits ||
+                    o.front_kind || o.explain || o.first_last))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--score takes the file's allocation as it is: no "
+                         "budgets, pins, groups, --bits, --explain or "
+                         "--pareto with it");
+    for (int i = 0; i < o.exports.n; i++)
+        HAWQ_TRY(hawq_search_check_export(s, o.exports.item[i]));
+    return HAWQ_OK;
 }
 
 static hawq_status run(hawq_cli *cli) {
@@ -139,6 +178,7 @@ static hawq_status run(hawq_cli *cli) {
                                   .groups = o.groups,
                                   .ungroups = o.ungroups,
                                   .problem_path = o.problem,
+                                  .score_path = o.score,
                                   .metric = o.metric,
                                   .device = devices[o.device],
                                   .kernels = o.kernels,
@@ -151,13 +191,14 @@ static hawq_status run(hawq_cli *cli) {
                          "FILE.json --budget KIND=VALUE",
                          o.problem ? "a model and --problem exclude each other"
                                    : "MODEL.onnx or --problem is missing");
-    if (o.plot && !o.front_kind)
-        return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
+    HAWQ_TRY(check_options(&s));
     HAWQ_TRY(hawq_search_widths(&s, o.bits));
     hawq_status status = hawq_search_load(&s);
     if (status == HAWQ_OK) status = hawq_search_constrain(&s);
     if (status == HAWQ_OK)
-        status = o.front_kind ? find_front(&s) : find_allocation(&s);
+        status = o.front_kind ? find_front(&s)
+                 : o.score    ? score(&s)
+                              : find_allocation(&s);
     hawq_search_close(&s);
     return status;
 }

@@ -52,6 +52,7 @@ typedef struct hawq_search {
     const char              *loss; /* name of its loss, unit of the objective */
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
+    hawq_choice             *imported; /* [layer] with --score */
     double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
 
@@ -91,6 +92,20 @@ HAWQ_NODISCARD hawq_status hawq_search_apply_drop(hawq_search *s, bool *met,
 /* Shows that budget as what was asked for. */
 HAWQ_NODISCARD hawq_status hawq_search_show_drop(hawq_search *s, double least,
                                                  hawq_solution *solution);
+
+/* --score: reads the file, sets the candidates; after model and sensitivities.
+ * The solution is then the file's allocation; its bound is the optimum of no
+ * more bytes. */
+HAWQ_NODISCARD hawq_status hawq_search_import(hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_score(hawq_search   *s,
+                                             hawq_solution *out);
+
+/* --export-as FORMAT=FILE; see search_export.c. */
+HAWQ_NODISCARD hawq_status hawq_search_check_export(hawq_search *s,
+                                                    const char  *text);
+HAWQ_NODISCARD hawq_status hawq_search_export(hawq_search         *s,
+                                              const hawq_solution *solution,
+                                              const char          *text);
 
 /* Layers that share their bits, and what the loss leaves out; on stderr. */
 void hawq_search_note_problem(const hawq_search *s);

@@ -72,6 +72,7 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_store_load_sensitivity(s->store, s->analysis, s->metric,
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));
+    if (s->score_path) HAWQ_TRY(hawq_search_import(s));
     if (hawq_search_wants_latency(s))
         HAWQ_TRY(load_timings(s, &n_timings, &timing));
     return hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,

@@ -83,7 +83,8 @@ static bool is_ungrouped(const hawq_search *s, const char *layer) {
 /* A tensor has one width, so all who read it take the same candidate. Where
  * all candidates have the same activations there is nothing to share. */
 static hawq_status tie_readers(hawq_search *s) {
-    for (int g = 0; g < s->n_groups && activations_vary(s); g++) {
+    for (int g = 0; g < s->n_groups && !s->imported && activations_vary(s);
+         g++) {
         const hawq_search_group *group = &s->group[g];
         const char             **name;
         int                      n = 0;
