@@ -227,6 +227,12 @@ hawq_status hawq_pass_fold(hawq_graph *g) {
     return HAWQ_OK;
 }
 
+/* A mask adds or selects -inf where attention must not look. */
+static bool allowed(const hawq_node *node, double value) {
+    return isfinite(value) ||
+           ((is(node, "Add") || is(node, "Where")) && value < 0);
+}
+
 hawq_status hawq_pass_check_finite(const hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++) {
         const hawq_node *node = g->node[i];
@@ -234,7 +240,7 @@ hawq_status hawq_pass_check_finite(const hawq_graph *g) {
         for (int j = 0; j < node->n_in; j++) {
             const hawq_tensor *t = node->in[j];
             for (size_t k = 0; t && t->data && k < t->n; k++)
-                if (!isfinite(t->data[k]))
+                if (!allowed(node, t->data[k]))
                     return hawq_fail(HAWQ_ENONFINITE,
                                      "node '%s' (%s): constant '%s' is %g at "
                                      "element %zu, expected a finite number",
@@ -250,7 +256,7 @@ hawq_status hawq_pass_check_finite(const hawq_graph *g) {
 /* Names that exporters make up when they lose the real one. */
 static bool made_up(const char *name) {
     if (strncmp(name, "onnx::", 6) == 0) return true;
-    const char *c = name;
+    const char *c = strncmp(name, "val_", 4) == 0 ? name + 4 : name;
     while (isdigit((unsigned char)*c)) c++;
     return *c == 0;
 }
