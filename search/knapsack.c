@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/knapsack.h"
 
+#include "search/interactions.h"
+
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -86,6 +88,7 @@ hawq_status hawq_knapsack_build(const hawq_problem *p, int n_budgets,
     k.loss = loss;
     k.cost = cost;
     HAWQ_TRY(fill_least(&k, arena));
+    HAWQ_TRY(hawq_interactions_pair(p, arena, loss, &k));
     *out = k;
     return HAWQ_OK;
 }
@@ -97,6 +100,11 @@ double hawq_knapsack_sum(const hawq_knapsack *k, const int *x, double *cost) {
         loss += k->loss[x[g]];
         for (int b = 0; cost && b < k->n_budgets; b++)
             cost[b] += k->cost[x[g] * k->n_budgets + b];
+    }
+    for (const hawq_pair *q = k->pair; q < k->pair + k->n_pairs; q++) {
+        int wide = k->first[q->h + 1] - k->first[q->h];
+        loss += q->value[(x[q->g] - k->first[q->g]) * wide +
+                         (x[q->h] - k->first[q->h])];
     }
     return loss;
 }

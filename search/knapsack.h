@@ -1,7 +1,7 @@
 /* knapsack.h -- the allocation problem as its solvers see it: a multiple-
  * choice knapsack. With x_g the candidate of group g,
  *
- *     minimise    sum_g loss[x_g]                                      (1)
+ *     minimise    sum_g loss[x_g] + sum_{g<h} q_gh[x_g, x_h]           (1)
  *     subject to  sum_g cost_b[x_g] <= limit_b    for every budget b   (2)
  *
  * Which of two allocations is better is one total order for all solvers: the
@@ -11,8 +11,9 @@
  *
  * Sums are formed from the last group to the first, in double: then the group
  * that decides a tie is chosen last, and a dynamic program breaks ties
- * without looking back. Rounded sums are monotone (a <= b gives a+c <= b+c), so
- * a program that compares partial sums is exact for the rounded sums, too.
+ * without looking back. Interactions are added after the losses. Rounded sums
+ * are monotone (a <= b gives a+c <= b+c), so a program that compares partial
+ * sums is exact for the rounded sums, too.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_KNAPSACK_H
@@ -21,6 +22,13 @@
 
 /* room for the budgets, and one more: the cost of a front */
 enum { HAWQ_DIMENSIONS_MAX = HAWQ_BUDGETS_MAX + 1 };
+
+/* Interactions of two groups g < h; those inside a group are in its losses. */
+typedef struct hawq_pair {
+    int           g, h;
+    const double *value; /* [(c - first[g]) * candidates of h + (d - first[h])],
+                            not all 0 */
+} hawq_pair;
 
 typedef struct hawq_knapsack {
     int           n_groups, n_budgets;
@@ -31,7 +39,9 @@ typedef struct hawq_knapsack {
     double        limit[HAWQ_DIMENSIONS_MAX]; /* with what rounding may add;
                                               INFINITY: none */
     /* least[b * (n_groups + 1) + g]: smallest cost of groups 0 ... g-1 */
-    const double *least;
+    const double    *least;
+    int              n_pairs;
+    const hawq_pair *pair; /* in order of (g, h) */
 } hawq_knapsack;
 
 /* The knapsack of a finished problem under these budgets, whose limits may be
@@ -42,8 +52,9 @@ HAWQ_NODISCARD hawq_status hawq_knapsack_build(const hawq_problem *problem,
                                                hawq_arena         *arena,
                                                hawq_knapsack      *out);
 
-/* Loss and, where cost is not NULL, the n_budgets costs of the allocation with
- * candidate x[g] (a global index, in first[g] ... first[g+1]-1) for group g. */
+/* Objective and, where cost is not NULL, the n_budgets costs of the allocation
+ * with candidate x[g] (a global index, in first[g] ... first[g+1]-1) for group
+ * g. */
 double hawq_knapsack_sum(const hawq_knapsack *k, const int *x, double *cost);
 
 /* Whether all sums of the allocation are within the limits. */

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem.h"
 
+#include "search/interactions.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +251,8 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
             hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
         sum += kind < 0 ? c->loss : c->cost[kind];
     }
-    return kind < 0 ? sum : sum / p->kind[kind].unit;
+    if (kind < 0) return sum + hawq_interactions_sum(p, choice);
+    return sum / p->kind[kind].unit;
 }
 
 double hawq_problem_uniform8(const hawq_problem *p, int kind, bool *found) {

@@ -6,15 +6,19 @@
  * Layers of one group take the same candidate. With x_l the candidate of
  * layer l,
  *
- *     minimise    sum_l loss(l, x_l)                                    (1)
+ *     minimise    sum_l loss(l, x_l) + sum_{l<m} q(l, x_l, m, x_m)      (1)
  *     subject to  sum_l cost_b(l, x_l) <= limit_b   for every budget b  (2)
  *                 x_l = x_m             for layers l, m of one group     (3)
+ *
+ * Interactions q are optional, of any sign, and 0 where none is given: what the
+ * choices of two layers add to the losses of each alone, e.g. dW_l' H dW_m.
  *
  * Sums run over the layers in their order, in double. A sum may exceed its
  * limit by what rounding alone can add to it: 4 units in the last place, and
  * one more per layer unless all costs of the kind are whole numbers.
  *
- * Legal call order: new; add, tie and pin in any order; finish; then budget,
+ * Legal call order: new; add, tie and pin in any order, interact after its
+ * layers; finish; then budget,
  * clear_budgets and any solver. After a failure only free is allowed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -82,6 +86,12 @@ typedef struct hawq_tie {
     const char        *reason;
 } hawq_tie;
 
+/* What two layers cost together: candidates by their place in `candidate`. */
+typedef struct hawq_interaction {
+    int    layer_i, candidate_a, layer_j, candidate_b; /* i < j */
+    double value;
+} hawq_interaction;
+
 typedef struct hawq_problem {
     hawq_arena            arena;
     int                   n_kinds;
@@ -95,8 +105,10 @@ typedef struct hawq_problem {
     int                   n_pins, n_ties;
     hawq_pin             *pin;
     hawq_tie             *tie;
+    int                   n_interactions;
+    hawq_interaction     *interaction; /* since finish in order of (i, j) */
     /* private to problem.c */
-    int                capacity_layers;
+    int                capacity_layers, capacity_interactions;
     struct name_index *names;
 } hawq_problem;
 
@@ -126,9 +138,18 @@ HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,
 HAWQ_NODISCARD hawq_status hawq_problem_pin(hawq_problem *problem,
                                             const char *layer, int weight_bits);
 
+/* Adds to the objective of every allocation in which layer i has its candidate
+ * a and layer j its candidate b, counted from 0 in the order given to add.
+ * Zero is as good as nothing. EFORMAT: no such layer or candidate, or i = j;
+ * ENONFINITE. Twice the same pair, in either order: EFORMAT by finish, for a
+ * symmetric matrix written out in full would count twice. */
+HAWQ_NODISCARD hawq_status hawq_problem_interact(hawq_problem *problem, int i,
+                                                 int a, int j, int b,
+                                                 double value);
+
 /* Forms the groups and checks what single layers cannot show. EFORMAT: no
- * layer, or layers of a group with different candidates; ENONFINITE: sums that
- * overflow; EINVAL: ties and pins, see above. */
+ * layer, layers of a group with different candidates, or an interaction twice;
+ * ENONFINITE: sums that overflow; EINVAL: ties and pins, see above. */
 HAWQ_NODISCARD hawq_status hawq_problem_finish(hawq_problem *problem);
 
 /* Adds a limit >= 0 on the sum of a cost. EINVAL: unknown kind, a second limit
@@ -150,7 +171,7 @@ const hawq_candidate *hawq_problem_candidate(const hawq_problem *problem,
                                              int layer, int c);
 
 /* Sum of a cost over the layers, in units of the kind; choice[g] is the
- * candidate of group g. kind -1: the loss. */
+ * candidate of group g. kind -1: the objective, losses and interactions. */
 double hawq_problem_sum(const hawq_problem *problem, int kind,
                         const int *choice);
 

@@ -4,6 +4,8 @@
  * often. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem.h"
 
+#include "search/interactions.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,5 +217,6 @@ hawq_status hawq_problem_finish(hawq_problem *p) {
     HAWQ_TRY(check_sums(p));
     HAWQ_TRY(unite_all(p, parent, reason));
     HAWQ_TRY(fill_groups(p, parent, reason));
+    HAWQ_TRY(hawq_interactions_check(p));
     return apply_pins(p);
 }

@@ -5,6 +5,7 @@
 #include "search/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,9 +200,72 @@ static hawq_status read_budgets(reader *r, const cJSON *budgets) {
     return HAWQ_OK;
 }
 
+/* A layer by its name or its place. */
+static hawq_status read_side(const reader *r, const cJSON *item,
+                             const char *where, int *layer) {
+    double most = r->problem->n_layers - 1;
+    if (cJSON_IsString(item)) {
+        *layer = hawq_problem_find_layer(r->problem, item->valuestring);
+        if (*layer >= 0) return HAWQ_OK;
+        return hawq_fail(HAWQ_EFORMAT, "%s: there is no layer '%s'", where,
+                         item->valuestring);
+    }
+    double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    if (value != floor(value) || value < 0 || value > most)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "%s: a layer is neither a name nor a whole number in "
+                         "0 ... %g",
+                         where, most);
+    *layer = (int)value;
+    return HAWQ_OK;
+}
+
+static hawq_status read_interaction(reader *r, const cJSON *item,
+                                    const char *where) {
+    int layer[2], candidate[2];
+    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 5)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "%s is not [layer, candidate, layer, candidate, "
+                         "value]",
+                         where);
+    item = item->child;
+    for (int i = 0; i < 2; i++, item = item->next) {
+        HAWQ_TRY(read_side(r, item, where, &layer[i]));
+        item = item->next;
+        double most = r->problem->layer[layer[i]].n_candidates - 1;
+        double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+        if (value != floor(value) || value < 0 || value > most)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: a candidate of layer '%s' is not a whole "
+                             "number in 0 ... %g",
+                             where, r->problem->layer[layer[i]].name, most);
+        candidate[i] = (int)value;
+    }
+    if (!cJSON_IsNumber(item))
+        return hawq_fail(HAWQ_EFORMAT, "%s: the value is not a number", where);
+    if (hawq_problem_interact(r->problem, layer[0], candidate[0], layer[1],
+                              candidate[1], item->valuedouble) != HAWQ_OK)
+        return hawq_prefix("%s: ", where);
+    return HAWQ_OK;
+}
+
+static hawq_status read_interactions(reader *r, const cJSON *list) {
+    const cJSON *item;
+    char         where[32];
+    int          i = 0;
+    if (!list) return HAWQ_OK;
+    if (!cJSON_IsArray(list))
+        return hawq_fail(HAWQ_EFORMAT, "\"interactions\" is not a list");
+    cJSON_ArrayForEach(item, list) {
+        snprintf(where, sizeof where, "interaction %d", i++);
+        HAWQ_TRY(read_interaction(r, item, where));
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status read_problem(reader *r, const cJSON *root) {
-    static const char *const known[] = {"layers", "budgets", "allocation",
-                                        NULL};
+    static const char *const known[] = {"layers", "budgets", "interactions",
+                                        "allocation", NULL};
     const cJSON             *layers, *item;
     int                      index = 0;
     if (!cJSON_IsObject(root))
@@ -213,6 +277,7 @@ static hawq_status read_problem(reader *r, const cJSON *root) {
     if (!layers->child) return hawq_fail(HAWQ_EFORMAT, "\"layers\" is empty");
     HAWQ_TRY(find_kinds(r, layers));
     cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_layer(r, item, index++));
+    HAWQ_TRY(read_interactions(r, member(root, "interactions")));
     return read_budgets(r, member(root, "budgets"));
 }
 
@@ -293,6 +358,31 @@ static void put_layer(const hawq_problem *p, int index, const int *choice,
     cJSON_AddItemToArray(list, item);
 }
 
+/* The place of a layer's candidate among those written, or -1. */
+static int written_place(const hawq_problem *p, int layer, int candidate) {
+    const hawq_problem_layer *l = &p->layer[layer];
+    const bool               *allowed = p->group[l->in_group].allowed;
+    int                       place = 0;
+    for (int c = 0; c < l->n_candidates; c++) {
+        if (l->member[c] == candidate) return allowed[c] ? place : -1;
+        place += allowed[c];
+    }
+    return -1;
+}
+
+static void put_interactions(const hawq_problem *p, cJSON *root) {
+    if (!p->n_interactions) return;
+    cJSON *list = cJSON_AddArrayToObject(root, "interactions");
+    for (int i = 0; i < p->n_interactions; i++) {
+        const hawq_interaction *x = &p->interaction[i];
+        int    a = written_place(p, x->layer_i, x->candidate_a);
+        int    b = written_place(p, x->layer_j, x->candidate_b);
+        double number[] = {x->layer_i, a, x->layer_j, b, x->value};
+        if (a >= 0 && b >= 0)
+            cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(number, 5));
+    }
+}
+
 static void put_allocation(const hawq_solution *s, cJSON *root) {
     cJSON *allocation = cJSON_AddObjectToObject(root, "allocation");
     cJSON_AddStringToObject(allocation, "state", hawq_found_text(s->state));
@@ -311,6 +401,7 @@ hawq_status hawq_problem_write(const char *path, const hawq_problem *p,
     for (int b = 0; b < p->n_budgets; b++)
         cJSON_AddNumberToObject(budgets, p->kind[p->budget[b].kind].name,
                                 p->budget[b].limit);
+    put_interactions(p, root);
     if (solution && solution->choice) put_allocation(solution, root);
     char       *text = cJSON_Print(root);
     hawq_status status = text ? hawq_text_write(path, text)

@@ -148,6 +148,35 @@ hawq_status hawq_problem_from_widths(
     return status;
 }
 
+static hawq_status interact(hawq_problem *p, const hawq_interaction_record *r) {
+    const hawq_problem_layer *l = &p->layer[r->layer_i];
+    const hawq_problem_layer *m = &p->layer[r->layer_j];
+    for (int a = 0; a < l->n_candidates; a++) {
+        if (l->candidate[a].weight_bits != r->bits_i) continue;
+        for (int b = 0; b < m->n_candidates; b++)
+            if (m->candidate[b].weight_bits == r->bits_j)
+                HAWQ_TRY(hawq_problem_interact(p, r->layer_i, a, r->layer_j, b,
+                                               r->value));
+    }
+    return HAWQ_OK;
+}
+
+hawq_status
+hawq_problem_interact_records(hawq_problem *p, int n,
+                              const hawq_interaction_record *record) {
+    for (int i = 0; i < n; i++) {
+        const hawq_interaction_record *r = &record[i];
+        if (r->layer_i < 0 || r->layer_i >= p->n_layers || r->layer_j < 0 ||
+            r->layer_j >= p->n_layers)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "interaction %d: layers %d and %d; the problem "
+                             "has %d",
+                             i, r->layer_i, r->layer_j, p->n_layers);
+        HAWQ_TRY(interact(p, r));
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_problem_from_records(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,

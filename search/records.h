@@ -42,4 +42,11 @@ HAWQ_NODISCARD hawq_status hawq_problem_from_widths(
     const hawq_layer_timing *timing, int n_widths, const hawq_width *width,
     hawq_problem **out);
 
+/* Adds the interactions of an analysis to a problem whose layers are those of
+ * the same analysis, in its order, before it is finished. They hold for every
+ * candidate with the record's weight bits; records of widths that a layer does
+ * not offer are passed over. EFORMAT, ENONFINITE. */
+HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
+    hawq_problem *problem, int n, const hawq_interaction_record *record);
+
 #endif

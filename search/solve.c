@@ -3,12 +3,17 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/solve.h"
 
+#include "search/cross.h"
+#include "search/lagrange.h"
+
 #include <math.h>
 #include <string.h>
 
 const hawq_solver *const hawq_solvers[] = {
-    &hawq_solver_dp,     &hawq_solver_bnb,   &hawq_solver_ilp,
-    &hawq_solver_greedy, &hawq_solver_brute, NULL};
+    &hawq_solver_dp,     &hawq_solver_bnb,
+    &hawq_solver_ilp,    &hawq_solver_cross,
+    &hawq_solver_greedy, &hawq_solver_monotone,
+    &hawq_solver_brute,  NULL};
 
 const hawq_solver *hawq_solver_find(const char *name) {
     for (const hawq_solver *const *s = hawq_solvers; *s; s++)
@@ -17,6 +22,7 @@ const hawq_solver *hawq_solver_find(const char *name) {
 }
 
 const hawq_solver *hawq_solver_default(const hawq_problem *problem) {
+    if (problem->n_interactions) return &hawq_solver_cross;
     return problem->n_budgets > 1 ? &hawq_solver_bnb : &hawq_solver_dp;
 }
 
@@ -34,10 +40,17 @@ static bool has_allocation(hawq_found state) {
 static hawq_status run(const hawq_knapsack *k, const hawq_solver *solver,
                        const hawq_solve_options *options, hawq_arena *arena,
                        hawq_outcome *out) {
-    *out = (hawq_outcome){HAWQ_FOUND_INFEASIBLE, NULL, -INFINITY};
+    *out = (hawq_outcome){HAWQ_FOUND_INFEASIBLE, NULL, -INFINITY, NULL};
     HAWQ_TAKE(out->x, arena, (size_t)k->n_groups);
+    HAWQ_TAKE(out->price, arena, (size_t)k->n_budgets);
+    if (k->n_pairs && !solver->quadratic)
+        return hawq_fail(HAWQ_EINVAL,
+                         "solver %s: it cannot minimise interactions of "
+                         "layers; use cross, or a metric without them",
+                         solver->name);
     for (int b = 0; b < k->n_budgets; b++)
         if (hawq_knapsack_least(k, b) > k->limit[b]) return HAWQ_OK;
+    hawq_lagrange_maximise(k, out->price);
     HAWQ_TRY(solver->solve(k, options, arena, out));
     if (has_allocation(out->state) && !hawq_knapsack_fits(k, out->x))
         out->state = HAWQ_FOUND_LIMIT;
@@ -64,12 +77,29 @@ static hawq_status fill_choice(const hawq_problem *p, const hawq_knapsack *k,
     return HAWQ_OK;
 }
 
+/* With interactions, in a tenth of the time: that something better exists is
+ * usually seen at once. */
+static hawq_status decide_quadratic(const hawq_knapsack      *without,
+                                    const hawq_solve_options *options,
+                                    const int *x, hawq_arena *arena,
+                                    bool *binding) {
+    double seconds =
+        (options->time_limit_s > 0 ? options->time_limit_s : 60) / 10;
+    hawq_outcome better = {.bound = -INFINITY};
+    HAWQ_TAKE(better.x, arena, (size_t)without->n_groups);
+    HAWQ_TRY(hawq_cross_search(without, hawq_cross_clock() + seconds, x, true,
+                               &better));
+    *binding = better.state != HAWQ_FOUND_OPTIMAL ||
+               hawq_knapsack_compare(without, better.x, x) < 0;
+    return HAWQ_OK;
+}
+
 /* Does budget b matter? It does not if the problem without it has no better
  * optimum. Answers of inexact solvers are judged by where that optimum lies. */
 static hawq_status decide_binding(const hawq_problem *p, int b,
                                   const hawq_solve_options *options,
-                                  const hawq_solution *found, hawq_arena *arena,
-                                  bool *binding) {
+                                  const hawq_solution *found, const int *x,
+                                  hawq_arena *arena, bool *binding) {
     hawq_budget   rest[HAWQ_DIMENSIONS_MAX];
     hawq_knapsack k;
     hawq_outcome  without;
@@ -78,6 +108,7 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
     for (int i = 0; i < p->n_budgets; i++)
         if (i != b) rest[n++] = p->budget[i];
     HAWQ_TRY(hawq_knapsack_build(p, n, rest, arena, &k));
+    if (k.n_pairs) return decide_quadratic(&k, options, x, arena, binding);
     HAWQ_TRY(run(&k, &hawq_solver_bnb, options, arena, &without));
     *binding = true;
     if (without.state != HAWQ_FOUND_OPTIMAL) return HAWQ_OK;
@@ -92,7 +123,8 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
 
 static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
                                 const hawq_solve_options *options,
-                                hawq_arena *arena, hawq_solution *out) {
+                                const hawq_outcome *found, hawq_arena *arena,
+                                hawq_solution *out) {
     hawq_budget_use *use;
     HAWQ_TAKE(use, arena, (size_t)p->n_budgets);
     for (int b = 0; b < p->n_budgets; b++) {
@@ -105,14 +137,15 @@ static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
             .limit = p->budget[b].limit,
             .used = NAN,
             .least = hawq_knapsack_least(k, b) / kind->unit,
+            .price = found->price[b] * kind->unit,
             .impossible = hawq_knapsack_least(k, b) > k->limit[b],
         };
         if (!use[b].unit_name) return HAWQ_ENOMEM;
         if (!has_allocation(out->state)) continue;
         use[b].used = hawq_problem_sum(p, p->budget[b].kind, out->choice);
         hawq_arena  scratch = {0};
-        hawq_status status =
-            decide_binding(p, b, options, out, &scratch, &use[b].binding);
+        hawq_status status = decide_binding(p, b, options, out, found->x,
+                                            &scratch, &use[b].binding);
         hawq_arena_free(&scratch);
         HAWQ_TRY(status);
     }
@@ -138,7 +171,7 @@ hawq_status hawq_solve(const hawq_problem *p, const hawq_solver *solver,
                               .gap = NAN};
     if (has_allocation(found.state))
         HAWQ_TRY(fill_choice(p, &k, &found, arena, &solution));
-    HAWQ_TRY(fill_budgets(p, &k, options, arena, &solution));
+    HAWQ_TRY(fill_budgets(p, &k, options, &found, arena, &solution));
     *out = solution;
     return HAWQ_OK;
 }

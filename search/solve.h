@@ -8,7 +8,12 @@
  *     bnb     exact: the same program, pruned by Lagrangian bounds (Morin &
  *             Marsten 1976); for several budgets and large problems
  *     ilp     COIN-OR CBC, to its tolerance of about 1e-9 of the losses' range
+ *     cross   with interactions, the only one but brute: branch and bound over
+ *             a convex relaxation (solve_cross.c); optimal to some 1e-12 of
+ *             the sizes of its terms. Without interactions it is bnb
  *     greedy  baseline: steepest loss-per-cost exchange; never optimal by proof
+ *     monotone  baseline: bits follow the order of sensitivity (Dong et al.
+ *             2020, HAWQ-V2), the best such allocation (solve_monotone.c)
  *     brute   every allocation: the oracle of the tests
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -27,8 +32,10 @@ typedef enum hawq_found {
 const char *hawq_found_text(hawq_found state);
 
 typedef struct hawq_solve_options {
-    size_t max_states; /* partial allocations a solver may store (12 bytes or
-                          so each); 0: 40 million */
+    size_t max_states;   /* partial allocations a solver may store (12 bytes or
+                            so each); 0: 40 million */
+    double time_limit_s; /* cross: seconds until it answers with what it has,
+                            its bound and gap; 0: 60 */
 } hawq_solve_options;
 
 /* What a solver hands to hawq_solve. */
@@ -36,23 +43,28 @@ typedef struct hawq_outcome {
     hawq_found state;
     int       *x;     /* n_groups candidates; valid if optimal or feasible */
     double     bound; /* no allocation has a smaller loss; -INFINITY: unknown */
+    double    *price; /* n_budgets multipliers, units of the candidates */
 } hawq_outcome;
 
 typedef struct hawq_solver {
     const char *name;
-    /* out->x has room for n_groups; scratch memory is the arena's. */
+    bool        quadratic; /* knows interactions */
+    /* out->x has room for n_groups; out->price holds the best multipliers of
+       the problem without interactions and may be replaced; scratch memory is
+       the arena's. */
     hawq_status (*solve)(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
                          hawq_outcome *out);
 } hawq_solver;
 
 extern const hawq_solver hawq_solver_dp, hawq_solver_bnb, hawq_solver_ilp,
-    hawq_solver_greedy, hawq_solver_brute;
+    hawq_solver_cross, hawq_solver_greedy, hawq_solver_monotone,
+    hawq_solver_brute;
 
 /* All solvers, NULL at the end; and the one of a name, or NULL. */
 extern const hawq_solver *const hawq_solvers[];
 const hawq_solver              *hawq_solver_find(const char *name);
-/* dp for one budget or none, bnb for several. */
+/* cross with interactions; else dp for one budget or none, bnb for several. */
 const hawq_solver *hawq_solver_default(const hawq_problem *problem);
 
 /* One budget of the answer; all in units of its kind of cost. */
@@ -65,8 +77,10 @@ typedef struct hawq_budget_use {
                           other budgets ignored */
     bool impossible;   /* least > limit */
     bool binding; /* without this budget, all others kept, the optimum is lower:
-                     every such optimum exceeds the limit. Also set when bnb
-                     could not decide it. */
+                     every such optimum exceeds the limit. Also set when it
+                     could not be decided. */
+    double price; /* Lagrange multiplier: about how much the objective falls per
+                     unit of the budget; 0 where it has no effect */
 } hawq_budget_use;
 
 typedef struct hawq_solution {
@@ -83,11 +97,29 @@ typedef struct hawq_solution {
 } hawq_solution;
 
 /* Solves a finished problem; memory is the arena's. solver NULL: the default.
- * EINVAL: the problem is too large for the solver (brute); ENOMEM. */
+ * EINVAL: the problem is too large for the solver (brute, cross), or it has
+ * interactions and the solver is for problems without; ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_solve(const hawq_problem       *problem,
                                       const hawq_solver        *solver,
                                       const hawq_solve_options *options,
                                       hawq_arena *arena, hawq_solution *out);
+
+/* The discrete counterpart of a price: the smallest limit of one budget, all
+ * others kept, at which the optimum is lower. */
+typedef struct hawq_next_step {
+    bool   exists;    /* false: no limit of this budget lowers the optimum */
+    bool   known;     /* false: could not be decided; the rest is unset */
+    double limit;     /* in units of the kind, above the present one */
+    double objective; /* the optimum at that limit */
+} hawq_next_step;
+
+/* The next step of the solution's budget b: two exact searches, the first for
+ * the cheapest allocation that is better, so the solution must be optimal (not
+ * known otherwise, and not with interactions). Memory is its own. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_solve_next(const hawq_problem       *problem,
+                                           const hawq_solve_options *options,
+                                           const hawq_solution *solution, int b,
+                                           hawq_next_step *out);
 
 /* One sentence on why an infeasible problem is: which budget is impossible
  * and the smallest value it can take, or that budgets conflict. */

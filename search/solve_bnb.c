@@ -194,4 +194,4 @@ static hawq_status solve(const hawq_knapsack      *k,
     return HAWQ_OK;
 }
 
-const hawq_solver hawq_solver_bnb = {"bnb", solve};
+const hawq_solver hawq_solver_bnb = {"bnb", false, solve};

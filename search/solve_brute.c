@@ -28,8 +28,8 @@ static hawq_status solve(const hawq_knapsack      *k,
     if (count > MOST)
         return hawq_fail(HAWQ_EINVAL,
                          "solver brute: %.3g allocations, at most %.3g can be "
-                         "tried; use dp or bnb",
-                         count, MOST);
+                         "tried; use %s",
+                         count, MOST, k->n_pairs ? "cross" : "dp or bnb");
     HAWQ_TAKE(x, arena, (size_t)k->n_groups);
     for (int g = 0; g < k->n_groups; g++) x[g] = k->first[g];
     out->state = HAWQ_FOUND_INFEASIBLE;
@@ -46,4 +46,4 @@ static hawq_status solve(const hawq_knapsack      *k,
     return HAWQ_OK;
 }
 
-const hawq_solver hawq_solver_brute = {"brute", solve};
+const hawq_solver hawq_solver_brute = {"brute", true, solve};

@@ -32,4 +32,4 @@ static hawq_status solve(const hawq_knapsack      *k,
     return HAWQ_OK;
 }
 
-const hawq_solver hawq_solver_dp = {"dp", solve};
+const hawq_solver hawq_solver_dp = {"dp", false, solve};

@@ -95,4 +95,4 @@ static hawq_status solve(const hawq_knapsack      *k,
     return HAWQ_OK;
 }
 
-const hawq_solver hawq_solver_greedy = {"greedy", solve};
+const hawq_solver hawq_solver_greedy = {"greedy", false, solve};

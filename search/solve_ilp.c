@@ -178,4 +178,4 @@ static hawq_status solve(const hawq_knapsack      *k,
     return status;
 }
 
-const hawq_solver hawq_solver_ilp = {"ilp", solve};
+const hawq_solver hawq_solver_ilp = {"ilp", false, solve};
