@@ -33,7 +33,7 @@ for budget in 0.75x 0.55x 0.35x; do
 done
 
 say "Every best trade of size against loss" \
-    "hawq-search $model --pareto weight-size --db $db"
+    "hawq-search $model --pareto weight-size --all-points --db $db"
 
 say "Measured on integer kernels (10,000 test images)" \
     "hawq-bench $model --data idx:$folder/t10k $scaled --calibrate \
