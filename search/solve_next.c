@@ -71,7 +71,8 @@ static hawq_status cheapest_better(const hawq_knapsack *k, int b,
     HAWQ_TAKE(found.x, arena, (size_t)k->n_groups);
     HAWQ_TAKE(found.price, arena, m);
     double taken = exchange_roles(k, b, loss, cost);
-    double margin = (k->n_groups + 8) * DBL_EPSILON * 2 * loss_size(k);
+    double margin =
+        DBL_MIN + (k->n_groups + 8) * DBL_EPSILON * 2 * loss_size(k);
     for (size_t i = 0; i < m * row; i++) least[i] = k->least[i];
     for (size_t g = 0; g < row; g++) least[(size_t)b * row + g] = 0;
     swapped.loss = loss;

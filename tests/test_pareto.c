@@ -3,7 +3,8 @@
  * Claim: the front has exactly the points that no allocation beats in both
  * cost and loss, from the cheapest to the best, each with an allocation that
  * has these sums; budgets restrict it to what they allow; and the solution at
- * a budget of any point's cost is that point.
+ * a budget of any point's cost is that point. The same with two costs and the
+ * loss.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/pareto.h"
 #include "search/problem_json.h"
@@ -144,6 +145,81 @@ static void within_a_budget(void) {
     }
 }
 
+/* --- three objectives ----------------------------------------------------- */
+
+typedef struct triple {
+    double v[3]; /* time, size, loss */
+} triple;
+
+static bool triple_beats(const triple *a, const triple *b) {
+    bool less = false;
+    for (int i = 0; i < 3; i++) {
+        if (a->v[i] > b->v[i]) return false;
+        less |= a->v[i] < b->v[i];
+    }
+    return less;
+}
+
+static int enumerate_triples(const hawq_problem *p, double limit, triple *out) {
+    int choice[MOST_LAYERS] = {0}, n = 0, g;
+    do {
+        triple t = {{hawq_problem_sum(p, 0, choice),
+                     hawq_problem_sum(p, 1, choice),
+                     hawq_problem_sum(p, -1, choice)}};
+        if (t.v[1] <= limit) out[n++] = t;
+        for (g = 0; g < p->n_groups; g++) {
+            if (++choice[g] < p->group[g].n_candidates) break;
+            choice[g] = 0;
+        }
+    } while (g < p->n_groups);
+    return n;
+}
+
+/* Exactly the different sums that no allocation beats in all three. */
+static void check_surface(hawq_problem *p, double limit) {
+    static triple all[MOST_POINTS];
+    hawq_arena    arena = {0};
+    hawq_surface  front;
+    int           n = enumerate_triples(p, limit, all), best = 0;
+    CHECK_OK(hawq_pareto_surface(p, "time", "size", 0, &arena, &front));
+    for (int i = 0; i < n; i++) {
+        bool keep = true, found = false;
+        for (int j = 0; j < n && keep; j++)
+            keep = !triple_beats(&all[j], &all[i]) &&
+                   (j >= i || memcmp(&all[j], &all[i], sizeof *all) != 0);
+        if (!keep) continue;
+        best++;
+        for (int j = 0; j < front.n; j++)
+            found |= near(front.point[j].cost[0], all[i].v[0]) &&
+                     near(front.point[j].cost[1], all[i].v[1]) &&
+                     near(front.point[j].objective, all[i].v[2]);
+        CHECK(found);
+    }
+    CHECK(front.n == best);
+    for (int i = 0; i < front.n; i++) {
+        const hawq_surface_point *q = &front.point[i];
+        CHECK(q->cost[0] == hawq_problem_sum(p, 0, q->choice) &&
+              q->cost[1] == hawq_problem_sum(p, 1, q->choice) &&
+              q->objective == hawq_problem_sum(p, -1, q->choice));
+        if (i) CHECK(q->cost[0] >= q[-1].cost[0]);
+    }
+    hawq_arena_free(&arena);
+}
+
+static void surfaces(void) {
+    static triple all[MOST_POINTS];
+    for (uint64_t seed = 0; seed < 300; seed++)
+        for (int kind = 0; kind < 2; kind++) {
+            hawq_problem *p = draw_problem(seed, kind);
+            check_surface(p, INFINITY);
+            int    n = enumerate_triples(p, INFINITY, all);
+            double limit = all[hawq_rng_below(seed, 4, (uint64_t)n)].v[1];
+            CHECK_OK(hawq_problem_budget(p, "size", limit));
+            check_surface(p, limit);
+            hawq_problem_free(p);
+        }
+}
+
 static hawq_problem *fixture(void) {
     char          path[4096];
     const char   *source = getenv("HAWQ_SOURCE");
@@ -203,6 +279,13 @@ static void what_has_no_front(void) {
     CHECK_FAILS(hawq_pareto_front(p, "joules", 0, &arena, &front), HAWQ_EINVAL,
                 "the front of 'joules': no such cost; the problem has "
                 "weight-size, bops, latency");
+    hawq_surface surface;
+    CHECK_FAILS(hawq_pareto_surface(p, "bops", "bops", 0, &arena, &surface),
+                HAWQ_EINVAL, "two different costs are needed");
+    CHECK_FAILS(hawq_pareto_surface(p, "bops", "joules", 0, &arena, &surface),
+                HAWQ_EINVAL, "no cost 'joules'; the problem has weight-size");
+    CHECK_FAILS(hawq_pareto_surface(p, "bops", "latency", 9, &arena, &surface),
+                HAWQ_ENOMEM, "has too many states");
     CHECK_FAILS(hawq_pareto_front(p, "latency", 20, &arena, &front),
                 HAWQ_ENOMEM, "the front of 'latency' has too many states");
     CHECK_OK(hawq_problem_budget(p, "weight-size", 1000));
@@ -215,6 +298,7 @@ static void what_has_no_front(void) {
 int main(void) {
     against_brute_force();
     within_a_budget();
+    surfaces();
     seven_layers();
     points_are_solutions();
     what_has_no_front();

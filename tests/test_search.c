@@ -5,7 +5,7 @@
  * zero costs, equal losses, duplicate candidates, magnitudes from 1e-30 to
  * 1e30, negative losses, limits that are met exactly, groups and pins. Where
  * all numbers are whole, sums are exact and the allocation itself must agree.
- * CBC agrees to its tolerance; the baseline is never better than the optimum
+ * CBC agrees to its tolerance; the baselines are never better than the optimum
  * and never below its own bound.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
@@ -186,10 +186,11 @@ static void check_ilp(const hawq_problem  *p, int class,
     hawq_arena_free(&arena);
 }
 
-static void check_greedy(const hawq_problem *p, const hawq_solution *want) {
+static void check_baseline(const hawq_problem *p, const hawq_solver *solver,
+                           const hawq_solution *want) {
     hawq_arena    arena = {0};
     hawq_solution got;
-    CHECK_OK(hawq_solve(p, &hawq_solver_greedy, NULL, &arena, &got));
+    CHECK_OK(hawq_solve(p, solver, NULL, &arena, &got));
     if (want->state == HAWQ_FOUND_INFEASIBLE) {
         CHECK(got.state == HAWQ_FOUND_INFEASIBLE ||
               got.state == HAWQ_FOUND_LIMIT);
@@ -199,6 +200,85 @@ static void check_greedy(const hawq_problem *p, const hawq_solution *want) {
         CHECK(got.state != HAWQ_FOUND_OPTIMAL);
     }
     hawq_arena_free(&arena);
+}
+
+/* The next step of each budget: no allocation that costs less of it, within
+ * the others, is better than the optimum, and that at the step is. */
+static void check_next(const hawq_problem  *p, int class,
+                       const hawq_solution *want) {
+    if (want->state != HAWQ_FOUND_OPTIMAL || class == HUGE_RANGE) return;
+    double least = 1e-12 * (1 + fabs(want->objective));
+    for (int b = 0; b < p->n_budgets; b++) {
+        int            choice[8] = {0}, g;
+        double         limit = INFINITY, objective = INFINITY;
+        hawq_next_step step;
+        CHECK_OK(hawq_solve_next(p, NULL, want, b, &step));
+        for (int pass = 0; pass < 2; pass++) do {
+                double loss = hawq_problem_sum(p, -1, choice);
+                double cost = hawq_problem_sum(p, p->budget[b].kind, choice);
+                bool   fits = loss < want->objective - least;
+                for (int i = 0; i < p->n_budgets; i++)
+                    fits &= i == b ||
+                            hawq_problem_sum(p, p->budget[i].kind, choice) <=
+                                p->budget[i].limit * (1 + 1e-14);
+                for (g = 0; g < p->n_groups; g++)
+                    fits &= p->group[g].allowed[choice[g]];
+                if (fits && !pass) limit = fmin(limit, cost);
+                if (fits && pass && cost <= limit * (1 + 1e-14))
+                    objective = fmin(objective, loss);
+                for (g = 0; g < p->n_groups; g++) {
+                    if (++choice[g] < p->group[g].n_candidates) break;
+                    choice[g] = 0;
+                }
+            } while (g < p->n_groups);
+        CHECK(step.known && step.exists == !isinf(limit));
+        if (!step.exists) continue;
+        CHECK_NEAR(step.limit, limit, 1e-13 * limit);
+        CHECK_NEAR(step.objective, objective, least);
+        CHECK(step.limit > p->budget[b].limit && want->budget[b].binding);
+    }
+}
+
+/* Layers whose losses come in the order of their sensitivity: bits follow it,
+ * and what is found is the best of all allocations that do. */
+static void monotone_follows_sensitivity(void) {
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        draws          d = {hawq_rng_key(seed, 3, 2, 1), 0};
+        hawq_cost_kind kind = {"a", 1, NULL, 0};
+        hawq_problem  *p;
+        hawq_arena     arena = {0};
+        hawq_solution  s;
+        double         limit = 0, best = INFINITY;
+        int            choice[5] = {0}, l;
+        CHECK_OK(hawq_problem_new(1, &kind, &p));
+        for (l = 0; l < 5; l++) { /* the most sensitive last */
+            double         sensitivity = 1 + l, size = 1 + below(&d, 9);
+            double         cost[3] = {8 * size, 4 * size, 2 * size};
+            hawq_candidate candidate[3];
+            char           name[] = {(char)('p' + l), 0};
+            for (int c = 0; c < 3; c++)
+                candidate[c] =
+                    (hawq_candidate){8 >> c, 8, sensitivity * c * c, &cost[c]};
+            CHECK_OK(hawq_problem_add(p, name, NULL, 0, 3, candidate));
+            limit += 2 * size + below(&d, 40);
+        }
+        CHECK_OK(hawq_problem_finish(p));
+        CHECK_OK(hawq_problem_budget(p, "a", limit));
+        do {
+            bool ordered = true;
+            for (l = 1; l < 5; l++) ordered &= choice[l] <= choice[l - 1];
+            if (ordered && hawq_problem_sum(p, 0, choice) <= limit)
+                best = fmin(best, hawq_problem_sum(p, -1, choice));
+            for (l = 0; l < 5; l++) {
+                if (++choice[l] < 3) break;
+                choice[l] = 0;
+            }
+        } while (l < 5);
+        CHECK_OK(hawq_solve(p, &hawq_solver_monotone, NULL, &arena, &s));
+        CHECK(s.state == HAWQ_FOUND_FEASIBLE && s.objective == best);
+        hawq_arena_free(&arena);
+        hawq_problem_free(p);
+    }
 }
 
 static void all_against_brute(int first, int last, bool ilp) {
@@ -211,7 +291,10 @@ static void all_against_brute(int first, int last, bool ilp) {
             CHECK_OK(hawq_solve(p, &hawq_solver_brute, NULL, &arena, &want));
             check_exact(p, class, &hawq_solver_dp, &want);
             check_exact(p, class, &hawq_solver_bnb, &want);
-            check_greedy(p, &want);
+            check_exact(p, class, &hawq_solver_cross, &want);
+            check_baseline(p, &hawq_solver_greedy, &want);
+            check_baseline(p, &hawq_solver_monotone, &want);
+            check_next(p, class, &want);
             if (ilp) check_ilp(p, class, &want);
             hawq_arena_free(&arena);
             hawq_problem_free(p);
@@ -383,7 +466,8 @@ static void check_text(hawq_problem *p, const char *want) {
         hawq_arena    arena = {0};
         hawq_solution s;
         CHECK_OK(hawq_solve(p, hawq_solvers[i], NULL, &arena, &s));
-        if (hawq_solvers[i] != &hawq_solver_greedy ||
+        if ((hawq_solvers[i] != &hawq_solver_greedy &&
+             hawq_solvers[i] != &hawq_solver_monotone) ||
             s.state == HAWQ_FOUND_INFEASIBLE)
             CHECK(s.state == HAWQ_FOUND_INFEASIBLE &&
                   !strcmp(hawq_infeasible_text(&s, &arena), want));
@@ -563,6 +647,7 @@ static void published(void) {
 int main(void) {
     all_against_brute(0, 600, false);
     all_against_brute(600, 660, true);
+    monotone_follows_sensitivity();
     dp_is_bnb();
     honest_when_stopped();
     binding_means_the_optimum_moves();
