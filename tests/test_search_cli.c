@@ -316,6 +316,46 @@ static void least_bytes_under_a_loss(void) {
     program_says(SEARCH "--budget accuracy-drop=-1", 2, "accuracy-drop");
 }
 
+/* The next step is one: at its limit the optimum is what was said, and at one
+ * byte less it is still the old one. */
+static void next_steps_are_true(void) {
+    char command[256];
+    program_step(TRACE "--budget weight-size=0.5x --format json", 0);
+    double limit = number("next_limit", 0), now = number("objective", 0);
+    double then = number("next_objective", 0);
+    CHECK(number("price", 0) > 0 && then < now);
+    snprintf(command, sizeof command,
+             TRACE "--budget weight-size=%.0fB --format json", limit);
+    program_step(command, 0);
+    CHECK_NEAR(number("objective", 0), then, 1e-12 * fabs(then));
+    snprintf(command, sizeof command,
+             TRACE "--budget weight-size=%.0fB --format json", limit - 1);
+    program_step(command, 0);
+    CHECK_NEAR(number("objective", 0), now, 1e-12 * fabs(now));
+    program_says(TRACE "--budget weight-size=0.5x", 0,
+                 "the predicted loss by about");
+    program_says(TRACE "--budget weight-size=3x --budget bops=0.5x", 0,
+                 "does not bind, the optimum without it is the same");
+}
+
+/* With cross terms the objective is not the sum of the layers' losses, and the
+ * separable solvers say that they cannot. */
+static void layers_that_interact(void) {
+    const char *command = "hawq-search net.onnx --metric cross --budget "
+                          "weight-size=0.5x --time-limit 5 --format json";
+    if (!program_step(command, 0)) return;
+    double sum = 0;
+    for (int l = 0; l < 21; l++) sum += number("loss", l);
+    CHECK(fabs(sum - number("objective", 0)) > 0);
+    CHECK(number("bound", 0) <= number("objective", 0));
+    CHECK(strstr(program_out, "\"solver\": \"cross\"") != NULL);
+    CHECK(program_run("hawq-search net.onnx --metric cross --solver dp "
+                      "--budget weight-size=0.5x") == 2);
+    program_says("hawq-search net.onnx --metric cross --pareto weight-size "
+                 "--time-limit 2 --format tsv",
+                 0, "optima at evenly spaced limits");
+}
+
 static void nearest_budgets_can_be_met(void) {
     put_text("two.json",
              "{\"layers\": [{\"name\": \"a\", \"candidates\": ["
@@ -504,15 +544,18 @@ int main(void) {
     if (program_built("hawq-search")) refused_before_the_database_is_asked();
     if (program_built("hawq-search")) nearest_budgets_can_be_met();
     if (program_built("hawq-search") && program_built("hawq-analyze") &&
-        program_step("hawq-analyze net.onnx --data idx:img --scale 0.004 "
-                     "--metric measured,trace --images 32 --bits 8,4,2 -n 8 "
-                     "--batch-size 8 --quiet",
-                     0)) {
+        program_step(
+            "hawq-analyze net.onnx --data idx:img --scale 0.004 "
+            "--metric measured,trace,cross --images 32 --bits 8,4,2 -n 8 "
+            "--batch-size 8 --quiet",
+            0)) {
         ties_are_the_published_ones();
         pairs_cost_what_they_should();
         pins_and_patterns();
         an_alternative_costs_what_pinning_it_does();
         least_bytes_under_a_loss();
+        next_steps_are_true();
+        layers_that_interact();
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
         formats_round_trip();

@@ -8,7 +8,8 @@
 
 static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
-    int         solver; /* index in hawq_solvers; -1: by the budgets */
+    int         solver; /* index in solver_name; -1: by the problem */
+    double      time_limit;
     int         device, first_last, resamples;
     const char *explain, *plot, *score;
     hawq_texts  exports;
@@ -16,6 +17,9 @@ static struct {
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
 } o = {.metric = "trace", .solver = -1, .resamples = 200};
+
+static const char *const solver_name[] = {"dp",     "bnb",      "ilp",  "cross",
+                                          "greedy", "monotone", "brute"};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS(
@@ -27,9 +31,13 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("problem", 0, &o.problem, "FILE.json",
                      "solve this problem instead of a model's; nothing is "
                      "stored"),
-    HAWQ_OPTION_CHOICE("solver", 0, &o.solver, "dp|bnb|ilp|greedy|brute",
-                       "default: dp for one budget, bnb for several; both are "
-                       "exact"),
+    HAWQ_OPTION_CHOICE("solver", 0, &o.solver,
+                       "dp|bnb|ilp|cross|greedy|monotone|brute",
+                       "default: dp for one budget, bnb for several, cross "
+                       "where layers interact; all three are exact"),
+    HAWQ_OPTION_REAL("time-limit", 0, &o.time_limit, 0, 1e9, "SECONDS",
+                     "after which cross answers with the best it has, its "
+                     "bound and gap (default 60)"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
                      "sensitivity to add up (default trace)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
@@ -79,19 +87,39 @@ static const hawq_option options[] = {
                      "--export-as; stored like our own"),
     {0}};
 
+static const hawq_solver *wanted_solver(void) {
+    return o.solver < 0 ? NULL : hawq_solver_find(solver_name[o.solver]);
+}
+
+static hawq_solve_options solve_options(void) {
+    return (hawq_solve_options){.time_limit_s = o.time_limit};
+}
+
+/* Where layers interact no program yields all points: optima at limits. */
+static hawq_status compute_front(hawq_search *s, hawq_pareto *front) {
+    const hawq_solver *solver = wanted_solver();
+    hawq_solve_options limits = solve_options();
+    hawq_arena        *arena = &s->cli->arena;
+    bool               crossed = s->problem->n_interactions > 0;
+    if (solver && solver != (crossed ? &hawq_solver_cross : &hawq_solver_dp))
+        return hawq_fail(HAWQ_EINVAL, "--pareto: only %s finds %s",
+                         crossed ? "cross" : "dp",
+                         crossed ? "a front where layers interact" : "a front");
+    if (crossed)
+        return hawq_pareto_steps(s->problem, s->front_kind, 24, &limits, arena,
+                                 front, &s->front_gap);
+    return hawq_pareto_front(s->problem, s->front_kind, 0, arena, front);
+}
+
 static hawq_status find_front(hawq_search *s) {
     hawq_pareto front;
     if (s->drop_limit >= 0)
         return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is for one "
                                       "allocation, not for --pareto");
-    if (o.solver >= 0 && hawq_solvers[o.solver] != &hawq_solver_dp)
-        return hawq_fail(HAWQ_EINVAL, "--pareto: only dp finds a front");
-    HAWQ_TRY(
-        hawq_pareto_front(s->problem, o.front_kind, 0, &s->cli->arena, &front));
+    HAWQ_TRY(compute_front(s, &front));
     if (!front.n) { /* the solver knows why */
         hawq_solution none;
-        HAWQ_TRY(hawq_solve(s->problem, &hawq_solver_dp, NULL, &s->cli->arena,
-                            &none));
+        HAWQ_TRY(hawq_solve(s->problem, NULL, NULL, &s->cli->arena, &none));
         return hawq_cli_infeasible(s->cli, "%s",
                                    hawq_infeasible_text(&none, &s->cli->arena));
     }
@@ -125,14 +153,14 @@ static hawq_status deliver(hawq_search *s, const hawq_solution *found,
 }
 
 static hawq_status find_allocation(hawq_search *s) {
-    hawq_solution found;
-    hawq_answers  answers;
-    bool          met = true;
-    double        least = 0;
+    hawq_solution      found;
+    hawq_answers       answers;
+    hawq_solve_options limits = solve_options();
+    bool               met = true;
+    double             least = 0;
     if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_apply_drop(s, &met, &least));
-    HAWQ_TRY(hawq_solve(s->problem,
-                        o.solver < 0 ? NULL : hawq_solvers[o.solver], NULL,
-                        &s->cli->arena, &found));
+    HAWQ_TRY(hawq_solve(s->problem, wanted_solver(), &limits, &s->cli->arena,
+                        &found));
     if (!met && found.choice)
         return hawq_cli_infeasible(
             s->cli,

@@ -130,6 +130,18 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
     return HAWQ_OK;
 }
 
+/* What the next step of every budget buys, where it can be computed. */
+static hawq_status find_steps(hawq_search *s, const hawq_solution *solution,
+                              hawq_next_step **out) {
+    HAWQ_TAKE(*out, &s->cli->arena, (size_t)solution->n_budgets);
+    if (s->drop_limit >= 0 || solution->state != HAWQ_FOUND_OPTIMAL ||
+        s->problem->n_interactions)
+        return HAWQ_OK;
+    for (int b = 0; b < solution->n_budgets; b++)
+        HAWQ_TRY(hawq_solve_next(s->problem, NULL, solution, b, &(*out)[b]));
+    return HAWQ_OK;
+}
+
 hawq_status hawq_search_answer(hawq_search *s, const hawq_solution *solution,
                                const char *explain, int n_resamples,
                                hawq_answers *out) {
@@ -137,6 +149,7 @@ hawq_status hawq_search_answer(hawq_search *s, const hawq_solution *solution,
     if (!solution->choice) return HAWQ_OK;
     if (explain)
         HAWQ_TRY(hawq_search_explain(s, explain, solution, &out->explanation));
+    HAWQ_TRY(find_steps(s, solution, &out->next));
     out->has_uniform = hawq_search_uniform(s, solution, &out->uniform);
     HAWQ_TRY(hawq_search_unresolved(s, solution, &out->unresolved));
     return hawq_search_confidence(s, solution, n_resamples, &out->confidence);
@@ -151,6 +164,7 @@ static hawq_status cost_as_loss(const hawq_search *s, int b,
     const hawq_problem *p = s->problem;
     int                 kind = p->budget[b].kind, n = 0;
     *out = *p;
+    out->n_interactions = 0;
     HAWQ_TAKE(out->layer, &s->cli->arena, (size_t)p->n_layers);
     HAWQ_TAKE(out->budget, &s->cli->arena, (size_t)p->n_budgets);
     for (int i = 0; i < p->n_budgets; i++)

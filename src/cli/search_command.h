@@ -52,7 +52,8 @@ typedef struct hawq_search {
     const char              *loss; /* name of its loss, unit of the objective */
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
-    hawq_choice             *imported; /* [layer] with --score */
+    hawq_choice             *imported;  /* [layer] with --score */
+    double                   front_gap; /* of a front where layers interact */
     double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
 

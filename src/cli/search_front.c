@@ -157,7 +157,14 @@ hawq_status hawq_search_report_front(const hawq_search *s,
         HAWQ_TRY(print_front(s, front, all_points));
     }
     hawq_search_note_problem(s);
-    hawq_cli_note(s->cli, "%d points on the complete front of loss against %s",
-                  front->n, s->front_kind);
+    if (s->problem->n_interactions)
+        hawq_cli_note(s->cli,
+                      "%d optima at evenly spaced limits of %s, each to a gap "
+                      "of %.2g or less; there may be more between them",
+                      front->n, s->front_kind, s->front_gap);
+    else
+        hawq_cli_note(s->cli,
+                      "%d points on the complete front of loss against %s",
+                      front->n, s->front_kind);
     return HAWQ_OK;
 }

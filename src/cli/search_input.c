@@ -54,15 +54,23 @@ static hawq_status load_timings(hawq_search *s, int *n,
     return HAWQ_OK;
 }
 
+/* Metrics whose loss has terms of two layers. */
+static bool interacts(const hawq_search *s) {
+    return !strcmp(s->metric, "cross") || !strcmp(s->metric, "hybrid");
+}
+
+static hawq_status load_interactions(hawq_search *s) {
+    hawq_interaction_record *row;
+    int                      n;
+    HAWQ_TRY(hawq_store_load_interactions(s->store, s->analysis, &s->cli->arena,
+                                          &n, &row));
+    return hawq_problem_interact_records(s->problem, n, row);
+}
+
 static hawq_status load_model(hawq_search *s) {
     hawq_layer_record *layer;
     hawq_layer_timing *timing = NULL;
     int                n_layers, n_timings = 0;
-    if (!strcmp(s->metric, "cross") || !strcmp(s->metric, "hybrid"))
-        return hawq_fail(HAWQ_EINVAL,
-                         "--metric %s: this search adds up the losses of "
-                         "single layers; use quadratic or measured",
-                         s->metric);
     HAWQ_TRY(hawq_search_model(s));
     HAWQ_TRY(open_store(s));
     HAWQ_TRY(find_analysis(s));
@@ -75,9 +83,10 @@ static hawq_status load_model(hawq_search *s) {
     if (s->score_path) HAWQ_TRY(hawq_search_import(s));
     if (hawq_search_wants_latency(s))
         HAWQ_TRY(load_timings(s, &n_timings, &timing));
-    return hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
-                                    s->sensitivity, n_timings, timing,
-                                    s->n_widths, s->width, &s->problem);
+    HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
+                                      s->sensitivity, n_timings, timing,
+                                      s->n_widths, s->width, &s->problem));
+    return interacts(s) ? load_interactions(s) : HAWQ_OK;
 }
 
 static hawq_status refuse_bits(const hawq_search *s) {

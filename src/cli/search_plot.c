@@ -144,7 +144,8 @@ static hawq_status fill_baseline(const hawq_search *s, const hawq_pareto *front,
     curve             *c;
     const hawq_solver *found = hawq_solver_find(solver);
     HAWQ_TAKE(c, &s->cli->arena, 1);
-    if (found) HAWQ_TRY(run_baseline(s, front, found, c));
+    if (found && (found->quadratic || !s->problem->n_interactions))
+        HAWQ_TRY(run_baseline(s, front, found, c));
     *out = (hawq_series){name, colour, HAWQ_DOTS, c->n, c->x, c->y, NULL};
     return HAWQ_OK;
 }

@@ -108,7 +108,7 @@ static hawq_status put_front(hawq_search *s, const hawq_pareto *front,
                                       totals.mean_bits, bits};
     }
     hawq_front_record record = {.cost_kind = s->front_kind,
-                                .solver = "dp",
+                                .solver = p->n_interactions ? "cross" : "dp",
                                 .metric = s->metric,
                                 .n_layers = p->n_layers,
                                 .n_points = front->n,

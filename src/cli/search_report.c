@@ -75,6 +75,37 @@ static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
                       : "does not bind, the optimum without it is the same");
 }
 
+/* A round amount, about a tenth of the limit or less, and its name. */
+static double round_step(const hawq_search *s, const hawq_budget_use *u,
+                         const char **name) {
+    bool   bytes = !strcmp(u->kind, "weight-size") && !s->problem_path;
+    double unit = 1;
+    if (bytes) unit = u->limit >= 10485760 ? 1048576 : 1024;
+    double step = pow(10, floor(log10(u->limit / unit / 10)));
+    if (bytes && step < 1) step = unit = 1;
+    *name = bytes ? hawq_arena_format(&s->cli->arena, "%.10g %s", step,
+                                      unit > 1024 ? "MiB"
+                                      : unit > 1  ? "KiB"
+                                                  : "byte")
+                  : hawq_arena_format(&s->cli->arena, "%.10g%s of %s", step,
+                                      u->unit_name, u->kind);
+    if (!*name) *name = "";
+    return step * unit;
+}
+
+static void print_price(const hawq_search *s, const hawq_budget_use *u,
+                        const hawq_next_step *next) {
+    const char *name;
+    if (u->price > 0 && u->limit > 0) {
+        double step = round_step(s, u, &name);
+        printf("%-15s the next %s lower%s the predicted loss by about %.3g\n",
+               "", name, strncmp(name, "1 ", 2) ? "" : "s", step * u->price);
+    }
+    if (next->known && next->exists)
+        printf("%-15s first better allocation at %.10g%s: loss %.6g\n", "",
+               next->limit, u->unit_name, next->objective);
+}
+
 static void print_confidence(const hawq_confidence *sure) {
     if (!sure->n_resamples) return;
     printf("%-15s all layers as here in %.0f %% of %d resamples of the %d "
@@ -157,8 +188,11 @@ static hawq_status print_table(const hawq_search   *s,
     print_total("mean bits", totals.mean_bits, "");
     print_total("BOPS", totals.bops, "");
     print_total("latency", totals.latency_us, s->problem_path ? "" : " us");
-    for (int b = 0; b < solution->n_budgets; b++)
+    for (int b = 0; b < solution->n_budgets; b++) {
         print_budget(s, &solution->budget[b]);
+        if (answers->next)
+            print_price(s, &solution->budget[b], &answers->next[b]);
+    }
     print_confidence(&answers->confidence);
     return e->n ? print_alternatives(s, e) : HAWQ_OK;
 }
@@ -166,7 +200,8 @@ static hawq_status print_table(const hawq_search   *s,
 /* --- JSON ------------------------------------------------------------------
  */
 
-static void json_budgets(hawq_json *w, const hawq_solution *solution) {
+static void json_budgets(hawq_json *w, const hawq_solution *solution,
+                         const hawq_next_step *next) {
     hawq_json_array(w, "budgets");
     for (int b = 0; b < solution->n_budgets; b++) {
         const hawq_budget_use *u = &solution->budget[b];
@@ -176,6 +211,11 @@ static void json_budgets(hawq_json *w, const hawq_solution *solution) {
         hawq_json_real(w, "used", u->used);
         hawq_json_flag(w, "binding", u->binding);
         hawq_json_real(w, "least", u->least);
+        if (solution->choice) hawq_json_real(w, "price", u->price);
+        if (next && next[b].known && next[b].exists) {
+            hawq_json_real(w, "next_limit", next[b].limit);
+            hawq_json_real(w, "next_objective", next[b].objective);
+        }
         hawq_json_end(w);
     }
     hawq_json_end(w);
@@ -245,7 +285,7 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "bops", totals.bops);
     hawq_json_real(&w, "latency_us", totals.latency_us);
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
-    json_budgets(&w, solution);
+    json_budgets(&w, solution, answers->next);
     json_layers(&w, s->problem, solution, &answers->confidence);
     HAWQ_TRY(json_answers(s, answers, &w));
     hawq_json_end(&w);
