@@ -434,6 +434,27 @@ static void fronts_in_part_and_whole(void) {
                  "no/such/folder.svg: cannot be written");
 }
 
+/* At the loss of any point of the surface, neither cost can be lowered without
+ * raising the other: checked on one point by two searches. */
+static void surfaces(void) {
+    char command[256];
+    program_step("hawq-search net.onnx --metric trace --pin layer4*=8 --pin "
+                 "layer3*=4 --pin layer2*=4 --pareto weight-size,bops --format "
+                 "json",
+                 0);
+    CHECK(count(program_out, "\"objective\"") > 10);
+    double bytes = number("weight-size", 7), bops = number("bops", 7);
+    double loss = number("objective", 7);
+    snprintf(command, sizeof command,
+             TRACE "--pin layer4*=8 --pin layer3*=4 --pin layer2*=4 --budget "
+                   "weight-size=%.0fB --budget bops=%.6fK --format json",
+             bytes, bops / 1000);
+    program_step(command, 0);
+    CHECK_NEAR(number("objective", 0), loss, 1e-9 * fabs(loss));
+    CHECK(number("weight_bytes", 0) == bytes && number("bops", 0) == bops);
+    program_says(SEARCH "--pareto weight-size,weight-size", 2, "weight-size");
+}
+
 /* --- out and in -------------------------------------------------------------
  */
 
@@ -558,6 +579,7 @@ int main(void) {
         layers_that_interact();
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
+        surfaces();
         formats_round_trip();
         foreign_maps();
         what_was_imported_is_benchmarked();

@@ -70,7 +70,7 @@ static const hawq_option options[] = {
                     "searched again, for the confidence (default 200)"),
     HAWQ_OPTION_TEXT("pareto", 0, &o.front_kind, "KIND",
                      "print the complete front of loss against this cost, "
-                     "within the budgets"),
+                     "within the budgets; KIND,KIND: against two"),
     HAWQ_OPTION_FLAG("all-points", 0, &o.all_points,
                      "the table of a front has all its points, not 24"),
     HAWQ_OPTION_TEXT("plot", 0, &o.plot, "FILE.svg",
@@ -116,6 +116,7 @@ static hawq_status find_front(hawq_search *s) {
     if (s->drop_limit >= 0)
         return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is for one "
                                       "allocation, not for --pareto");
+    if (strchr(s->front_kind, ',')) return hawq_search_surface(s);
     HAWQ_TRY(compute_front(s, &front));
     if (!front.n) { /* the solver knows why */
         hawq_solution none;
@@ -184,6 +185,8 @@ static hawq_status score(hawq_search *s) {
 static hawq_status check_options(hawq_search *s) {
     if (o.plot && !o.front_kind)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
+    if (o.plot && strchr(o.front_kind, ','))
+        return hawq_fail(HAWQ_EINVAL, "--plot draws a front of one cost");
     if (o.front_kind && (o.export_path || o.exports.n))
         return hawq_fail(HAWQ_EINVAL,
                          "--export is for one allocation, not for --pareto");

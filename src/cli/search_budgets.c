@@ -105,7 +105,7 @@ hawq_status hawq_search_add_budgets(hawq_search *s) {
 }
 
 bool hawq_search_wants_latency(const hawq_search *s) {
-    if (s->front_kind && !strcmp(s->front_kind, "latency")) return true;
+    if (s->front_kind && strstr(s->front_kind, "latency")) return true;
     for (int i = 0; i < s->budgets.n; i++)
         if (!strncmp(s->budgets.item[i], "latency=", 8)) return true;
     return false;

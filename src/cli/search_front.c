@@ -64,9 +64,18 @@ static hawq_status json_front(const hawq_search *s, const hawq_pareto *front,
     return HAWQ_OK;
 }
 
-/* "8 8 4", with activations "8/8 8/8 4/8" where they are not all alike. */
-static hawq_status bits_text(const hawq_search *s, const int *choice,
-                             bool activations, char **out) {
+static bool activations_differ(const hawq_problem *p) {
+    for (int l = 0; l < p->n_layers; l++)
+        for (int c = 0; c < p->layer[l].n_candidates; c++)
+            if (p->layer[l].candidate[c].activation_bits !=
+                p->layer[0].candidate[0].activation_bits)
+                return true;
+    return false;
+}
+
+hawq_status hawq_search_bits_text(const hawq_search *s, const int *choice,
+                                  char **out) {
+    bool                activations = activations_differ(s->problem);
     const hawq_problem *p = s->problem;
     size_t              size = 8 * (size_t)p->n_layers + 1, used = 0;
     HAWQ_TAKE(*out, &s->cli->arena, size);
@@ -79,15 +88,6 @@ static hawq_status bits_text(const hawq_search *s, const int *choice,
                                      c->activation_bits);
     }
     return HAWQ_OK;
-}
-
-static bool activations_differ(const hawq_problem *p) {
-    for (int l = 0; l < p->n_layers; l++)
-        for (int c = 0; c < p->layer[l].n_candidates; c++)
-            if (p->layer[l].candidate[c].activation_bits !=
-                p->layer[0].candidate[0].activation_bits)
-                return true;
-    return false;
 }
 
 /* --- a table of some or all points -----------------------------------------
@@ -121,7 +121,7 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
                                bool all_points) {
     const char *columns[] = {s->front_kind, "loss", "mean_bits", "bits"};
     hawq_table  t;
-    bool        both = activations_differ(s->problem), *shown;
+    bool       *shown;
     bool        some =
         s->cli->format == HAWQ_FORMAT_TABLE && !all_points && front->n > SHOWN;
     HAWQ_TAKE(shown, &s->cli->arena, (size_t)front->n);
@@ -133,7 +133,7 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
         char                    *bits;
         if (some && !shown[i]) continue;
         hawq_search_totals(s->problem, point->choice, &totals);
-        HAWQ_TRY(bits_text(s, point->choice, both, &bits));
+        HAWQ_TRY(hawq_search_bits_text(s, point->choice, &bits));
         hawq_table_real(&t, point->cost, 12);
         hawq_table_real(&t, point->objective, 5);
         hawq_table_real(&t, totals.mean_bits, 4);

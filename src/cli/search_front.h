@@ -19,6 +19,13 @@ HAWQ_NODISCARD hawq_status hawq_search_report_front(const hawq_search *s,
                                                     const hawq_pareto *front,
                                                     bool all_points);
 
+/* --pareto A,B: finds the surface of two costs and the loss, and prints it. */
+HAWQ_NODISCARD hawq_status hawq_search_surface(hawq_search *s);
+
+/* "8 8 4", with activations "8/8 8/8 4/8" where candidates differ in them. */
+HAWQ_NODISCARD hawq_status hawq_search_bits_text(const hawq_search *s,
+                                                 const int *choice, char **out);
+
 /* An SVG file with the front, uniform allocations and baselines. */
 HAWQ_NODISCARD hawq_status hawq_search_plot(const hawq_search *s,
                                             const hawq_pareto *front,
