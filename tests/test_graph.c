@@ -189,6 +189,24 @@ static void constant_products_are_folded(void) {
     hawq_graph_free(g);
 }
 
+/* Probabilities are no logits; a Softmax elsewhere stays. */
+static void final_softmax_is_taken_off(void) {
+    const hawq_attr one = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 1};
+    const hawq_attr zero = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 0};
+    for (int k = 0; k < 3; k++) {
+        hawq_graph *g = open_flat(2, 3);
+        constant(g, "w", (hawq_shape){2, {3, 4}}, 0);
+        add(g, "MatMul", "x w", "z", NULL);
+        add(g, k == 2 ? "LogSoftmax" : "Softmax", "z", "p", k ? &one : &zero);
+        CHECK_OK(hawq_graph_finish(g, "p"));
+        CHECK(hawq_graph_take_logits(g) == (k > 0));
+        CHECK(strcmp(g->output->name, k ? "z" : "p") == 0);
+        CHECK(g->n_nodes == (k ? 1 : 2));
+        CHECK(!hawq_graph_take_logits(g));
+        hawq_graph_free(g);
+    }
+}
+
 /* --- layers, groups, identity ----------------------------------------------
  */
 
@@ -278,6 +296,7 @@ static void refusals(void) {
 
 int main(void) {
     constant_products_are_folded();
+    final_softmax_is_taken_off();
     folding_keeps_the_function();
     dense_folding_keeps_the_function();
     shared_constants_are_not_edited();

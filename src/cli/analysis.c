@@ -2,6 +2,7 @@
  * in analysis_sample.c and analysis_study.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/analysis.h"
+#include "src/cli/model.h"
 
 #include "src/base/comm.h"
 #include "src/cli/analysis_parts.h"
@@ -83,7 +84,7 @@ static hawq_status sort_bits(hawq_analysis *a) {
 /* --- preparing ----------------------------------------------------------- */
 
 static hawq_status load(hawq_analysis *a) {
-    HAWQ_TRY(hawq_onnx_load(a->model_path, 0, &a->graph));
+    HAWQ_TRY(hawq_model_load(a->cli, a->model_path, 0, &a->graph));
     if (a->graph->n_layers == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "%s: no Conv, Gemm or MatMul with constant weights: "

@@ -1,5 +1,6 @@
 /* benchmark.c -- preparing, measuring and storing a benchmark.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/model.h"
 #include "src/cli/benchmark.h"
 
 #include "kernels/timer.h"
@@ -16,7 +17,7 @@ enum { WARM_UP_ROUNDS = 3, SLICE = 500 }; /* images between progress lines */
 /* --- preparing --------------------------------------------------------- */
 
 static hawq_status load(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_onnx_load(b->model_path, 0, &b->graph));
+    HAWQ_TRY(hawq_model_load(b->cli, b->model_path, 0, &b->graph));
     if (b->graph->n_layers == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "%s: no Conv, Gemm or MatMul with constant weights: "
@@ -86,6 +87,7 @@ static hawq_status start_timing(hawq_benchmark *b) {
     int chunk = (b->batch_size + n - 1) / n;
     HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
                             &b->small_graph));
+    hawq_graph_take_logits(b->small_graph);
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/cli.h"
 #include "src/cli/data_options.h"
+#include "src/cli/model.h"
 #include "src/cli/output.h"
 #include "src/cli/progress.h"
 #include "src/load/onnx.h"
@@ -171,7 +172,7 @@ static hawq_status open_graph(const hawq_cli *cli, const hawq_dataset *data,
                               hawq_graph **out) {
     hawq_model model;
     int64_t    shape[3], outputs = 0;
-    if (o.from) return hawq_onnx_load(o.from, CHUNK, out);
+    if (o.from) return hawq_model_load(cli, o.from, CHUNK, out);
     HAWQ_TRY(hawq_model_parse(o.model, &model));
     HAWQ_TRY(image_shape(data, shape));
     HAWQ_TRY(count_outputs(data, &outputs));

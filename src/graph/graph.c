@@ -285,6 +285,21 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
     return hawq_pass_layers(g);
 }
 
+bool hawq_graph_take_logits(hawq_graph *g) {
+    const hawq_node *node = g->output->producer;
+    int              rank = g->output->shape.rank;
+    if (!node || g->output->n_uses ||
+        (strcmp(node->op->name, "Softmax") != 0 &&
+         strcmp(node->op->name, "LogSoftmax") != 0))
+        return false;
+    int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
+    if (hawq_axis(hawq_attr_int(node, "axis", last), rank) != rank - 1)
+        return false;
+    g->output = node->in[0];
+    hawq_pass_unused(g);
+    return true;
+}
+
 int hawq_graph_find_layer(const hawq_graph *g, const char *name) {
     for (int i = 0; i < g->n_layers; i++)
         if (strcmp(g->layer[i].name, name) == 0) return i;

@@ -89,6 +89,11 @@ hawq_tensor *hawq_graph_find(const hawq_graph *graph, const char *name);
 HAWQ_NODISCARD hawq_status hawq_graph_finish(hawq_graph *graph,
                                              const char *output);
 
+/* A network that ends in Softmax or LogSoftmax over its classes (the last axis)
+ * gives probabilities; losses and arg max want what goes in. Makes that input
+ * the output and drops the node; false if there is none. After finish. */
+bool hawq_graph_take_logits(hawq_graph *graph);
+
 /* Index of the layer of that name, or -1. */
 int hawq_graph_find_layer(const hawq_graph *graph, const char *name);
 
