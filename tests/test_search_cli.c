@@ -434,6 +434,20 @@ static void fronts_in_part_and_whole(void) {
                  "no/such/folder.svg: cannot be written");
 }
 
+static void activation_memory_is_a_constant(void) {
+    program_says(TRACE "--budget weight-size=0.5x --budget activation-peak=1B",
+                 3, "an image whatever the bits");
+    program_step(TRACE "--budget weight-size=0.5x --budget "
+                       "activation-peak=1MiB --format json",
+                 0);
+    double peak = number("used", 1);
+    CHECK(strstr(program_out, "\"kind\": \"activation-peak\"") != NULL);
+    /* the stem's output beside what is read with it: at least 4 x 8 x 8 */
+    CHECK(peak >= 4 * SIDE * SIDE && peak < 64 * SIDE * SIDE);
+    program_says(TRACE "--budget weight-size=0.5x --budget activation-peak=1x",
+                 0, "this budget decides nothing");
+}
+
 /* At the loss of any point of the surface, neither cost can be lowered without
  * raising the other: checked on one point by two searches. */
 static void surfaces(void) {
@@ -580,6 +594,7 @@ int main(void) {
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
         surfaces();
+        activation_memory_is_a_constant();
         formats_round_trip();
         foreign_maps();
         what_was_imported_is_benchmarked();

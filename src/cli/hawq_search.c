@@ -27,7 +27,8 @@ static const hawq_option options[] = {
         "weight-size=250KiB, weight-size=0.5x, bops=12G, "
         "mean-bits=4.5bits, latency=900us; x: times the uniform "
         "8-bit network. accuracy-drop=0.01: the least weight-size "
-        "whose predicted loss rise is at most this"),
+        "whose predicted loss rise is at most this; "
+        "activation-peak=64KiB: a constant of the network"),
     HAWQ_OPTION_TEXT("problem", 0, &o.problem, "FILE.json",
                      "solve this problem instead of a model's; nothing is "
                      "stored"),
@@ -168,8 +169,8 @@ static hawq_status find_allocation(hawq_search *s) {
             "infeasible: accuracy-drop can be %.6g at the least within the "
             "other budgets, the budget is %.6g",
             least, s->drop_limit);
-    if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_show_drop(s, least, &found));
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
+    HAWQ_TRY(hawq_search_show_budgets(s, least, &found));
     return deliver(s, &found, &answers);
 }
 

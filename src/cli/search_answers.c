@@ -133,7 +133,7 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
 /* What the next step of every budget buys, where it can be computed. */
 static hawq_status find_steps(hawq_search *s, const hawq_solution *solution,
                               hawq_next_step **out) {
-    HAWQ_TAKE(*out, &s->cli->arena, (size_t)solution->n_budgets);
+    HAWQ_TAKE(*out, &s->cli->arena, (size_t)solution->n_budgets + 1);
     if (s->drop_limit >= 0 || solution->state != HAWQ_FOUND_OPTIMAL ||
         s->problem->n_interactions)
         return HAWQ_OK;

@@ -58,7 +58,7 @@ HAWQ_NODISCARD hawq_status hawq_search_unresolved(const hawq_search   *s,
 /* All of it, for the reports. */
 typedef struct hawq_answers {
     hawq_confidence  confidence;
-    hawq_next_step  *next; /* [budget of the solution]; NULL: not computed */
+    hawq_next_step  *next;        /* [budget of the solution, and one more] */
     hawq_explanation explanation; /* n = 0: not asked for */
     bool             has_uniform;
     hawq_width       uniform;

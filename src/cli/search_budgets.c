@@ -9,7 +9,7 @@
  * numbers are allowed there. */
 static unsigned units_of(const hawq_search *s, const char *kind) {
     unsigned plain = s->problem_path ? HAWQ_UNIT_NONE : 0;
-    if (!strcmp(kind, "weight-size"))
+    if (!strcmp(kind, "weight-size") || !strcmp(kind, "activation-peak"))
         return HAWQ_UNIT_BYTES | HAWQ_UNIT_MULTIPLE | plain;
     if (!strcmp(kind, "mean-bits")) return HAWQ_UNIT_BITS | plain;
     if (!strcmp(kind, "latency") && !s->problem_path)
@@ -33,8 +33,9 @@ static hawq_status parse_budget(const hawq_search *s, const char *text,
 }
 
 static bool is_known(const char *kind) {
-    static const char *const known[] = {"weight-size", "bops", "mean-bits",
-                                        "latency", "accuracy-drop"};
+    static const char *const known[] = {"weight-size",   "bops",
+                                        "mean-bits",     "latency",
+                                        "accuracy-drop", "activation-peak"};
     for (size_t k = 0; k < sizeof known / sizeof *known; k++)
         if (!strcmp(kind, known[k])) return true;
     return false;
@@ -48,7 +49,8 @@ hawq_status hawq_search_check_budgets(hawq_search *s) {
         if (s->problem_path || is_known(kind)) continue;
         return hawq_fail(HAWQ_EINVAL,
                          "%s: a model's budgets are weight-size, bops, "
-                         "mean-bits, latency and accuracy-drop",
+                         "mean-bits, latency, activation-peak and "
+                         "accuracy-drop",
                          what);
     }
     if (s->budgets.n || s->front_kind || s->score_path || s->problem_path)
@@ -69,6 +71,28 @@ static hawq_status want_drop(hawq_search *s, double limit) {
     return HAWQ_OK;
 }
 
+/* Activations lie in bytes whatever their bits, each at a place planned from
+ * shapes alone: their memory is a constant of the network. */
+static hawq_status take_peak(hawq_search *s, hawq_quantity limit) {
+    const char *is = hawq_bytes_text(&s->cli->arena, s->activation_peak);
+    if (s->peak_limit >= 0)
+        return hawq_fail(HAWQ_EINVAL, "a second budget on 'activation-peak'");
+    s->peak_limit = limit.value;
+    if (limit.unit == HAWQ_UNIT_MULTIPLE) s->peak_limit *= s->activation_peak;
+    if (s->peak_limit < s->activation_peak)
+        return hawq_cli_infeasible(
+            s->cli,
+            "infeasible: activation-peak is %.0f bytes (%s) an image whatever "
+            "the bits, for activations lie in bytes; the budget is %.0f",
+            s->activation_peak, is, s->peak_limit);
+    hawq_cli_note(s->cli,
+                  "activation-peak is %.0f bytes (%s) an image whatever the "
+                  "bits, for activations lie in bytes: this budget decides "
+                  "nothing",
+                  s->activation_peak, is);
+    return HAWQ_OK;
+}
+
 static hawq_status add_budget(hawq_search *s, const char *text) {
     const char   *kind, *what;
     hawq_quantity limit;
@@ -76,6 +100,8 @@ static hawq_status add_budget(hawq_search *s, const char *text) {
     int index = hawq_problem_find_kind(s->problem, kind);
     if (index < 0 && !strcmp(kind, "accuracy-drop"))
         return want_drop(s, limit.value);
+    if (index < 0 && !strcmp(kind, "activation-peak") && !s->problem_path)
+        return take_peak(s, limit);
     if (limit.unit == HAWQ_UNIT_MULTIPLE && index >= 0) {
         bool found;
         limit.value *= hawq_problem_uniform8(s->problem, index, &found);
@@ -89,7 +115,7 @@ static hawq_status add_budget(hawq_search *s, const char *text) {
 }
 
 hawq_status hawq_search_add_budgets(hawq_search *s) {
-    s->drop_limit = -1;
+    s->drop_limit = s->peak_limit = -1;
     if (s->budgets.n) hawq_problem_clear_budgets(s->problem);
     for (int i = 0; i < s->budgets.n; i++)
         HAWQ_TRY(add_budget(s, s->budgets.item[i]));
@@ -104,11 +130,18 @@ hawq_status hawq_search_add_budgets(hawq_search *s) {
     return HAWQ_OK;
 }
 
-bool hawq_search_wants_latency(const hawq_search *s) {
-    if (s->front_kind && strstr(s->front_kind, "latency")) return true;
+bool hawq_search_has_budget(const hawq_search *s, const char *kind) {
+    size_t n = strlen(kind);
     for (int i = 0; i < s->budgets.n; i++)
-        if (!strncmp(s->budgets.item[i], "latency=", 8)) return true;
+        if (!strncmp(s->budgets.item[i], kind, n) &&
+            s->budgets.item[i][n] == '=')
+            return true;
     return false;
+}
+
+bool hawq_search_wants_latency(const hawq_search *s) {
+    return hawq_search_has_budget(s, "latency") ||
+           (s->front_kind && strstr(s->front_kind, "latency"));
 }
 
 hawq_status hawq_search_apply_drop(hawq_search *s, bool *met, double *least) {
@@ -126,13 +159,14 @@ hawq_status hawq_search_apply_drop(hawq_search *s, bool *met, double *least) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_search_show_drop(hawq_search *s, double least,
-                                  hawq_solution *solution) {
+hawq_status hawq_search_show_budgets(hawq_search *s, double least,
+                                     hawq_solution *solution) {
     hawq_budget_use *use;
-    HAWQ_TAKE(use, &s->cli->arena, (size_t)solution->n_budgets);
-    for (int b = 0; b < solution->n_budgets; b++) {
+    int              n = solution->n_budgets;
+    HAWQ_TAKE(use, &s->cli->arena, (size_t)n + 1);
+    for (int b = 0; b < n; b++) {
         use[b] = solution->budget[b];
-        if (strcmp(use[b].kind, "weight-size")) continue;
+        if (s->drop_limit < 0 || strcmp(use[b].kind, "weight-size")) continue;
         use[b] = (hawq_budget_use){.kind = "accuracy-drop",
                                    .unit_name = "",
                                    .limit = s->drop_limit,
@@ -140,6 +174,13 @@ hawq_status hawq_search_show_drop(hawq_search *s, double least,
                                    .least = least,
                                    .binding = true};
     }
+    if (s->peak_limit >= 0)
+        use[n++] = (hawq_budget_use){.kind = "activation-peak",
+                                     .unit_name = " bytes",
+                                     .limit = s->peak_limit,
+                                     .used = s->activation_peak,
+                                     .least = s->activation_peak};
     solution->budget = use;
+    solution->n_budgets = n;
     return HAWQ_OK;
 }

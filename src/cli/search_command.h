@@ -53,7 +53,8 @@ typedef struct hawq_search {
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
     hawq_choice             *imported;  /* [layer] with --score */
-    double                   front_gap; /* of a front where layers interact */
+    double activation_peak, peak_limit; /* bytes; a limit < 0: none */
+    double front_gap;                   /* of a front where layers interact */
     double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
 
@@ -64,6 +65,8 @@ HAWQ_NODISCARD hawq_status hawq_search_model(hawq_search *s);
 /* What can be said of budgets and pins before anything is read. */
 HAWQ_NODISCARD hawq_status hawq_search_check_budgets(hawq_search *s);
 HAWQ_NODISCARD hawq_status hawq_search_check_pins(hawq_search *s);
+/* Is there a --budget of this kind? */
+bool hawq_search_has_budget(const hawq_search *s, const char *kind);
 /* Do the budgets or the front ask for measured times? */
 bool hawq_search_wants_latency(const hawq_search *s);
 /* The constraints, into the problem. */
@@ -90,9 +93,10 @@ void hawq_search_totals(const hawq_problem *problem, const int *choice,
  * is the smallest rise there is. */
 HAWQ_NODISCARD hawq_status hawq_search_apply_drop(hawq_search *s, bool *met,
                                                   double *least);
-/* Shows that budget as what was asked for. */
-HAWQ_NODISCARD hawq_status hawq_search_show_drop(hawq_search *s, double least,
-                                                 hawq_solution *solution);
+/* Shows that budget as what was asked for, and the one on activation-peak. */
+HAWQ_NODISCARD hawq_status hawq_search_show_budgets(hawq_search   *s,
+                                                    double         least,
+                                                    hawq_solution *solution);
 
 /* --score: reads the file, sets the candidates; after model and sensitivities.
  * The solution is then the file's allocation; its bound is the optimum of no
