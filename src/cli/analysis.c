@@ -8,7 +8,6 @@
 #include "src/cli/analysis_parts.h"
 #include "src/graph/convolve.h"
 #include "src/graph/groups.h"
-#include "src/load/onnx.h"
 
 #include <string.h>
 

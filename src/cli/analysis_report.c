@@ -235,7 +235,7 @@ static void note_baselines(hawq_analysis *a, int i, double *work) {
         if (!a->wanted[baseline[b]] || a->ranking == baseline[b]) continue;
         double base = hawq_analysis_agreement(a, baseline[b], i, work);
         double ours = hawq_analysis_agreement(a, a->ranking, i, work);
-        if (base > ours)
+        if (base > ours + 0.005) /* as printed */
             hawq_cli_note(a->cli,
                           "at %d bits the baseline %s ranks the layers better "
                           "than %s (%.2f against %.2f)",

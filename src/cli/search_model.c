@@ -5,7 +5,6 @@
 #include "src/cli/search_command.h"
 #include "src/deploy/program.h"
 #include "src/graph/groups.h"
-#include "src/load/onnx.h"
 
 #include <string.h>
 
