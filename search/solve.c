@@ -5,6 +5,7 @@
 
 #include "search/cross.h"
 #include "search/lagrange.h"
+#include "search/solve_greedy.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,8 +23,7 @@ const hawq_solver *hawq_solver_find(const char *name) {
 }
 
 const hawq_solver *hawq_solver_default(const hawq_problem *problem) {
-    if (problem->n_interactions) return &hawq_solver_cross;
-    return problem->n_budgets > 1 ? &hawq_solver_bnb : &hawq_solver_dp;
+    return problem->n_interactions ? &hawq_solver_cross : &hawq_solver_bnb;
 }
 
 const char *hawq_found_text(hawq_found state) {
@@ -77,6 +77,20 @@ static hawq_status fill_choice(const hawq_problem *p, const hawq_knapsack *k,
     return HAWQ_OK;
 }
 
+/* Whether the exchange heuristic finds a loss below `bound`: then no search is
+ * needed to see that a budget matters. */
+static hawq_status seen_at_once(const hawq_knapsack *without, double bound,
+                                hawq_arena *arena, bool *binding) {
+    double price[HAWQ_DIMENSIONS_MAX];
+    int   *x;
+    HAWQ_TAKE(x, arena, (size_t)without->n_groups);
+    hawq_lagrange_maximise(without, price);
+    hawq_lagrange_value(without, price, x);
+    *binding = hawq_greedy_exchange(without, x) &&
+               hawq_knapsack_sum(without, x, NULL) < bound;
+    return HAWQ_OK;
+}
+
 /* With interactions, in a tenth of the time: that something better exists is
  * usually seen at once. */
 static hawq_status decide_quadratic(const hawq_knapsack      *without,
@@ -109,6 +123,10 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
         if (i != b) rest[n++] = p->budget[i];
     HAWQ_TRY(hawq_knapsack_build(p, n, rest, arena, &k));
     if (k.n_pairs) return decide_quadratic(&k, options, x, arena, binding);
+    double bound =
+        found->state == HAWQ_FOUND_OPTIMAL ? found->folded : found->bound;
+    HAWQ_TRY(seen_at_once(&k, bound, arena, binding));
+    if (*binding) return HAWQ_OK;
     HAWQ_TRY(run(&k, &hawq_solver_bnb, options, arena, &without));
     *binding = true;
     if (without.state != HAWQ_FOUND_OPTIMAL) return HAWQ_OK;

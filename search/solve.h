@@ -6,7 +6,7 @@
  *
  *     dp      exact: dominance dynamic program (Nemhauser & Ullmann 1969)
  *     bnb     exact: the same program, pruned by Lagrangian bounds (Morin &
- *             Marsten 1976); for several budgets and large problems
+ *             Marsten 1976); the default
  *     ilp     COIN-OR CBC, to its tolerance of about 1e-9 of the losses' range
  *     cross   with interactions, the only one but brute: branch and bound over
  *             a convex relaxation (solve_cross.c); optimal to some 1e-12 of
@@ -64,7 +64,7 @@ extern const hawq_solver hawq_solver_dp, hawq_solver_bnb, hawq_solver_ilp,
 /* All solvers, NULL at the end; and the one of a name, or NULL. */
 extern const hawq_solver *const hawq_solvers[];
 const hawq_solver              *hawq_solver_find(const char *name);
-/* cross with interactions; else dp for one budget or none, bnb for several. */
+/* cross with interactions, else bnb. */
 const hawq_solver *hawq_solver_default(const hawq_problem *problem);
 
 /* One budget of the answer; all in units of its kind of cost. */

@@ -77,3 +77,8 @@ if(HAWQ_MPI)
   set_tests_properties(ranks PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT
     "HAWQ_SOURCE=${PROJECT_SOURCE_DIR};OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1")
 endif()
+
+if(TARGET hawq_search)
+  add_executable(bench_search tests/bench_search.c)
+  target_link_libraries(bench_search PRIVATE hawq_search hawq_base m)
+endif()

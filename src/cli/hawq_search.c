@@ -34,8 +34,8 @@ static const hawq_option options[] = {
                      "stored"),
     HAWQ_OPTION_CHOICE("solver", 0, &o.solver,
                        "dp|bnb|ilp|cross|greedy|monotone|brute",
-                       "default: dp for one budget, bnb for several, cross "
-                       "where layers interact; all three are exact"),
+                       "default: bnb, or cross where layers interact; both "
+                       "are exact, and so is dp"),
     HAWQ_OPTION_REAL("time-limit", 0, &o.time_limit, 0, 1e9, "SECONDS",
                      "after which cross answers with the best it has, its "
                      "bound and gap (default 60)"),
