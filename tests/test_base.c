@@ -90,7 +90,8 @@ static void work(void *self, size_t task, int worker) {
     trace          *t = self;
     volatile double x = 0;
     for (size_t i = 0; i < (task * 7919) % 2000; i++) x += (double)i;
-    t->done[task] += 1 + 0 * worker;
+    (void)worker;
+    t->done[task] += x >= 0; /* always; or the sum were for nothing */
 }
 
 static void commit(void *self, size_t task, int worker) {
