@@ -342,6 +342,7 @@ static void failures_are_sentences(void) {
     FAILS(sgd.decay, -1, HAWQ_EINVAL, "weight decay -1");
     FAILS(sgd.clip, NAN, HAWQ_EINVAL, "clip nan");
     FAILS(augment.shift, -1, HAWQ_EINVAL, "shift -1");
+    FAILS(augment.shift, SIDE, HAWQ_EINVAL, "half of an image of");
     FAILS(rate, 1e30, HAWQ_ENONFINITE, "in epoch 1: lower the rate");
 #undef FAILS
     hawq_graph_free(g);

@@ -11,7 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { MAX_TABLES = 6, NAME_MAX_BYTES = 64 };
+enum { MAX_TABLES = 7, NAME_MAX_BYTES = 64 };
 
 /* Edit distance of Levenshtein (1966), one row at a time. */
 static int distance(const char *a, const char *b) {
@@ -136,27 +136,38 @@ static hawq_status check_args(const hawq_cli *cli) {
     return HAWQ_OK;
 }
 
+/* SQLite's word for a database in memory, which would be gone at once. */
+static hawq_status check_database(const hawq_cli *cli) {
+    if (strcmp(cli->db, ":memory:")) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "--db: results in ':memory:' would be lost at the end; "
+                     "give the name of a file");
+}
+
 static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     const hawq_command *command = cli->command;
     bool                help = false, version = false;
-    const hawq_option   common[] = {
+    const hawq_option   database[] = {
           HAWQ_OPTION_TEXT("db", 0, &cli->db, "FILE",
                            "results database (default hawq.db)"),
-          HAWQ_OPTION_INT("threads", 't', &cli->threads, 0, 1024, "N",
-                          "worker threads (default 0: one per processor)"),
-          HAWQ_OPTION_SEED("seed", 0, &cli->seed, "N",
-                           "seed of all random numbers (default 0)"),
-          HAWQ_OPTION_CHOICE("format", 0, &cli->format, "table|tsv|json",
-                             "form of the results on stdout (default table)"),
-          HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
-                           "no progress and no notes on stderr"),
-          HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
-          HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
           {0}};
+    const hawq_option common[] = {
+        HAWQ_OPTION_INT("threads", 't', &cli->threads, 0, 1024, "N",
+                        "worker threads (default 0: one per processor)"),
+        HAWQ_OPTION_SEED("seed", 0, &cli->seed, "N",
+                         "seed of all random numbers (default 0)"),
+        HAWQ_OPTION_CHOICE("format", 0, &cli->format, "table|tsv|json",
+                           "form of the results on stdout (default table)"),
+        HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
+                         "no progress and no notes on stderr"),
+        HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
+        HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
+        {0}};
     const hawq_option *tables[MAX_TABLES] = {NULL};
     int                n = 0;
     for (int i = 0; i < 4 && command->options[i]; i++)
         tables[n++] = command->options[i];
+    if (!command->no_db) tables[n++] = database;
     tables[n] = common;
     HAWQ_TRY(join(cli, argc, argv));
     HAWQ_TRY(hawq_options_parse(cli, tables, argc, argv));
@@ -169,6 +180,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
         return HAWQ_OK;
     }
     HAWQ_TRY(check_args(cli));
+    HAWQ_TRY(check_database(cli));
     return command->run(cli);
 }
 

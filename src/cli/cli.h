@@ -172,6 +172,7 @@ typedef struct hawq_command {
     int                min_args, max_args; /* positional; max -1: any number */
     const char        *args;  /* name of the first, for "X is missing" */
     bool               ranks; /* runs under mpirun; only rank 0 prints */
+    bool               no_db; /* stores nothing: --db is not offered */
     hawq_status (*run)(hawq_cli *cli);
 } hawq_command;
 

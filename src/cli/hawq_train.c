@@ -9,26 +9,30 @@
 #include "src/cli/model.h"
 #include "src/cli/output.h"
 #include "src/cli/progress.h"
+#include "src/load/file.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
 #include "src/train/fit.h"
 #include "src/train/model.h"
 
-#include <limits.h>
 #include <math.h>
+#include <sys/stat.h>
 
 enum { CHUNK = 16 }; /* images per sweep; part of the result: sums' order */
+
+/* Peak rates where none is given. The larger one would first undo much of what
+ * a trained network has learned. */
+static const double rate_new = 0.1, rate_from = 0.01;
 
 static struct {
     const char *model, *from, *test, *output;
     int         epochs, batch_size, shift;
-    double      rate, warm_up;
+    double      rate /* 0: by what is trained */, warm_up;
     bool        flip;
 
     hawq_sgd_options sgd;
 } o = {.epochs = 20,
        .batch_size = 64,
-       .rate = 0.1,
        .warm_up = 1,
        .sgd = {.momentum = 0.9, .decay = 1e-4, .clip = 1}};
 
@@ -46,8 +50,10 @@ static const hawq_option options[] = {
                     "passes over the images (default 20)"),
     HAWQ_OPTION_INT("batch-size", 'b', &o.batch_size, 1, 1000000, "N",
                     "images per step (default 64)"),
-    HAWQ_OPTION_REAL("rate", 'r', &o.rate, 1e-12, 1e6, "R",
-                     "peak learning rate; falls along a cosine (default 0.1)"),
+    HAWQ_OPTION_REAL(
+        "rate", 'r', &o.rate, 1e-12, 1e6, "R",
+        "peak learning rate; falls along a cosine (default 0.1, with "
+        "--from 0.01)"),
     HAWQ_OPTION_REAL("warm-up", 0, &o.warm_up, 0, 100000, "EPOCHS",
                      "epochs over which the rate rises (default 1)"),
     HAWQ_OPTION_REAL("momentum", 0, &o.sgd.momentum, 0, 0.999999, "M",
@@ -71,6 +77,7 @@ typedef struct report {
     hawq_progress progress;
     hawq_json     json;
     bool          begun;
+    double        first, last; /* loss at the start, and of the last epoch */
 } report;
 
 static void report_step(void *self, size_t done, size_t steps, double loss) {
@@ -79,12 +86,20 @@ static void report_step(void *self, size_t done, size_t steps, double loss) {
     if (!r->begun)
         hawq_progress_begin(&r->progress, r->cli->quiet, "training",
                             (int64_t)steps, "steps");
+    if (!r->begun) r->first = loss;
     r->begun = true;
     snprintf(note, sizeof note, "loss %.4f", loss);
     hawq_progress_update(&r->progress, (int64_t)done, note);
 }
 
+/* The first epoch opens the document, so a run that fails before leaves
+ * stdout empty; `fit` closes it. */
 static void print_json(hawq_json *w, const hawq_fit_epoch *e) {
+    if (e->epoch == 1) {
+        hawq_json_object(w, NULL);
+        hawq_json_text(w, "output", o.output);
+        hawq_json_array(w, "epochs");
+    }
     hawq_json_object(w, NULL);
     hawq_json_integer(w, "epoch", e->epoch);
     hawq_json_real(w, "rate", e->rate);
@@ -126,6 +141,8 @@ static void print_row(const hawq_fit_epoch *e) {
 static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
     report *r = self;
     hawq_progress_end(&r->progress);
+    if (e->epoch == 1 && o.epochs > 1) r->first = e->loss;
+    r->last = e->loss;
     if (r->cli->format == HAWQ_FORMAT_JSON)
         print_json(&r->json, e);
     else if (r->cli->format == HAWQ_FORMAT_TSV)
@@ -187,7 +204,9 @@ static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
     hawq_batch       tests = {test->n, test->x, test->labels, test->targets};
     hawq_fit_options f = {.epochs = o.epochs,
                           .batch_size = (size_t)o.batch_size,
-                          .rate = o.rate,
+                          .rate = o.rate > 0 ? o.rate
+                                  : o.from   ? rate_from
+                                             : rate_new,
                           .warm_up = o.warm_up,
                           .sgd = o.sgd,
                           .augment = {.flip = o.flip, .shift = o.shift},
@@ -202,29 +221,53 @@ static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
         f.augment.fill = fill;
     }
     HAWQ_TRY(hawq_threads_new(cli->threads, &threads));
-    if (cli->format == HAWQ_FORMAT_JSON) {
-        hawq_json_object(&r.json, NULL);
-        hawq_json_text(&r.json, "output", o.output);
-        hawq_json_array(&r.json, "epochs");
-    }
     hawq_status s =
         hawq_fit(graph, threads, data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE,
                  &batch, o.test ? &tests : NULL, &f, &calls);
     hawq_progress_end(&r.progress);
-    while (s == HAWQ_OK && r.json.depth) hawq_json_end(&r.json);
+    while (r.json.depth) hawq_json_end(&r.json);
+    if (s == HAWQ_OK && r.last > r.first)
+        hawq_cli_note(cli,
+                      "the loss ended at %.4g, above the %.4g it began with; "
+                      "lower --rate %g",
+                      r.last, r.first, f.rate);
     hawq_threads_free(threads);
     return s;
 }
 
-static hawq_status run(hawq_cli *cli) {
-    hawq_dataset data = {0}, test = {0};
-    hawq_graph  *graph = NULL;
+/* What can be known to fail without reading the images. */
+static hawq_status check_options(void) {
+    struct stat from, output;
     if (!o.model == !o.from)
         return hawq_fail(HAWQ_EINVAL, "give either --model, for a new network, "
                                       "or --from, to go on with one");
     if (!o.output)
         return hawq_fail(HAWQ_EINVAL, "--output is missing: FILE.onnx");
+    if (o.from && !stat(o.from, &from) && !stat(o.output, &output) &&
+        from.st_dev == output.st_dev && from.st_ino == output.st_ino)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--output %s is the network given by --from and would "
+                         "replace it; choose another name",
+                         o.output);
+    if (hawq_file_probe(o.output) != HAWQ_OK)
+        return hawq_prefix("%s: ", o.output);
+    return HAWQ_OK;
+}
+
+static hawq_status check_batch(const hawq_dataset *data) {
+    if (data->n >= (size_t)o.batch_size) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "the data has %zu images, fewer than --batch-size %d; "
+                     "give more images or a smaller batch",
+                     data->n, o.batch_size);
+}
+
+static hawq_status run(hawq_cli *cli) {
+    hawq_dataset data = {0}, test = {0};
+    hawq_graph  *graph = NULL;
+    HAWQ_TRY(check_options());
     hawq_status s = hawq_data_load(NULL, &data);
+    if (s == HAWQ_OK) s = check_batch(&data);
     if (s == HAWQ_OK) s = open_graph(cli, &data, &graph);
     if (s == HAWQ_OK) s = hawq_dataset_check(&data, graph, hawq_data_spec());
     if (s == HAWQ_OK && o.test)
@@ -242,4 +285,5 @@ const hawq_command hawq_command_this = {
                "as ONNX.",
     .usage = "--model resnet:16,32,64 --data SPEC --output FILE.onnx [options]",
     .options = {options, hawq_data_rows},
+    .no_db = true,
     .run = run};

@@ -75,6 +75,24 @@ static hawq_status replace(const char *path, const char *beside,
     return hawq_fail(HAWQ_EIO, "cannot be written: %s", strerror(why));
 }
 
+hawq_status hawq_file_probe(const char *path) {
+    hawq_arena  arena = {0};
+    struct stat info;
+    const char *beside =
+        hawq_arena_format(&arena, "%s.part%ld", path, (long)getpid());
+    if (!beside) return HAWQ_ENOMEM;
+    int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int why = errno;
+    if (file >= 0) {
+        close(file);
+        unlink(beside);
+        why = stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? EISDIR : 0;
+    }
+    hawq_arena_free(&arena);
+    if (why == 0) return HAWQ_OK;
+    return hawq_fail(HAWQ_EIO, "cannot be written: %s", strerror(why));
+}
+
 hawq_status hawq_file_write(const char *path, const void *bytes, size_t n) {
     hawq_arena  arena = {0};
     const char *beside =

@@ -18,6 +18,10 @@ HAWQ_NODISCARD hawq_status hawq_file_size(const char *path, uint64_t *size);
 HAWQ_NODISCARD hawq_status hawq_file_read(const char *path, uint64_t offset,
                                           size_t n, void *bytes);
 
+/* Whether hawq_file_write would find a folder it may write in: makes an empty
+ * file beside it and removes that. For before hours of work. EIO. */
+HAWQ_NODISCARD hawq_status hawq_file_probe(const char *path);
+
 /* Replaces or makes the file: written beside it, synced, renamed, so that no
  * reader and no crash sees half of it. EIO; nothing is left behind then. */
 HAWQ_NODISCARD hawq_status hawq_file_write(const char *path, const void *bytes,

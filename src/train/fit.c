@@ -124,6 +124,19 @@ static hawq_status run(loop *l) {
     return HAWQ_OK;
 }
 
+/* Beyond half an image, what it shows may be gone. */
+static hawq_status check_shift(const hawq_graph *graph, int shift) {
+    const int64_t *dim = graph->input->shape.dim;
+    if (shift == 0) return HAWQ_OK;
+    int64_t most = (dim[2] < dim[3] ? dim[2] : dim[3]) / 2;
+    if (shift <= most) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "shift %d: expected at most %lld, half of an image of "
+                     "%lldx%lld",
+                     shift, (long long)most, (long long)dim[2],
+                     (long long)dim[3]);
+}
+
 static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
                          const hawq_fit_options *o) {
     if (train->n == 0)
@@ -147,7 +160,7 @@ static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
                          "flip and shift need images (channels, height, "
                          "width); the network's input has rank %d",
                          graph->input->shape.rank);
-    return HAWQ_OK;
+    return check_shift(graph, o->augment.shift);
 }
 
 /* Everything a run needs, taken from the arena once. */

@@ -44,7 +44,8 @@ typedef struct hawq_fit_report {
 } hawq_fit_report;
 
 /* Trains the weights and biases of `graph` in place, with the loss `loss`.
- * test may be NULL. Augmentation needs an input of rank 4. EINVAL for options
+ * test may be NULL. Augmentation needs an input of rank 4, and shifts of at
+ * most half its height and width. EINVAL for options
  * out of range; ENONFINITE when the loss is no longer a number (names the
  * epoch), ENOMEM. Labels must have been checked (hawq_dataset_check). */
 HAWQ_NODISCARD hawq_status hawq_fit(hawq_graph *graph, hawq_threads *threads,
