@@ -182,6 +182,69 @@ static void pointwise_operators_are_tables(void) {
     check_near_float(g, 0.02);
 }
 
+/* The activations that exporters write, in one node or in several. */
+static const struct {
+    const char *op, *in; /* of c1, the convolution, and a */
+} activation[][3] = {{{"HardSwish", "c1"}},
+                     {{"LeakyRelu", "c1"}},
+                     {{"Elu", "c1"}},
+                     {{"Mish", "c1"}},
+                     {{"PRelu", "c1 half"}},
+                     {{"Pow", "c1 two"}},
+                     {{"Max", "c1 half"}},
+                     {{"Sigmoid", "c1"}, {"Mul", "c1 a"}},
+                     {{"Tanh", "c1"}, {"Add", "a c1"}},
+                     {{"Erf", "c1"}, {"Add", "a two"}, {"Mul", "b c1"}}};
+
+/* Several nodes are one table, made without a rounding between them; its
+ * reader is an integer layer like any other. */
+static void every_activation_is_one_table(void) {
+    for (size_t i = 0; i < sizeof activation / sizeof *activation; i++) {
+        static const char *const name[] = {"a", "b", "c"};
+        int                      last = 0;
+        hawq_graph              *g = open_image(1, 6, 6);
+        weight(g, "c1.weight", 0.5, 4, (int64_t[]){3, 1, 3, 3});
+        weight(g, "c2.weight", 0.5, 4, (int64_t[]){2, 3, 2, 2});
+        scalar(g, "half", 0.5);
+        scalar(g, "two", 2);
+        node(g, "Conv", "x c1.weight", "c1", "");
+        for (int j = 0; j < 3 && activation[i][j].op; last = j++)
+            node(g, activation[i][j].op, activation[i][j].in, name[j], "");
+        node(g, "Conv",
+             last == 0   ? "a c2.weight"
+             : last == 1 ? "b c2.weight"
+                         : "c c2.weight",
+             "c2", "");
+        CHECK_OK(hawq_graph_finish(g, "c2"));
+        fixture       f;
+        hawq_program *p = NULL;
+        fixture_open(&f, g);
+        if (CHECK_OK(lower_uniform(&f, 8, 8, &p))) {
+            /* quantize, c1, table, c2, scale; the input has one channel */
+            CHECK(p->n_steps == 5);
+            run(&f, p, NULL, f.output);
+            CHECK(deviation(&f, f.output) < 0.03);
+        }
+        hawq_program_free(p);
+        fixture_close(&f);
+    }
+}
+
+/* The middle of a chain that a layer reads too is a value of its own; a
+ * product of two tensors is none of one element. */
+static void chains_are_read_in_the_middle(void) {
+    hawq_graph *g = open_image(1, 6, 6);
+    weight(g, "c1.weight", 0.5, 4, (int64_t[]){3, 1, 3, 3});
+    weight(g, "c2.weight", 0.5, 4, (int64_t[]){3, 3, 1, 1});
+    node(g, "Conv", "x c1.weight", "c1", "");
+    node(g, "Sigmoid", "c1", "s", "");
+    node(g, "Mul", "c1 s", "m", "");
+    node(g, "Conv", "s c2.weight", "c2", "");
+    node(g, "Add", "c2 m", "sum", "");
+    CHECK_OK(hawq_graph_finish(g, "sum"));
+    check_near_float(g, 0.03);
+}
+
 /* --- dead channels ------------------------------------------------------- */
 
 /* A channel with weights of 1e-12, one with none: what is left is their bias,
@@ -233,6 +296,7 @@ static void what_is_no_integer_step_is_refused(void) {
         const char *op, *in, *want, *attr;
     } bad[] = {{"Mul", "mp scale", "folded into it", ""},
                {"ReduceMean", "mp", "axes 2 and 3", "axes=2"},
+               {"Mul", "mp c5", "cannot be lowered", ""},
                {"ReduceSum", "mp", "cannot be lowered", ""}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         fixture       f;
@@ -243,6 +307,8 @@ static void what_is_no_integer_step_is_refused(void) {
         for (int c = 0; c < 4; c++) /* so tame that it looks like a move */
             hawq_graph_find(g, "scale")->data[c] = c ? (real)0.5 : 1;
         node(g, "Conv", "x c1.weight", "c1", "");
+        weight(g, "c5.weight", 1, 4, (int64_t[]){4, 3, 2, 2});
+        node(g, "Conv", "x c5.weight", "c5", "");
         node(g, "MaxPool", "c1", "mp", "kernel_shape=2,2");
         node(g, bad[i].op, bad[i].in, "odd", bad[i].attr);
         CHECK_OK(hawq_graph_finish(g, "odd"));
@@ -258,6 +324,8 @@ int main(void) {
     moves_change_nothing_but_places();
     moved_values_may_be_read_twice();
     pointwise_operators_are_tables();
+    every_activation_is_one_table();
+    chains_are_read_in_the_middle();
     padding_starts_where_onnx_says();
     dilations_and_counted_padding();
     rows_are_positions();

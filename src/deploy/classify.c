@@ -1,7 +1,9 @@
 /* classify.c -- what each node of a graph becomes in an integer program.
  *
- * Layers, additions, pools and concatenations are known by name. Any other
- * node with one activation is asked what it does: it is run on three inputs,
+ * Layers, additions, pools, concatenations and functions of one element are
+ * known by name; a node of two activations that are both functions of one
+ * tensor's elements is one too: x * Sigmoid(x). Any other node with one
+ * activation is asked what it does: it is run on three inputs,
  *     a[i] = i + 1,   b[i] = -a[i],   c[i] = 1 + (i * 2654435761 mod 2^22),
  * and it is an index map if every output is either the same constant in all
  * three or element j of all three, j being read off the first. No list of
@@ -38,20 +40,30 @@ static int count_activations(const hawq_node *node) {
 
 /* --- movements --------------------------------------------------------- */
 
-hawq_status hawq_lower_planes(const hawq_graph *graph, const hawq_node *node,
-                              hawq_arena *arena, hawq_planes *out) {
-    hawq_planes p = {0};
-    size_t      tensors = (size_t)graph->n_tensors;
-    HAWQ_TAKE(p.val, arena, tensors);
-    HAWQ_TAKE(p.bar, arena, tensors);
-    HAWQ_TAKE(p.scratch, arena, node->scratch);
+static hawq_status add_planes(const hawq_node *node, hawq_arena *arena,
+                              hawq_planes *p) {
     for (int i = 0; i < node->n_in + node->n_out; i++) {
         hawq_tensor *t =
             i < node->n_in ? node->in[i] : node->out[i - node->n_in];
-        if (!t || p.val[t->id]) continue;
-        p.val[t->id] = t->data;
-        if (is_activation(t)) HAWQ_TAKE(p.val[t->id], arena, t->n);
+        if (!t || p->val[t->id]) continue;
+        p->val[t->id] = t->data;
+        if (is_activation(t)) HAWQ_TAKE(p->val[t->id], arena, t->n);
     }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_lower_planes(const hawq_graph       *graph,
+                              const hawq_node *const *node, int n,
+                              hawq_arena *arena, hawq_planes *out) {
+    hawq_planes p = {0};
+    size_t      tensors = (size_t)graph->n_tensors, scratch = 0;
+    HAWQ_TAKE(p.val, arena, tensors);
+    HAWQ_TAKE(p.bar, arena, tensors);
+    for (int i = 0; i < n; i++) {
+        HAWQ_TRY(add_planes(node[i], arena, &p));
+        if (node[i]->scratch > scratch) scratch = node[i]->scratch;
+    }
+    HAWQ_TAKE(p.scratch, arena, scratch);
     *out = p;
     return HAWQ_OK;
 }
@@ -116,7 +128,7 @@ static hawq_status find_move(lowering *low, const hawq_node *node,
     HAWQ_TAKE(map, low->scratch, n / batch);
     hawq_mark   mark = hawq_arena_mark(low->scratch);
     hawq_planes planes;
-    HAWQ_TRY(hawq_lower_planes(low->graph, node, low->scratch, &planes));
+    HAWQ_TRY(hawq_lower_planes(low->graph, &node, 1, low->scratch, &planes));
     real *y[3];
     for (int k = 0; k < 3; k++) {
         HAWQ_TAKE(y[k], low->scratch, n);
@@ -161,9 +173,37 @@ static bool is_clamp(const hawq_node *node) {
     return is_one_of(node, "Relu Clip") && scalar_constants(node);
 }
 
-/* Operators whose output element depends on one input element alone. */
+/* Operators whose output element depends on the elements at its own place, of
+ * inputs of one shape or of single numbers. */
 static const char pointwise[] =
-    "Relu Clip LeakyRelu Sigmoid Tanh Abs Neg Exp Log Sqrt Add Sub Mul Div";
+    "Relu Clip LeakyRelu PRelu ThresholdedRelu Elu Celu Selu Gelu Mish Sigmoid "
+    "HardSigmoid HardSwish Softplus Softsign Tanh Erf Abs Neg Sign Floor Ceil "
+    "Round Exp Log Sqrt Reciprocal Pow Add Sub Mul Div Min Max Sum Mean Sin "
+    "Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh";
+
+/* Is every activation it reads a function of the same elements? */
+static bool is_pointwise(const lowering *low, const hawq_node *node) {
+    int source = -1;
+    if (!is_one_of(node, pointwise)) return false;
+    for (int i = 0; i < node->n_in; i++) {
+        const hawq_tensor *t = node->in[i];
+        if (t && !is_activation(t) && t->n != 1) return false;
+        if (!is_activation(t)) continue;
+        if (t->dtype != HAWQ_FLOAT || t->n != node->out[0]->n) return false;
+        if (source >= 0 && low->source[t->id] != source) return false;
+        source = low->source[t->id];
+    }
+    return source >= 0;
+}
+
+static void find_source(lowering *low, int i) {
+    const hawq_node *node = low->graph->node[i];
+    low->source[node->out[0]->id] = node->out[0]->id;
+    if (low->plan[i].kind != KIND_POINTWISE) return;
+    for (int j = 0; j < node->n_in; j++)
+        if (is_activation(node->in[j]))
+            low->source[node->out[0]->id] = low->source[node->in[j]->id];
+}
 
 static hawq_status refuse(const hawq_node *node) {
     if (count_activations(node) == 1 && is_one_of(node, "Add Sub Mul Div"))
@@ -174,10 +214,10 @@ static hawq_status refuse(const hawq_node *node) {
     return hawq_node_fail(
         node, HAWQ_EUNSUPPORTED,
         "cannot be lowered to integers; what can: Conv, Gemm and MatMul with "
-        "constant weights, Add of two activations of one shape, Relu, Clip, "
-        "other functions of one element, MaxPool, AveragePool, their global "
-        "forms, ReduceMean over height and width, Concat, and operators that "
-        "only move values");
+        "constant weights, Add of two activations of one shape, functions of "
+        "one element (Relu, HardSwish, x * Sigmoid(x)), MaxPool, AveragePool, "
+        "their global forms, ReduceMean over height and width, Concat, and "
+        "operators that only move values");
 }
 
 static hawq_status classify(lowering *low, const hawq_node *node,
@@ -187,6 +227,8 @@ static hawq_status classify(lowering *low, const hawq_node *node,
     plan->layer = layer_of(low->graph, node);
     if (plan->layer >= 0)
         plan->kind = KIND_LAYER;
+    else if (is_pointwise(low, node))
+        plan->kind = KIND_POINTWISE;
     else if (is(node, "Add") && activations == 2 &&
              hawq_shape_equal(&node->in[0]->shape, &node->in[1]->shape))
         plan->kind = KIND_ADD;
@@ -198,8 +240,6 @@ static hawq_status classify(lowering *low, const hawq_node *node,
         plan->kind = KIND_MAX_POOL;
     else if (is_one_of(node, "AveragePool GlobalAveragePool ReduceMean"))
         plan->kind = KIND_AVERAGE_POOL;
-    else if (is_one_of(node, pointwise) && scalar_constants(node))
-        plan->kind = KIND_POINTWISE;
     else {
         HAWQ_TRY(find_move(low, node, plan, &found));
         if (!found) return refuse(node);
@@ -271,9 +311,14 @@ hawq_status hawq_lower_classify(lowering *low) {
     HAWQ_TAKE(low->plan, low->scratch, (size_t)g->n_nodes);
     HAWQ_TAKE(low->root, low->scratch, (size_t)g->n_tensors);
     HAWQ_TAKE(low->bits, low->scratch, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_nodes; i++)
+    HAWQ_TAKE(low->source, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) low->source[i] = i;
+    for (int i = 0; i < g->n_nodes; i++) {
         HAWQ_TRY(classify(low, g->node[i], &low->plan[i]));
+        find_source(low, i);
+    }
     for (int i = 0; i < g->n_nodes; i++) fuse(low, i);
+    for (int i = 0; i < g->n_nodes; i++) find_source(low, i); /* anew */
     mark_logits(low);
     find_roots(low);
     find_bits(low);

@@ -224,7 +224,7 @@ static hawq_status lower_node(lowering *low, int i) {
     case KIND_AVERAGE_POOL:
         return lower_pool(low, node, true);
     case KIND_POINTWISE:
-        return hawq_lower_pointwise(low, node);
+        return hawq_lower_pointwise(low, i);
     default:
         return hawq_lower_move(low, node, plan);
     }

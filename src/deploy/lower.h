@@ -19,7 +19,7 @@ typedef enum node_kind {
     KIND_CONCAT,
     KIND_MAX_POOL,
     KIND_AVERAGE_POOL,
-    KIND_POINTWISE, /* a table of 256 entries */
+    KIND_POINTWISE, /* a function of one element: a table of 256 entries */
     KIND_MOVE       /* an index map */
 } node_kind;
 
@@ -60,8 +60,10 @@ typedef struct lowering {
     node_plan                *plan;    /* per node */
     int                      *root;    /* per tensor id: whose map it shares */
     int                      *bits;    /* per tensor id, at roots */
-    value                    *value;   /* per tensor id */
-    slot                     *slot;
+    int *source;   /* per tensor id: the tensor it is a function of, element by
+                      element; its own id if it is none */
+    value  *value; /* per tensor id */
+    slot   *slot;
     size_t *out_offset; /* per step: where in its slot it writes */
     int     n_slots, capacity_slots, capacity_steps;
 } lowering;
@@ -110,8 +112,9 @@ HAWQ_NODISCARD hawq_status hawq_lower_reorder(lowering          *low,
 
 HAWQ_NODISCARD hawq_status hawq_lower_move(lowering *low, const hawq_node *node,
                                            const node_plan *plan);
-HAWQ_NODISCARD hawq_status hawq_lower_pointwise(lowering        *low,
-                                                const hawq_node *node);
+/* Node i, a function of one element; nothing where only further ones read
+ * it. */
+HAWQ_NODISCARD hawq_status hawq_lower_pointwise(lowering *low, int i);
 HAWQ_NODISCARD hawq_status hawq_lower_concat(lowering        *low,
                                              const hawq_node *node);
 
@@ -136,12 +139,12 @@ HAWQ_NODISCARD hawq_status hawq_lower_conv_shape(const hawq_node *node,
 HAWQ_NODISCARD hawq_status hawq_lower_pool_shape(const hawq_node *node,
                                                  hawq_pool       *out);
 
-/* A planes structure in which `node` can run alone: its inputs' and outputs'
+/* A planes structure in which n nodes can run alone: their inputs' and outputs'
  * planes are allocated, constants are in place. */
-HAWQ_NODISCARD hawq_status hawq_lower_planes(const hawq_graph *graph,
-                                             const hawq_node  *node,
-                                             hawq_arena       *arena,
-                                             hawq_planes      *out);
+HAWQ_NODISCARD hawq_status hawq_lower_planes(const hawq_graph       *graph,
+                                             const hawq_node *const *node,
+                                             int n, hawq_arena *arena,
+                                             hawq_planes *out);
 
 static inline size_t value_logical(size_t n, size_t channels, size_t p) {
     return p % channels * (n / channels) + p / channels;

@@ -93,42 +93,78 @@ hawq_status hawq_lower_move(lowering *low, const hawq_node *node,
     return hawq_lower_emit(low, &step, 0);
 }
 
-/* table[q] = the operator's own float function of what q means. */
-static hawq_status pointwise_table(lowering *low, const hawq_node *node,
-                                   hawq_affine from, hawq_affine to,
-                                   uint8_t table[256]) {
-    hawq_mark   mark = hawq_arena_mark(low->scratch);
-    hawq_planes planes;
-    HAWQ_TRY(hawq_lower_planes(low->graph, node, low->scratch, &planes));
-    size_t      n = node->out[0]->n;
-    real       *x = hawq_val(&planes, activation_in(node));
-    const real *y = hawq_val(&planes, node->out[0]);
-    for (size_t first = 0; first < 256; first += n) {
-        for (size_t i = 0; i < n; i++)
-            x[i] = from.scale * (real)((int)((first + i) % 256) - from.zero);
-        node->op->forward(node, &planes);
-        for (size_t i = 0; i < n && first + i < 256; i++) {
-            double q = rint((double)y[i] / (double)to.scale) + to.zero;
-            table[first + i] = (uint8_t)(q > 0 ? fmin(q, to.high) : 0);
+/* --- functions of one element -------------------------------------------- */
+
+/* The nodes that lead from the source of node i to it, in order. */
+static hawq_status find_chain(const lowering *low, int i,
+                              const hawq_node ***chain, int *n) {
+    const hawq_graph *g = low->graph;
+    int               source = low->source[g->node[i]->out[0]->id];
+    HAWQ_TAKE(*chain, low->scratch, (size_t)i + 1);
+    *n = 0;
+    for (int j = 0; j <= i; j++)
+        if (low->plan[j].kind == KIND_POINTWISE &&
+            low->source[g->node[j]->out[0]->id] == source)
+            (*chain)[(*n)++] = g->node[j];
+    return HAWQ_OK;
+}
+
+/* table[q] = the operators' own float functions of what q means. */
+static hawq_status pointwise_table(lowering *low, int i, hawq_affine from,
+                                   hawq_affine to, uint8_t table[256]) {
+    const hawq_tensor *t = low->graph->node[i]->out[0];
+    const hawq_node  **chain;
+    hawq_planes        planes;
+    int                n_chain;
+    hawq_mark          mark = hawq_arena_mark(low->scratch);
+    HAWQ_TRY(find_chain(low, i, &chain, &n_chain));
+    HAWQ_TRY(
+        hawq_lower_planes(low->graph, chain, n_chain, low->scratch, &planes));
+    real       *x = planes.val[low->source[t->id]];
+    const real *y = hawq_val(&planes, t);
+    for (size_t first = 0; first < 256; first += t->n) {
+        for (size_t k = 0; k < t->n; k++)
+            x[k] = from.scale * (real)((int)((first + k) % 256) - from.zero);
+        for (int j = 0; j < n_chain; j++)
+            chain[j]->op->forward(chain[j], &planes);
+        for (size_t k = 0; k < t->n && first + k < 256; k++) {
+            double q = rint((double)y[k] / (double)to.scale) + to.zero;
+            table[first + k] = (uint8_t)(q > 0 ? fmin(q, to.high) : 0);
         }
     }
     hawq_arena_reset(low->scratch, mark);
     return HAWQ_OK;
 }
 
-hawq_status hawq_lower_pointwise(lowering *low, const hawq_node *node) {
+/* Do only further functions of its elements read t? They are looked up from its
+ * source, so nobody wants t itself. */
+static bool is_passed_over(const lowering *low, const hawq_tensor *t) {
+    const hawq_graph *g = low->graph;
+    if (t == g->output) return false;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j] == t && low->plan[i].kind != KIND_POINTWISE)
+                return false;
+    return true;
+}
+
+hawq_status hawq_lower_pointwise(lowering *low, int i) {
+    const hawq_node   *node = low->graph->node[i];
     const hawq_tensor *t = node->out[0];
-    value              x = low->value[activation_in(node)->id], y = {0};
+    value              x = low->value[low->source[t->id]], y = {0};
     hawq_step          step;
     int32_t           *map;
+    if (is_passed_over(low, t)) return HAWQ_OK;
     HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     HAWQ_TRY(hawq_lower_value(low, t, x.channels, y.q, &y));
     HAWQ_TRY(
         hawq_lower_gather(low, node->name, x.slot, y.slot, x.n, &step, &map));
     for (size_t p = 0; p < x.n; p++) map[p] = (int32_t)p;
-    HAWQ_TRY(pointwise_table(low, node, x.q, y.q, step.u.gather.table));
+    HAWQ_TRY(pointwise_table(low, i, x.q, y.q, step.u.gather.table));
     return hawq_lower_emit(low, &step, 0);
 }
+
+/* --- concatenation ------------------------------------------------------- */
 
 /* Every input is copied, on the output's map, into its part of one staging
  * slot; then one move interleaves the parts. */
