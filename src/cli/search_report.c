@@ -83,12 +83,21 @@ static double round_step(const hawq_search *s, const hawq_budget_use *u,
     if (bytes) unit = u->limit >= 10485760 ? 1048576 : 1024;
     double step = pow(10, floor(log10(u->limit / unit / 10)));
     if (bytes && step < 1) step = unit = 1;
-    *name = bytes ? hawq_arena_format(&s->cli->arena, "%.10g %s", step,
-                                      unit > 1024 ? "MiB"
-                                      : unit > 1  ? "KiB"
-                                                  : "byte")
-                  : hawq_arena_format(&s->cli->arena, "%.10g%s of %s", step,
-                                      u->unit_name, u->kind);
+    if (bytes)
+        *name = hawq_arena_format(&s->cli->arena, "%.10g %s", step,
+                                  unit > 1024 ? "MiB"
+                                  : unit > 1  ? "KiB"
+                                              : "byte");
+    else
+        *name = hawq_arena_format(&s->cli->arena, "%.10g%s%s%s",
+                                  step >= 1e9   ? step / 1e9
+                                  : step >= 1e6 ? step / 1e6
+                                                : step,
+                                  step >= 1e9   ? "G"
+                                  : step >= 1e6 ? "M"
+                                                : "",
+                                  *u->unit_name ? u->unit_name : " of ",
+                                  *u->unit_name ? "" : u->kind);
     if (!*name) *name = "";
     return step * unit;
 }
