@@ -12,6 +12,8 @@
 #include "tests/check.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +145,14 @@ static void json_nests(void) {
 
 enum { UPDATES = 200000 };
 
+static void work_interrupted(bool quiet) {
+    hawq_progress p;
+    hawq_progress_begin(&p, quiet, "measuring", 100, "layers");
+    hawq_progress_update(&p, 1, NULL);
+    raise(SIGINT);
+    _exit(0);
+}
+
 static void work(bool quiet) {
     hawq_progress p;
     hawq_progress_begin(&p, quiet, "counting", UPDATES, "things");
@@ -151,8 +161,9 @@ static void work(bool quiet) {
     hawq_progress_end(&p);
 }
 
-/* What `work` writes on stderr when that is `fd`. */
-static void watch(int fd, int from, bool quiet, char *seen, size_t size) {
+/* What `work` writes on stderr when that is `fd`; the child's status. */
+static int watch(int fd, int from, void (*work)(bool), bool quiet, char *seen,
+                 size_t size) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
@@ -163,32 +174,73 @@ static void watch(int fd, int from, bool quiet, char *seen, size_t size) {
     close(fd);
     size_t  used = 0;
     ssize_t n;
+    int     status = -1;
     while (used < size - 1 &&
            (n = read(from, seen + used, size - 1 - used)) > 0)
         used += (size_t)n;
     seen[used] = '\0';
-    waitpid(child, NULL, 0);
+    waitpid(child, &status, 0);
     close(from);
+    return status;
 }
 
 static void progress_on_a_pipe_is_silent(void) {
     char seen[256];
     int  ends[2];
     if (!CHECK(pipe(ends) == 0)) return;
-    watch(ends[1], ends[0], false, seen, sizeof seen);
+    watch(ends[1], ends[0], work, false, seen, sizeof seen);
     CHECK(!*seen);
+}
+
+/* Both ends of a terminal of that many columns; false if there is none. */
+static bool open_terminal(int columns, int *from, int *to) {
+    struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
+    *from = posix_openpt(O_RDWR | O_NOCTTY);
+    if (*from < 0 || grantpt(*from) || unlockpt(*from)) {
+        printf("skipped: no pseudo-terminal\n");
+        return false;
+    }
+    *to = open(ptsname(*from), O_RDWR | O_NOCTTY);
+    return CHECK(*to >= 0 && !ioctl(*to, TIOCSWINSZ, &size));
+}
+
+/* The words of a line stand whole, and the bar is as long as there is room. */
+static void progress_fits(int columns) {
+    static char seen[1 << 16];
+    int         from, to;
+    if (!open_terminal(columns, &from, &to)) return;
+    watch(to, from, work, false, seen, sizeof seen);
+    char *line = strrchr(seen, '/'), *end;
+    while (line > seen && *line != '\r') line--;
+    end = strstr(line, "\033[K");
+    if (!CHECK(end != NULL)) return;
+    *end = '\0';
+    int ok = CHECK(strlen(++line) < (size_t)columns);
+    ok &= CHECK(strstr(line, " left  note") != NULL);
+    char *open = strchr(line, '['), *shut = strchr(line, ']');
+    int   bar = open && shut ? (int)(shut - open) - 1 : 0;
+    int   left = columns - 1 - (int)strlen(line);
+    ok &= CHECK(bar == 24 || (bar >= 4 && left == 0) || (!bar && left < 7));
+    if (!ok) printf("    %d columns: '%s'\n", columns, line);
+}
+
+/* An interrupt ends the line, and then the program. */
+static void progress_is_interrupted(void) {
+    static char seen[1 << 16];
+    int         from, to;
+    if (!open_terminal(80, &from, &to)) return;
+    int status = watch(to, from, work_interrupted, false, seen, sizeof seen);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    size_t n = strlen(seen);
+    CHECK(strstr(seen, "measuring [") && n > 5 &&
+          !strcmp(seen + n - 5, "\033[K\r\n"));
 }
 
 static void progress_on_a_terminal(bool quiet) {
     static char seen[1 << 16];
-    int         from = posix_openpt(O_RDWR | O_NOCTTY);
-    if (from < 0 || grantpt(from) || unlockpt(from)) {
-        printf("skipped: no pseudo-terminal\n");
-        return;
-    }
-    int to = open(ptsname(from), O_RDWR | O_NOCTTY);
-    if (!CHECK(to >= 0)) return;
-    watch(to, from, quiet, seen, sizeof seen);
+    int         from, to;
+    if (!open_terminal(80, &from, &to)) return;
+    watch(to, from, work, quiet, seen, sizeof seen);
     if (quiet) {
         CHECK(!*seen);
         return;
@@ -260,6 +312,10 @@ int main(void) {
     progress_on_a_pipe_is_silent();
     progress_on_a_terminal(false);
     progress_on_a_terminal(true);
+    progress_fits(120);
+    progress_fits(75);
+    progress_fits(62);
+    progress_is_interrupted();
     units_mean_what_they_say();
     nearest_is_near();
     DONE();

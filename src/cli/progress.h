@@ -2,6 +2,8 @@
  *
  * Shown only if stderr is a terminal and the user has not asked for quiet;
  * redrawn at most ten times a second, so an update may stand in an inner loop.
+ * Fitted to the terminal by a shorter bar. An interrupt leaves it on a line of
+ * its own.
  *
  *     hawq_progress p;
  *     hawq_progress_begin(&p, cli->quiet, "analysing", n, "samples");
