@@ -1,20 +1,34 @@
 /* benchmark.c -- preparing, measuring and storing a benchmark.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/cli/model.h"
 #include "src/cli/benchmark.h"
+#include "src/cli/model.h"
 
 #include "kernels/timer.h"
 #include "src/cli/data_options.h"
+#include "src/cli/model.h"
 #include "src/cli/progress.h"
 #include "src/graph/convolve.h"
 #include "src/load/onnx.h"
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WARM_UP_ROUNDS = 3, SLICE = 500 }; /* images between progress lines */
 
 /* --- preparing --------------------------------------------------------- */
+
+static hawq_status load_calibration(hawq_benchmark *b) {
+    size_t limit = (size_t)b->calibration_limit, n = b->data.n;
+    b->calibration_text = b->calibrate ? b->calibrate : "--data";
+    if (b->calibrate) {
+        HAWQ_TRY(
+            hawq_data_load_other(b->calibrate, 0, limit, b->graph, &b->other));
+        n = b->other.n;
+    }
+    b->calibration_images = n < limit ? n : limit;
+    return HAWQ_OK;
+}
 
 static hawq_status load(hawq_benchmark *b) {
     HAWQ_TRY(hawq_model_load(b->cli, b->model_path, 0, &b->graph));
@@ -33,7 +47,19 @@ static hawq_status load(hawq_benchmark *b) {
                          "the data has %zu images, fewer than --batch-size %d; "
                          "give more images or a smaller batch",
                          b->data.n, b->batch_size);
-    return HAWQ_OK;
+    return load_calibration(b);
+}
+
+/* What is there already is read before anything is measured; a database that is
+ * not there is made only once all input has been found good. */
+static hawq_status open_to_read(hawq_benchmark *b) {
+    if (access(b->cli->db, F_OK) != 0) return HAWQ_OK;
+    return hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store);
+}
+
+static hawq_status open_to_write(hawq_benchmark *b) {
+    if (b->store) return HAWQ_OK;
+    return hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store);
 }
 
 /* A device other than the processor is a table of kernels of its name. */
@@ -87,31 +113,16 @@ static hawq_status start_timing(hawq_benchmark *b) {
     int chunk = (b->batch_size + n - 1) / n;
     HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
                             &b->small_graph));
+    hawq_graph_take_logits(b->small_graph); /* as hawq_model_load does */
     hawq_graph_take_logits(b->small_graph);
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }
 
-static hawq_status calibrate_on(hawq_benchmark *b, hawq_engine *engine,
-                                const hawq_dataset *images) {
-    size_t limit = (size_t)b->calibration_limit;
-    b->calibration_images = images->n < limit ? images->n : limit;
+static hawq_status calibrate(hawq_benchmark *b, hawq_engine *engine) {
+    const hawq_dataset *images = b->calibrate ? &b->other : &b->data;
     hawq_batch batch = {b->calibration_images, images->x, images->labels, NULL};
     return hawq_calibrate(engine, b->graph, &batch, &b->arena, &b->calibration);
-}
-
-static hawq_status calibrate(hawq_benchmark *b, hawq_engine *engine) {
-    if (!b->calibrate) {
-        b->calibration_text = "--data";
-        return calibrate_on(b, engine, &b->data);
-    }
-    hawq_dataset other;
-    b->calibration_text = b->calibrate;
-    HAWQ_TRY(hawq_data_load_other(b->calibrate, 0, (size_t)b->calibration_limit,
-                                  b->graph, &other));
-    hawq_status status = calibrate_on(b, engine, &other);
-    hawq_dataset_free(&other);
-    return status;
 }
 
 /* Float outputs of all images, and the ranges of the activations. */
@@ -157,23 +168,40 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                       (hawq_range)b->activation_range};
     hawq_status        status =
         hawq_program_lower(b->graph, &b->calibration, &options, &c->program);
+    if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
     if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
     c->mean_bits = mean_bits(b->graph, c->program->choice);
     return hawq_runner_new(c->program, b->table, b->timing_threads, &c->runner);
 }
 
+/* Where the float network alone was asked for, uniform8 is a baseline that may
+ * be missing. */
+static hawq_status lower_all(hawq_benchmark *b) {
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender *c = &b->contender[i];
+        HAWQ_TAKE(c->sample, &b->arena, (size_t)b->repeats);
+        if (!c->choice) continue;
+        hawq_status status = lower(b, c);
+        if (status == HAWQ_EUNSUPPORTED && b->n == 2 && !c->asked) {
+            hawq_cli_note(b->cli, "no uniform8 to compare with: %s",
+                          hawq_message());
+            b->n = 1;
+        } else if (status != HAWQ_OK) {
+            return status;
+        }
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
     HAWQ_TRY(select_kernels(b));
     HAWQ_TRY(load(b));
-    HAWQ_TRY(hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store));
+    HAWQ_TRY(open_to_read(b));
     HAWQ_TRY(resolve(b));
     HAWQ_TRY(run_float(b));
     HAWQ_TRY(start_timing(b));
-    for (int i = 0; i < b->n; i++) {
-        HAWQ_TAKE(b->contender[i].sample, &b->arena, (size_t)b->repeats);
-        if (b->contender[i].choice) HAWQ_TRY(lower(b, &b->contender[i]));
-    }
-    return HAWQ_OK;
+    HAWQ_TRY(lower_all(b));
+    return open_to_write(b);
 }
 
 /* --- accuracy ---------------------------------------------------------- */
@@ -276,7 +304,8 @@ static hawq_status summarise_rounds(hawq_benchmark *b) {
         hawq_contender        *c = &b->contender[i];
         hawq_benchmark_record *r = &c->record;
         r->speedup_vs_float = speedup(b, &b->contender[0], c, scratch);
-        r->speedup_vs_uniform8 = speedup(b, &b->contender[1], c, scratch);
+        r->speedup_vs_uniform8 =
+            b->n > 1 ? speedup(b, &b->contender[1], c, scratch) : NAN;
     }
     for (int i = 0; i < b->n; i++) { /* sorts the samples: comes last */
         hawq_contender *c = &b->contender[i];
@@ -419,6 +448,7 @@ void hawq_benchmark_close(hawq_benchmark *b) {
     hawq_graph_free(b->small_graph);
     hawq_graph_free(b->graph);
     hawq_dataset_free(&b->data);
+    hawq_dataset_free(&b->other);
     hawq_store_close(b->store);
     hawq_arena_free(&b->arena);
 }

@@ -61,7 +61,7 @@ typedef struct hawq_benchmark {
     hawq_store         *store;
     const hawq_kernels *table;
     hawq_graph         *small_graph; /* for batches of the timing */
-    hawq_dataset        data;
+    hawq_dataset        data, other; /* other: of --calibrate */
     hawq_threads       *threads, *timing_threads;
     hawq_engine        *engine;       /* of small_graph */
     float              *float_output; /* of all images */

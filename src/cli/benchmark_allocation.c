@@ -52,8 +52,8 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     char                   hash[17];
     hawq_allocation_record record;
     hawq_graph_hash(b->graph, hash);
-    HAWQ_TRY(hawq_store_find_allocation(b->store, hash, id, &id));
-    if (id == 0)
+    if (b->store) HAWQ_TRY(hawq_store_find_allocation(b->store, hash, id, &id));
+    if (!b->store || id == 0)
         return hawq_fail(HAWQ_EINVAL,
                          "--allocation: %s holds no such allocation of this "
                          "model; hawq-search makes one",
