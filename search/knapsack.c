@@ -101,8 +101,9 @@ double hawq_knapsack_sum(const hawq_knapsack *k, const int *x, double *cost) {
         for (int b = 0; cost && b < k->n_budgets; b++)
             cost[b] += k->cost[x[g] * k->n_budgets + b];
     }
-    for (const hawq_pair *q = k->pair; q < k->pair + k->n_pairs; q++) {
-        int wide = k->first[q->h + 1] - k->first[q->h];
+    for (int i = 0; i < k->n_pairs; i++) {
+        const hawq_pair *q = &k->pair[i];
+        int              wide = k->first[q->h + 1] - k->first[q->h];
         loss += q->value[(x[q->g] - k->first[q->g]) * wide +
                          (x[q->h] - k->first[q->h])];
     }
