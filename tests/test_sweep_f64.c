@@ -280,7 +280,31 @@ static void chunks_do_not_matter(void) {
         }
 }
 
+/* Every request for memory fails once: a sentence, and nothing kept. */
+static void memory_may_run_out(void) {
+    hawq_graph   *graph;
+    hawq_threads *threads;
+    hawq_engine  *engine = NULL;
+    hawq_status   status = HAWQ_ENOMEM;
+    int           k = 0;
+    CHECK_OK(residual(64, &graph));
+    CHECK_OK(hawq_threads_new(2, &threads));
+    while (status == HAWQ_ENOMEM && ++k < 1000) {
+        hawq_arena_fail_at(k);
+        status =
+            hawq_engine_new(graph, threads, 16, HAWQ_CROSS_ENTROPY, &engine);
+        hawq_arena_fail_at(0);
+        CHECK(status == HAWQ_OK || strstr(hawq_message(), "out of memory"));
+    }
+    CHECK(status == HAWQ_OK && k > 3);
+    CHECK(hawq_engine_bytes(graph, 2, 16) > hawq_engine_bytes(graph, 1, 16));
+    hawq_engine_free(engine);
+    hawq_threads_free(threads);
+    hawq_graph_free(graph);
+}
+
 int main(void) {
+    memory_may_run_out();
     gradient_is_the_difference_of_the_loss(HAWQ_CROSS_ENTROPY);
     gradient_is_the_difference_of_the_loss(HAWQ_MSE);
     gradient_is_the_difference_of_the_loss(HAWQ_SELF_DISTILLATION);

@@ -7,42 +7,13 @@
  *             adjoint_tangent, all in the worker's own planes
  *     commit  adds the worker's results in double, chunk after chunk
  *
- * Directions take turns in one set of activation planes, TOGETHER at a time:
- * what a sweep writes is still in the cache when the next one reads it, and
- * memory hardly grows with their number. Only bardot of the constants, the
- * result, is kept for each.
- *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/graph/sweep.h"
-
+#include "src/graph/engine.h"
 #include "src/graph/loss.h"
-#include "src/graph/mm.h"
 
 #include <string.h>
 
 enum { DOT = 1, BAR = 2 }; /* bits of engine.needs */
-enum { TOGETHER = 1 };     /* lanes in the planes at once */
-
-typedef struct worker {
-    hawq_planes planes;         /* tables; what a call does not need is NULL */
-    real      **none;           /* a table of NULLs */
-    real      **val, **bar;     /* where each plane lives */
-    real     ***dot, ***bardot; /* [TOGETHER][id], activations */
-    real     ***result;         /* [lane][id], bardot of constants */
-    real       *input;          /* the padded last chunk */
-    double      loss;           /* of the chunk just done */
-    size_t      correct;
-} worker;
-
-struct hawq_engine {
-    hawq_arena     arena;
-    hawq_graph    *graph;
-    hawq_threads  *threads;
-    hawq_loss      loss;
-    int            lanes;
-    worker        *worker;
-    unsigned char *needs; /* by tensor id, for the call in progress */
-};
 
 typedef struct call {
     hawq_engine          *e;
@@ -59,167 +30,6 @@ typedef struct call {
     hawq_visit           *visit;
     void                 *visitor;
 } call;
-
-/* --- planning ---------------------------------------------------------- */
-
-static size_t scratch_reals(const hawq_graph *g, int lanes) {
-    size_t most = 0;
-    for (int i = 0; i < g->n_nodes; i++) {
-        size_t n =
-            g->node[i]->scratch + (size_t)lanes * g->node[i]->scratch_lane;
-        if (n > most) most = n;
-    }
-    return most;
-}
-
-/* A plane for every tensor computed (ACTIVATIONS), for every float constant a
- * gradient may be asked for (CONSTANTS), or for both. */
-enum { ACTIVATIONS = 1, CONSTANTS = 2 };
-
-static hawq_status take_table(hawq_engine *e, int which, real ***out) {
-    hawq_graph *g = e->graph;
-    real      **table;
-    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_tensors; i++) {
-        const hawq_tensor *t = g->tensor[i];
-        if ((which & ACTIVATIONS && t->role == HAWQ_ACTIVATION) ||
-            (which & CONSTANTS && t->data))
-            HAWQ_TAKE(table[i], &e->arena, t->n);
-    }
-    *out = table;
-    return HAWQ_OK;
-}
-
-/* Inference: buffers pass from a tensor to a later one when its last reader
- * is done. Smallest free buffer that fits, else a new one. */
-typedef struct buffer {
-    size_t n;    /* reals */
-    int    free; /* index of the node after which it is free */
-    real  *at;
-} buffer;
-
-static int last_reader(const hawq_graph *g, const hawq_tensor *t, int maker) {
-    int last = maker;
-    for (int i = maker; i < g->n_nodes; i++)
-        for (int j = 0; j < g->node[i]->n_in; j++)
-            if (g->node[i]->in[j] == t) last = i;
-    return t == g->output ? g->n_nodes : last;
-}
-
-static buffer *find_buffer(buffer *b, int n, size_t need, int node) {
-    buffer *best = NULL;
-    for (int i = 0; i < n; i++)
-        if (b[i].free < node && b[i].n >= need && (!best || b[i].n < best->n))
-            best = &b[i];
-    return best;
-}
-
-static hawq_status take_shared_table(hawq_engine *e, real ***out) {
-    hawq_graph *g = e->graph;
-    real      **table;
-    buffer     *b;
-    int         n = 0;
-    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
-    HAWQ_TAKE(b, &e->arena, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int j = 0; j < g->node[i]->n_out; j++) {
-            const hawq_tensor *t = g->node[i]->out[j];
-            if (!t) continue;
-            buffer *use = find_buffer(b, n, t->n, i);
-            if (!use) {
-                use = &b[n++];
-                use->n = t->n;
-                HAWQ_TAKE(use->at, &e->arena, t->n);
-            }
-            use->free = last_reader(g, t, i);
-            table[t->id] = use->at;
-        }
-    *out = table;
-    return HAWQ_OK;
-}
-
-/* Lanes in the planes at once: none in an engine without derivatives. */
-static int together(int lanes) {
-    return lanes < TOGETHER ? lanes : TOGETHER;
-}
-
-static hawq_status plan_lanes(hawq_engine *e, worker *w) {
-    size_t n = (size_t)e->graph->n_tensors, width = (size_t)together(e->lanes);
-    HAWQ_TAKE(w->planes.dot, &e->arena, width);
-    HAWQ_TAKE(w->planes.bardot, &e->arena, width);
-    HAWQ_TAKE(w->dot, &e->arena, width);
-    HAWQ_TAKE(w->bardot, &e->arena, width);
-    HAWQ_TAKE(w->result, &e->arena, (size_t)e->lanes);
-    for (size_t l = 0; l < width; l++) {
-        HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
-        HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
-        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->dot[l]));
-        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->bardot[l]));
-    }
-    for (int l = 0; l < e->lanes; l++)
-        HAWQ_TRY(take_table(e, CONSTANTS, &w->result[l]));
-    return HAWQ_OK;
-}
-
-static hawq_status worker_plan(hawq_engine *e, worker *w) {
-    hawq_graph *g = e->graph;
-    size_t      n = (size_t)g->n_tensors;
-    HAWQ_TAKE(w->input, &e->arena, g->input->n);
-    HAWQ_TAKE(w->none, &e->arena, n);
-    HAWQ_TAKE(w->planes.val, &e->arena, n);
-    HAWQ_TAKE(w->planes.bar, &e->arena, n);
-    HAWQ_TAKE(w->planes.scratch, &e->arena,
-              scratch_reals(g, together(e->lanes)));
-    if (e->lanes == 0) return take_shared_table(e, &w->val);
-    HAWQ_TRY(take_table(e, ACTIVATIONS, &w->val));
-    HAWQ_TRY(take_table(e, ACTIVATIONS | CONSTANTS, &w->bar));
-    return plan_lanes(e, w);
-}
-
-hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
-                            hawq_loss loss, hawq_engine **out) {
-    HAWQ_TRY(hawq_mm_open());
-    hawq_arena   arena = {0};
-    hawq_engine *e = hawq_arena_take(&arena, 1, sizeof *e);
-    if (!e) return HAWQ_ENOMEM;
-    *e = (hawq_engine){.arena = arena,
-                       .graph = graph,
-                       .threads = threads,
-                       .loss = loss,
-                       .lanes = lanes};
-    int         n = hawq_threads_count(threads);
-    hawq_status status = HAWQ_ENOMEM;
-    e->worker = hawq_arena_take(&e->arena, (size_t)n, sizeof *e->worker);
-    e->needs = hawq_arena_take(&e->arena, (size_t)graph->n_tensors, 1);
-    if (e->worker && e->needs) status = HAWQ_OK;
-    for (int i = 0; i < n && status == HAWQ_OK; i++)
-        status = worker_plan(e, &e->worker[i]);
-    if (status != HAWQ_OK)
-        hawq_engine_free(e);
-    else
-        *out = e;
-    return status;
-}
-
-void hawq_engine_free(hawq_engine *engine) {
-    if (!engine) return;
-    hawq_arena arena = engine->arena; /* the engine itself lives in it */
-    hawq_arena_free(&arena);
-}
-
-size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
-    size_t activations = 0, constants = 0, planes = lanes ? 2 : 1;
-    for (int i = 0; i < g->n_tensors; i++) {
-        const hawq_tensor *t = g->tensor[i];
-        if (t->role == HAWQ_ACTIVATION) activations += t->n;
-        if (t->data) constants += t->n;
-    }
-    int    width = together(lanes);
-    size_t reals = activations * (planes + 2 * (size_t)width) + g->input->n +
-                   scratch_reals(g, width);
-    if (lanes) reals += constants * (1 + (size_t)lanes);
-    return (size_t)threads * reals * sizeof(real);
-}
 
 /* --- what a call needs ------------------------------------------------- */
 
@@ -245,7 +55,7 @@ static void mark_needs(hawq_engine *e, const hawq_selection *seed,
     }
 }
 
-static void point_primal(const call *c, worker *w) {
+static void point_primal(const call *c, hawq_worker *w) {
     const hawq_engine *e = c->e;
     const hawq_graph  *g = e->graph;
     for (int i = 0; i < g->n_tensors; i++) {
@@ -256,7 +66,7 @@ static void point_primal(const call *c, worker *w) {
 }
 
 /* Directions [first, first + n) move into the planes. */
-static void point_lanes(const call *c, worker *w, int first, int n) {
+static void point_lanes(const call *c, hawq_worker *w, int first, int n) {
     const hawq_engine *e = c->e;
     const hawq_graph  *g = e->graph;
     w->planes.lanes = n;
@@ -283,7 +93,7 @@ static bool node_needs(const hawq_engine *e, const hawq_node *node, int bit) {
     return false;
 }
 
-static void sweep_forward(const hawq_engine *e, worker *w) {
+static void sweep_forward(const hawq_engine *e, hawq_worker *w) {
     for (int i = 0; i < e->graph->n_nodes; i++)
         e->graph->node[i]->op->forward(e->graph->node[i], &w->planes);
 }
@@ -295,20 +105,20 @@ static void zero_bars(const hawq_engine *e, real **table) {
             memset(table[i], 0, g->tensor[i]->n * sizeof(real));
 }
 
-static void sweep_adjoint(const hawq_engine *e, worker *w) {
+static void sweep_adjoint(const hawq_engine *e, hawq_worker *w) {
     for (int i = e->graph->n_nodes; i-- > 0;)
         if (node_needs(e, e->graph->node[i], BAR))
             e->graph->node[i]->op->adjoint(e->graph->node[i], &w->planes);
 }
 
 /* The planes of one lane dressed as val and bar, for linear operators. */
-static hawq_planes lane_view(const worker *w, int lane) {
+static hawq_planes lane_view(const hawq_worker *w, int lane) {
     return (hawq_planes){.val = w->planes.dot[lane],
                          .bar = w->planes.bardot[lane],
                          .scratch = w->planes.scratch};
 }
 
-static void sweep_tangent(const hawq_engine *e, worker *w) {
+static void sweep_tangent(const hawq_engine *e, hawq_worker *w) {
     for (int i = 0; i < e->graph->n_nodes; i++) {
         const hawq_node *node = e->graph->node[i];
         if (!node_needs(e, node, DOT)) continue;
@@ -323,7 +133,7 @@ static void sweep_tangent(const hawq_engine *e, worker *w) {
     }
 }
 
-static void sweep_adjoint_tangent(const call *c, worker *w) {
+static void sweep_adjoint_tangent(const call *c, hawq_worker *w) {
     const hawq_engine *e = c->e;
     hawq_planes        planes = w->planes;
     if (c->gauss_newton) planes.bar = w->none;
@@ -348,7 +158,7 @@ static size_t images_in(const call *c, size_t chunk) {
     return c->batch->n - first < size ? c->batch->n - first : size;
 }
 
-static void load_input(const call *c, worker *w, size_t chunk, size_t n) {
+static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
     const hawq_graph *g = c->e->graph;
     size_t            each = hawq_per_image(g, g->input);
     const real       *x = c->batch->x + chunk * (size_t)g->batch * each;
@@ -363,7 +173,7 @@ static void load_input(const call *c, worker *w, size_t chunk, size_t n) {
 }
 
 /* Loss of the chunk; seeds bar of the output if it is wanted. */
-static void seed_loss(const call *c, worker *w, size_t chunk, size_t n) {
+static void seed_loss(const call *c, hawq_worker *w, size_t chunk, size_t n) {
     const hawq_graph *g = c->e->graph;
     hawq_rows         rows = hawq_loss_rows(g);
     size_t            each = rows.rows * rows.classes;
@@ -386,7 +196,7 @@ static void seed_loss(const call *c, worker *w, size_t chunk, size_t n) {
     }
 }
 
-static void seed_curvature(const call *c, worker *w, size_t n) {
+static void seed_curvature(const call *c, hawq_worker *w, size_t n) {
     const hawq_graph *g = c->e->graph;
     hawq_rows         rows = hawq_loss_rows(g);
     size_t            each = rows.rows * rows.classes;
@@ -403,9 +213,10 @@ static void seed_curvature(const call *c, worker *w, size_t n) {
 }
 
 /* Directions from `first` on, as many as fit in the planes; n images. */
-static void sweep_directions(const call *c, worker *w, int first, size_t n) {
+static void sweep_directions(const call *c, hawq_worker *w, int first,
+                             size_t n) {
     int left = c->lanes - first;
-    point_lanes(c, w, first, left < TOGETHER ? left : TOGETHER);
+    point_lanes(c, w, first, left < HAWQ_TOGETHER ? left : HAWQ_TOGETHER);
     for (int l = 0; l < w->planes.lanes; l++)
         zero_bars(c->e, w->planes.bardot[l]);
     sweep_tangent(c->e, w);
@@ -414,11 +225,11 @@ static void sweep_directions(const call *c, worker *w, int first, size_t n) {
 }
 
 static void work(void *self, size_t chunk, int index) {
-    const call *c = self;
-    worker     *w = &c->e->worker[index];
-    size_t      n = images_in(c, chunk);
-    size_t      each = hawq_per_image(c->e->graph, c->e->graph->output);
-    size_t      first = chunk * (size_t)c->e->graph->batch;
+    const call  *c = self;
+    hawq_worker *w = &c->e->worker[index];
+    size_t       n = images_in(c, chunk);
+    size_t       each = hawq_per_image(c->e->graph, c->e->graph->output);
+    size_t       first = chunk * (size_t)c->e->graph->batch;
     load_input(c, w, chunk, n);
     sweep_forward(c->e, w);
     if (c->outputs)
@@ -428,7 +239,7 @@ static void work(void *self, size_t chunk, int index) {
     if (!c->at) return;
     zero_bars(c->e, w->planes.bar);
     sweep_adjoint(c->e, w);
-    for (int l = 0; c->seed && l < c->lanes; l += TOGETHER)
+    for (int l = 0; c->seed && l < c->lanes; l += HAWQ_TOGETHER)
         sweep_directions(c, w, l, n);
 }
 
@@ -443,8 +254,8 @@ static void add_selection(const hawq_selection *at, real *const *table,
 }
 
 static void commit(void *self, size_t chunk, int index) {
-    call   *c = self;
-    worker *w = &c->e->worker[index];
+    call        *c = self;
+    hawq_worker *w = &c->e->worker[index];
     c->loss += w->loss;
     c->correct += w->correct;
     if (c->gradient) add_selection(c->at, w->planes.bar, c->gradient);
@@ -523,40 +334,4 @@ void hawq_engine_visit(hawq_engine *engine, const hawq_batch *batch,
                        hawq_visit *visit, void *self) {
     call c = {.e = engine, .batch = batch, .visit = visit, .visitor = self};
     run(&c);
-}
-
-/* --- selections -------------------------------------------------------- */
-
-static hawq_status select_new(int capacity, hawq_arena *arena,
-                              hawq_selection *out) {
-    *out = (hawq_selection){0};
-    HAWQ_TAKE(out->tensor, arena, (size_t)capacity);
-    HAWQ_TAKE(out->offset, arena, (size_t)capacity + 1);
-    return HAWQ_OK;
-}
-
-static void select_add(hawq_selection *s, hawq_tensor *t) {
-    for (int i = 0; i < s->n; i++)
-        if (s->tensor[i] == t) return; /* a shared bias counts once */
-    s->tensor[s->n] = t;
-    s->offset[s->n + 1] = s->offset[s->n] + t->n;
-    s->n++;
-}
-
-hawq_status hawq_select_weights(const hawq_graph *g, int only,
-                                hawq_arena *arena, hawq_selection *out) {
-    HAWQ_TRY(select_new(g->n_layers, arena, out));
-    for (int i = 0; i < g->n_layers; i++)
-        if (only < 0 || only == i) select_add(out, g->layer[i].weight);
-    return HAWQ_OK;
-}
-
-hawq_status hawq_select_parameters(const hawq_graph *g, hawq_arena *arena,
-                                   hawq_selection *out) {
-    HAWQ_TRY(select_new(2 * g->n_layers, arena, out));
-    for (int i = 0; i < g->n_layers; i++) {
-        select_add(out, g->layer[i].weight);
-        if (g->layer[i].bias) select_add(out, g->layer[i].bias);
-    }
-    return HAWQ_OK;
 }

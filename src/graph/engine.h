@@ -1,0 +1,37 @@
+/* engine.h -- what an engine is made of: between plan.c, which takes all its
+ * memory, and sweep.c, which uses it.
+ *
+ * Directions take turns in one set of activation planes, HAWQ_TOGETHER at a
+ * time: what a sweep writes is still in the cache when the next one reads it,
+ * and memory hardly grows with their number. Only bardot of the constants, the
+ * result, is kept for each.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ENGINE_H
+#define HAWQ_ENGINE_H
+#include "src/graph/sweep.h"
+
+enum { HAWQ_TOGETHER = 1 }; /* lanes in the planes at once */
+
+typedef struct hawq_worker {
+    hawq_planes planes;         /* tables; what a call does not need is NULL */
+    real      **none;           /* a table of NULLs */
+    real      **val, **bar;     /* where each plane lives */
+    real     ***dot, ***bardot; /* [HAWQ_TOGETHER][id], activations */
+    real     ***result;         /* [lane][id], bardot of constants */
+    real       *input;          /* the padded last chunk */
+    double      loss;           /* of the chunk just done */
+    size_t      correct;
+} hawq_worker;
+
+struct hawq_engine {
+    hawq_arena     arena;
+    hawq_graph    *graph;
+    hawq_threads  *threads;
+    hawq_loss      loss;
+    int            lanes;
+    hawq_worker   *worker;
+    unsigned char *needs; /* by tensor id, for the call in progress */
+};
+
+#endif
