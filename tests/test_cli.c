@@ -446,6 +446,19 @@ static void training_is_reported(void) {
               strstr(err_text, "it began with; lower --rate 20\n"));
 }
 
+/* What each node is worth, and then whether the whole loads. */
+static void operators_are_listed(void) {
+    if (!built("hawq-analyze")) return;
+    if (step("hawq-analyze --list-ops net.onnx --format json", 0)) {
+        CHECK(strstr(out_text, "\"runs\": true,") != NULL);
+        CHECK(strstr(err_text, " nodes would run; the model loads\n") != NULL);
+    }
+    if (step("hawq-analyze --list-ops nan.onnx --quiet", 1)) {
+        CHECK(strstr(out_text, "yes") != NULL);
+        CHECK(!strncmp(err_text, "hawq-analyze: nan.onnx: ", 24));
+    }
+}
+
 static void whole_way(void) {
     if (!built("hawq-analyze") || !built("hawq-search") || !built("hawq-bench"))
         return;
@@ -682,6 +695,7 @@ int main(void) {
     if (built("hawq-analyze"))
         same_for_any_threads("hawq-analyze net.onnx --data idx:img --scale "
                              "0.004 -n 6 --images 64 --format tsv");
+    operators_are_listed();
     training_is_reported();
     whole_way();
     remove_folder();

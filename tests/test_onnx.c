@@ -12,6 +12,7 @@
 #include "src/load/file.h"
 #include "src/load/numbers.h"
 #include "src/load/onnx.h"
+#include "src/load/proto.h"
 #include "tests/check.h"
 
 #include <cjson/cJSON.h>
@@ -171,7 +172,8 @@ static const struct {
     {"nan_weight", HAWQ_ENONFINITE,
      "initializer 'fc.weight': has NaN at element 4"},
     {"no_shape", HAWQ_EUNSUPPORTED, "input 'x' has no declared shape"},
-    {"operator", HAWQ_EUNSUPPORTED, "Det is not supported"},
+    {"operator", HAWQ_EUNSUPPORTED,
+     "Det is not supported; the nearest of the "},
     {"opset5", HAWQ_EUNSUPPORTED, "opset 5: supported are 7 to 22"},
     {"opset23", HAWQ_EUNSUPPORTED, "opset 23: supported are 7 to 22"},
     {"shape", HAWQ_EFORMAT, "node 'fc' (MatMul)"},
@@ -356,6 +358,56 @@ static void deep_nesting(void) {
                 "not an ONNX model");
 }
 
+/* A network of Relu nodes, "from to" each; its sentence when loaded. */
+static hawq_status load_chain(size_t n, const char *const name[][2],
+                              size_t n_constants, hawq_tensor *constant) {
+    hawq_arena       arena = {0};
+    hawq_proto_value x = {.name = "x", .shape = {2, {-1, 3}}};
+    hawq_proto_value y = {.name = "y", .shape = {2, {-1, 3}}};
+    hawq_proto_node  node[4] = {{{0}, NULL}};
+    hawq_proto  file = {"", 13, 1, 1, n_constants, n, &x, &y, constant, node};
+    hawq_graph *g;
+    uint8_t    *bytes;
+    size_t      n_bytes;
+    for (size_t i = 0; i < n; i++)
+        node[i].spec = (hawq_node_spec){.op_type = "Relu",
+                                        .name = "act",
+                                        .n_in = 1,
+                                        .n_out = 1,
+                                        .in = &name[i][0],
+                                        .out = &name[i][1]};
+    CHECK_OK(hawq_proto_pack(&file, &arena, &bytes, &n_bytes));
+    put(bytes, n_bytes);
+    hawq_arena_free(&arena);
+    hawq_status status = hawq_onnx_load(scratch_path, 1, &g);
+    if (status == HAWQ_OK) hawq_graph_free(g);
+    return status;
+}
+
+static void names_are_defined_once(void) {
+    static const char *const sound[][2] = {{"x", "a"}, {"a", "y"}};
+    static const char *const twice[][2] = {{"x", "a"}, {"x", "a"}, {"a", "y"}};
+    static const char *const input[][2] = {{"x", "x"}, {"x", "y"}};
+    static const char *const nowhere[][2] = {{"q", "y"}};
+    static const char *const no_output[][2] = {{"x", "a"}};
+    real                     data[3] = {1, 2, 3};
+    hawq_tensor c = {.name = "c", .role = HAWQ_CONSTANT, .shape = {1, {3}}};
+    c.n = 3;
+    c.data = data;
+    hawq_tensor both[2] = {c, c};
+    CHECK_OK(load_chain(2, sound, 1, both));
+    CHECK_FAILS(load_chain(3, twice, 0, NULL), HAWQ_EFORMAT,
+                "tensor 'a' is defined twice, the second time by node 'act'");
+    CHECK_FAILS(load_chain(2, input, 0, NULL), HAWQ_EFORMAT,
+                "tensor 'x' is defined twice");
+    CHECK_FAILS(load_chain(2, sound, 2, both), HAWQ_EFORMAT,
+                "tensor 'c' is defined twice, the second time by initializer");
+    CHECK_FAILS(load_chain(1, nowhere, 0, NULL), HAWQ_EFORMAT,
+                "node 'act' (Relu): input 'q' is not defined: no node makes");
+    CHECK_FAILS(load_chain(1, no_output, 0, NULL), HAWQ_EFORMAT,
+                "output 'y' is made by no node of the graph");
+}
+
 /* The k-th request for memory fails, for every k: a sentence, and no leak. */
 static void no_memory(void) {
     hawq_graph *g;
@@ -462,6 +514,7 @@ int main(void) {
     truncations("batch_norm_opset14");
     for (int i = 0; i < N_RUNS; i++) bit_flips(runs[i], 30);
     deep_nesting();
+    names_are_defined_once();
     no_memory();
     const char *folder = check_data();
     if (folder) real_networks(folder);

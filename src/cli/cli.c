@@ -4,6 +4,7 @@
 
 #include "src/base/comm.h"
 #include "src/cli/options.h"
+#include "src/load/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,32 +12,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { MAX_TABLES = 7, NAME_MAX_BYTES = 64 };
-
-/* Edit distance of Levenshtein (1966), one row at a time. */
-static int distance(const char *a, const char *b) {
-    int    row[NAME_MAX_BYTES + 1];
-    size_t n = strlen(a), m = strlen(b);
-    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) return NAME_MAX_BYTES;
-    for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int change = diagonal + (a[i - 1] != b[j - 1]);
-            int skip = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < skip ? change : skip;
-        }
-    }
-    return row[m];
-}
+enum { MAX_TABLES = 7 };
 
 const char *hawq_nearest(const char *text, int n, const char *const *name) {
     const char *near = NULL;
     int         least = 1 + (int)strlen(text) / 3; /* no wilder guesses */
     for (int i = 0; i < n; i++) {
-        int d = distance(text, name[i]);
+        int d = hawq_names_distance(text, name[i]);
         if (d < least || (d == least && !near)) {
             near = name[i];
             least = d;

@@ -45,27 +45,57 @@ static const hawq_option options[] = {
     HAWQ_OPTION_FLAG("resume", 0, &o.resume,
                      "go on with the newest unfinished run of the same model, "
                      "data and options"),
-    HAWQ_OPTION_FLAG("list-ops", 0, &o.list_ops,
-                     "only say which nodes of the model would run"),
+    HAWQ_OPTION_FLAG(
+        "list-ops", 0, &o.list_ops,
+        "only say which nodes of the model would run, and whether it loads"),
     {0}};
 
-static hawq_status list_ops(hawq_cli *cli) {
+static void print_ops_json(const hawq_onnx_row *row, size_t n) {
+    hawq_json w = {.file = stdout};
+    hawq_json_array(&w, NULL);
+    for (size_t i = 0; i < n; i++) {
+        hawq_json_object(&w, NULL);
+        hawq_json_text(&w, "node", row[i].name);
+        hawq_json_text(&w, "op", row[i].op_type);
+        hawq_json_flag(&w, "runs", row[i].runs);
+        hawq_json_text(&w, "why_not", row[i].why_not);
+        hawq_json_end(&w);
+    }
+    hawq_json_end(&w);
+}
+
+static hawq_status print_ops(hawq_cli *cli, const hawq_onnx_row *row,
+                             size_t n) {
     static const char *const columns[] = {"node", "op", "runs", "why_not"};
-    hawq_onnx_row           *row;
     hawq_table               t;
-    size_t                   n, refused = 0;
-    HAWQ_TRY(hawq_onnx_list_ops(cli->arg[0], &cli->arena, &row, &n));
+    if (cli->format == HAWQ_FORMAT_JSON) {
+        print_ops_json(row, n);
+        return HAWQ_OK;
+    }
     hawq_table_begin(&t, &cli->arena, 4, columns);
     for (size_t i = 0; i < n; i++) {
         hawq_table_text(&t, row[i].name);
         hawq_table_text(&t, row[i].op_type);
         hawq_table_text(&t, row[i].runs ? "yes" : "no");
         hawq_table_text(&t, row[i].why_not);
-        refused += !row[i].runs;
     }
-    HAWQ_TRY(hawq_table_print(&t, cli->format, stdout));
-    hawq_cli_note(cli, "%zu of %zu nodes would run", n - refused, n);
-    return HAWQ_OK;
+    return hawq_table_print(&t, cli->format, stdout);
+}
+
+/* Nodes are judged one by one; whether they make a network, and one with sound
+ * weights, only loading it tells. */
+static hawq_status list_ops(hawq_cli *cli) {
+    hawq_onnx_row *row;
+    hawq_graph    *graph;
+    size_t         n, refused = 0;
+    HAWQ_TRY(hawq_onnx_list_ops(cli->arg[0], &cli->arena, &row, &n));
+    for (size_t i = 0; i < n; i++) refused += !row[i].runs;
+    HAWQ_TRY(print_ops(cli, row, n));
+    hawq_status loads = hawq_onnx_load(cli->arg[0], 0, &graph);
+    hawq_cli_note(cli, "%zu of %zu nodes would run%s", n - refused, n,
+                  loads == HAWQ_OK ? "; the model loads" : "");
+    if (loads == HAWQ_OK) hawq_graph_free(graph);
+    return loads;
 }
 
 static hawq_status run(hawq_cli *cli) {

@@ -7,6 +7,7 @@
 #include "src/load/onnx.h"
 
 #include "src/load/names.h"
+#include "src/load/onnx_check.h"
 #include "src/load/proto.h"
 #include "src/ops/ops.h"
 
@@ -50,12 +51,17 @@ static hawq_status mark_needed(plan *p, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-static hawq_status check_nodes(const plan *p) {
+static hawq_status check_nodes(const plan *p, hawq_arena *arena) {
     for (size_t i = 0; i < p->model->n_nodes; i++) {
         const hawq_proto_node *node = &p->model->node[i];
         if (p->wanted[i] && node->defect)
             return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s",
                              node->spec.name, node->spec.op_type, node->defect);
+        if (!p->wanted[i] || hawq_op_find(node->spec.op_type)) continue;
+        const char *why = hawq_onnx_unsupported(arena, node->spec.op_type);
+        if (!why) return HAWQ_ENOMEM;
+        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s",
+                         node->spec.name, node->spec.op_type, why);
     }
     return HAWQ_OK;
 }
@@ -220,13 +226,17 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
                         hawq_graph **out) {
     hawq_proto model;
     plan       p = {.model = &model};
+    hawq_names defined = {0};
     if (batch < 0 || batch > MOST_IMAGES)
         return hawq_fail(HAWQ_EINVAL, "batch of %d images, expected 0 to %d",
                          batch, MOST_IMAGES);
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
     HAWQ_TRY(choose_output(&p));
     HAWQ_TRY(mark_needed(&p, arena));
-    HAWQ_TRY(check_nodes(&p));
+    HAWQ_TRY(hawq_onnx_collect(&model, arena, &defined));
+    HAWQ_TRY(
+        hawq_onnx_check_defined(&model, p.wanted, p.output->name, &defined));
+    HAWQ_TRY(check_nodes(&p, arena));
     HAWQ_TRY(choose_input(&p, arena));
     if (batch) return build(&p, batch, out);
 
@@ -272,7 +282,7 @@ static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const hawq_node_spec *spec = &node->spec;
     if (node->defect) return hawq_arena_string(arena, node->defect);
     const hawq_op *op = hawq_op_find(spec->op_type);
-    if (!op) return hawq_arena_string(arena, "operator is not supported");
+    if (!op) return hawq_onnx_unsupported(arena, spec->op_type);
     for (int i = 0; i < spec->n_attr; i++)
         if (!has_word(op->attributes, spec->attr[i].name))
             return hawq_arena_format(

@@ -26,9 +26,10 @@ static hawq_status read_list(const hawq_node *node, const char *name,
     for (size_t i = 0; i < n; i++) {
         if (ints[i] < least || ints[i] > LARGEST)
             return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                                  "attribute '%s' holds %lld; it must be at "
-                                  "least %lld",
-                                  name, (long long)ints[i], (long long)least);
+                                  "attribute '%s' holds %lld; %lld to %d are "
+                                  "supported",
+                                  name, (long long)ints[i], (long long)least,
+                                  LARGEST);
         into[i] = ints[i];
     }
     return HAWQ_OK;
