@@ -254,6 +254,45 @@ static void fewer_bits_deviate_more(void) {
     fixture_close(&f);
 }
 
+/* The steps' times of a batch, on one thread and on two. */
+static double profiled(const fixture *f, const hawq_program *p, int workers,
+                       size_t n) {
+    enum { REPEATS = 201 };
+    hawq_threads *threads = NULL;
+    hawq_runner  *r = NULL;
+    double        sum = 0;
+    size_t        steps = (size_t)p->n_steps;
+    double       *ns = malloc(steps * sizeof *ns);
+    double       *samples = malloc(steps * REPEATS * sizeof *ns);
+    CHECK_OK(hawq_threads_new(workers, &threads));
+    CHECK_OK(hawq_runner_new(p, hawq_kernels_select(NULL), threads, &r));
+    hawq_runner_profile(r, n, f->x, REPEATS, samples, ns);
+    for (size_t i = 0; i < steps; i++) {
+        CHECK(ns[i] >= 0);
+        sum += ns[i];
+    }
+    hawq_runner_free(r);
+    hawq_threads_free(threads);
+    free(samples);
+    free(ns);
+    return sum;
+}
+
+/* They are shares of its time: twelve images take more than one, at most about
+ * twelve times as long. The bounds leave room for a busy machine. */
+static void steps_share_the_time_of_a_batch(void) {
+    fixture       f;
+    hawq_program *p = NULL;
+    fixture_open(&f, every_step());
+    if (CHECK_OK(lower_uniform(&f, 8, 8, &p))) {
+        double one = profiled(&f, p, 1, 1), all = profiled(&f, p, 1, IMAGES);
+        CHECK(all > 0.3 * IMAGES * one && all < 3.0 * IMAGES * one);
+        CHECK(profiled(&f, p, 2, IMAGES) > 0.15 * IMAGES * one);
+    }
+    hawq_program_free(p);
+    fixture_close(&f);
+}
+
 /* Every allocation of memory in turn fails: an error each time, no leak. */
 static void running_out_of_memory_is_an_error(void) {
     fixture f;
@@ -360,6 +399,7 @@ static void check_real_networks(void) {
 int main(void) {
     program_equals_the_oracle();
     fewer_bits_deviate_more();
+    steps_share_the_time_of_a_batch();
     running_out_of_memory_is_an_error();
     check_real_networks();
     DONE();

@@ -316,7 +316,8 @@ static hawq_status summarise_rounds(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
-/* Time of each layer: the sum over its steps (more than one if shared). */
+/* Time of each layer in a batch, on the timing's threads: the sum over its
+ * steps (more than one if shared). */
 static hawq_status time_layers(hawq_benchmark *b, hawq_contender *c) {
     const hawq_program *p = c->program;
     size_t              steps = (size_t)p->n_steps;
@@ -325,7 +326,8 @@ static hawq_status time_layers(hawq_benchmark *b, hawq_contender *c) {
     HAWQ_TAKE(layer, &b->arena, (size_t)p->n_layers);
     HAWQ_TAKE(ns, &b->arena, steps);
     HAWQ_TAKE(samples, &b->arena, steps * (size_t)b->repeats);
-    hawq_runner_profile(c->runner, b->data.x, b->repeats, samples, ns);
+    hawq_runner_profile(c->runner, (size_t)b->batch_size, b->data.x, b->repeats,
+                        samples, ns);
     for (int i = 0; i < p->n_layers; i++)
         layer[i] =
             (hawq_layer_timing){p->choice[i].layer, p->choice[i].weight_bits,

@@ -7,7 +7,9 @@
  * program, one after the other; rounds are repeated. So a change of the clock
  * or another load on the machine meets all alike. A latency is the median over
  * the rounds, its spread the distance of the quartiles, and a speed-up the
- * median of the rounds' ratios. Layers are timed apart: one image, one thread.
+ * median of the rounds' ratios. Layers are timed apart, in the same batches on
+ * the same threads: a layer's time is its share of a batch's, so layers add up
+ * to the network but for what lies between them.
  *
  * Legal order: zero the struct; set the first part; hawq_benchmark_prepare (all
  * that bad input can make fail); hawq_benchmark_measure; read the results;

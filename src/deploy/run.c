@@ -12,7 +12,8 @@ struct hawq_runner {
     void              **packed;    /* per step; NULL where it has no weights */
     uint8_t           **workspace; /* per worker */
     uint8_t           **scratch;   /* per worker */
-    float              *profiled;  /* outputs of the image being timed */
+    float             **profiled;  /* per worker: outputs of a timed image */
+    double            **step_ns;   /* per worker and step: of a timed pass */
     /* of the run in progress */
     const float *x;
     float       *outputs;
@@ -38,10 +39,13 @@ static hawq_status bind(hawq_runner *r) {
         size_t need = r->kernels->conv_scratch_bytes(&w->shape);
         if (need > scratch) scratch = need;
     }
-    HAWQ_TAKE(r->profiled, &r->arena, p->n_out);
+    HAWQ_TAKE(r->profiled, &r->arena, workers);
+    HAWQ_TAKE(r->step_ns, &r->arena, workers);
     HAWQ_TAKE(r->workspace, &r->arena, workers);
     HAWQ_TAKE(r->scratch, &r->arena, workers);
     for (size_t i = 0; i < workers; i++) {
+        HAWQ_TAKE(r->profiled[i], &r->arena, p->n_out);
+        HAWQ_TAKE(r->step_ns[i], &r->arena, (size_t)p->n_steps);
         HAWQ_TAKE(r->workspace[i], &r->arena, p->workspace_bytes);
         HAWQ_TAKE(r->scratch[i], &r->arena, scratch);
     }
@@ -151,23 +155,53 @@ void hawq_runner_run(hawq_runner *runner, size_t n, const float *x,
 
 /* --- reports ----------------------------------------------------------- */
 
-void hawq_runner_profile(hawq_runner *runner, const float *x, int repeats,
-                         double *samples, double *ns) {
-    const hawq_program *p = runner->program;
-    float              *y = runner->profiled;
-    for (int k = -1; k < repeats; k++) /* pass -1 warms up */
-        for (int i = 0; i < p->n_steps; i++) {
-            uint64_t from = hawq_timer_now();
-            run_step(runner, i, 0, x, y);
-            uint64_t to = hawq_timer_now();
-            if (k >= 0)
-                samples[(size_t)i * (size_t)repeats + (size_t)k] =
-                    (double)(to - from);
-        }
+static void profile_image(void *self, size_t task, int worker) {
+    const hawq_runner  *r = self;
+    const hawq_program *p = r->program;
+    const float        *x = r->x + task * p->n_in;
+    uint64_t            from = hawq_timer_now();
     for (int i = 0; i < p->n_steps; i++) {
-        double *of_step = samples + (size_t)i * (size_t)repeats;
-        ns[i] = hawq_timing_of(of_step, repeats).median_ns;
+        run_step(r, i, worker, x, r->profiled[worker]);
+        uint64_t to = hawq_timer_now();
+        r->step_ns[worker][i] += (double)(to - from);
+        from = to;
     }
+}
+
+/* Moves the workers' times of step i to the first one's; returns their sum. */
+static double collect(const hawq_runner *r, int i) {
+    for (int k = 1; k < hawq_threads_count(r->threads); k++) {
+        r->step_ns[0][i] += r->step_ns[k][i];
+        r->step_ns[k][i] = 0;
+    }
+    return r->step_ns[0][i];
+}
+
+/* One pass: sample[i * stride] is step i's share of its wall time. */
+static void profile_pass(hawq_runner *r, size_t n, double *sample,
+                         size_t stride) {
+    const hawq_program *p = r->program;
+    double              sum = 0;
+    uint64_t            from = hawq_timer_now();
+    hawq_threads_run(r->threads, n, profile_image, NULL, r);
+    double wall = (double)(hawq_timer_now() - from);
+    for (int i = 0; i < p->n_steps; i++) sum += collect(r, i);
+    for (int i = 0; i < p->n_steps; i++) {
+        sample[(size_t)i * stride] =
+            sum > 0 ? r->step_ns[0][i] / sum * wall : 0;
+        r->step_ns[0][i] = 0;
+    }
+}
+
+void hawq_runner_profile(hawq_runner *runner, size_t n, const float *x,
+                         int repeats, double *samples, double *ns) {
+    size_t stride = (size_t)repeats;
+    runner->x = x;
+    profile_pass(runner, n, samples, stride); /* warms up; overwritten */
+    for (size_t k = 0; k < stride; k++)
+        profile_pass(runner, n, samples + k, stride);
+    for (int i = 0; i < runner->program->n_steps; i++)
+        ns[i] = hawq_timing_of(samples + (size_t)i * stride, repeats).median_ns;
 }
 
 const char *hawq_runner_kernel(const hawq_runner *runner, int step) {

@@ -29,11 +29,13 @@ void                       hawq_runner_free(hawq_runner *runner);
 void hawq_runner_run(hawq_runner *runner, size_t n, const float *x,
                      float *outputs);
 
-/* Times every step on one image x, one thread: ns[i] is the median over
- * `repeats` passes (>= 1) of step i's wall time. ns has program->n_steps
- * entries, `samples` repeats * n_steps (scratch). */
-void hawq_runner_profile(hawq_runner *runner, const float *x, int repeats,
-                         double *samples, double *ns);
+/* Times every step of a batch of n images x (n >= 1) on the runner's threads:
+ * ns[i] is the median over `repeats` passes (>= 1) of step i's share of the
+ * batch's wall time, in proportion to the time that all images spent in it. So
+ * steps add up to the batch, threads that wait included. ns has
+ * program->n_steps entries, `samples` repeats * n_steps (scratch). */
+void hawq_runner_profile(hawq_runner *runner, size_t n, const float *x,
+                         int repeats, double *samples, double *ns);
 
 /* The kernel that step i runs on: conv_name of the table for a layer, else the
  * table's name. */
