@@ -25,11 +25,11 @@ foreach(file ${tests})
   # Labels: `threads` is worth a run under the thread sanitizer; `slow` reads
   # real networks for minutes and is left out under the others.
   file(STRINGS ${file} uses_threads REGEX "hawq_threads_new" LIMIT_COUNT 1)
-  if(uses_threads OR name STREQUAL test_cli)
+  if((uses_threads AND NOT name STREQUAL test_accuracy) OR name STREQUAL test_cli)
     set_property(TEST ${name} APPEND PROPERTY LABELS threads)
     list(APPEND thread_tests ${name})
   endif()
-  if(name MATCHES "^test_reference")
+  if(name MATCHES "^test_(reference|accuracy)")
     set_property(TEST ${name} APPEND PROPERTY LABELS slow)
   endif()
 endforeach()
