@@ -2,7 +2,8 @@
 # test_*_f64.c is linked against the executor in double.
 # SPDX-License-Identifier: GPL-3.0-or-later
 enable_testing()
-set(data ${PROJECT_SOURCE_DIR}/../shared/data)
+set(HAWQ_TEST_DATA ${PROJECT_SOURCE_DIR}/../shared/data CACHE PATH
+    "real networks, data and reference numbers; tests skip without")
 file(GLOB tests CONFIGURE_DEPENDS tests/test_*.c)
 foreach(file ${tests})
   get_filename_component(name ${file} NAME_WE)
@@ -20,7 +21,7 @@ foreach(file ${tests})
   target_link_libraries(${name} PRIVATE PkgConfig::CJSON m)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT
-    "HAWQ_TEST_DATA=${data};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
+    "HAWQ_TEST_DATA=${HAWQ_TEST_DATA};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
     SKIP_RETURN_CODE 77)
   # Labels: `threads` is worth a run under the thread sanitizer; `slow` reads
   # real networks for minutes and is left out under the others.
