@@ -247,6 +247,8 @@ static const struct bad {
      "[options]"},
     {2, "hawq-analyze net.onnx --dta idx:img",
      "unknown option '--dta'; did you mean '--data'?"},
+    {2, "hawq-analyze net.onnx --data idx:img --sam 2",
+     "unknown option '--sam'; did you mean '--samples'?"},
     {2, "hawq-analyze net.onnx --nonsense",
      "unknown option '--nonsense'; see hawq-analyze --help"},
     {2, "hawq-analyze net.onnx --data", "--data needs a value: SPEC"},
@@ -393,6 +395,18 @@ static void results_that_cannot_be_written(void) {
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     CHECK(!strcmp(err_text, "hawq-analyze: the results cannot be written to "
                             "stdout\n"));
+}
+
+static void empty_name(void) {
+    char command[4200];
+    if (!built("hawq-analyze")) return;
+    snprintf(command, sizeof command, "%s/hawq-analyze '' 2>stderr.txt",
+             programs);
+    int status = system(command);
+    slurp("stderr.txt", err_text);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+    CHECK(!strcmp(err_text, "hawq-analyze: the name of a file is empty; usage: "
+                            "hawq-analyze MODEL.onnx --data SPEC [options]\n"));
 }
 
 /* --- the whole way ------------------------------------------------------ */
@@ -597,6 +611,7 @@ static void options_are_read(void) {
                "");
     probe_says("it's 'a", 0,
                "0 0 0 0 - 0 0/0 [it's] ['a]\nprobe 'it'\\''s' ''\\''a'\n", "");
+    probe_says("-n7 -f -t2", 0, "1 7 0 0 - 0 0/0\nprobe -n7 -f -t2\n", "");
     probe_says("--fast --count 3", 3,
                "1 3 0 0 - 0 0/0\nprobe --fast --count 3\n",
                "probe: the least is 4\n");
@@ -629,6 +644,10 @@ static void options_are_refused(void) {
     probe_says("--cuont 3", 2, "",
                "probe: unknown option '--cuont'; did you mean '--count'?\n");
     probe_says("-z", 2, "", "probe: unknown option '-z'; see probe --help\n");
+    probe_says("-f1", 2, "", "probe: unknown option '-f1'; see probe --help\n");
+    probe_says("-n2x", 2, "", "probe: --count: '2x' is not a whole number\n");
+    probe_says("--cou 1", 2, "",
+               "probe: unknown option '--cou'; did you mean '--count'?\n");
     probe_says("--count --fast", 2, "", "probe: --count needs a value: N\n");
 }
 
@@ -692,6 +711,7 @@ int main(void) {
     newer_schema();
     read_only_database();
     results_that_cannot_be_written();
+    empty_name();
     if (built("hawq-analyze"))
         same_for_any_threads("hawq-analyze net.onnx --data idx:img --scale "
                              "0.004 -n 6 --images 64 --format tsv");

@@ -261,6 +261,16 @@ static void bad_specifications_are_named(void) {
                 "supported are file.npz, idx:PREFIX and cifar:");
     CHECK_FAILS(hawq_dataset_load("images.png", NULL, &d), HAWQ_EUNSUPPORTED,
                 "images.png: is no kind of data that is read");
+    CHECK_FAILS(hawq_dataset_load("idx:", NULL, &d), HAWQ_EINVAL,
+                "data 'idx:' name no file; supported are file.npz");
+    CHECK_FAILS(hawq_dataset_load("cifar:", NULL, &d), HAWQ_EINVAL,
+                "data 'cifar:' name no file; supported are file.npz");
+    CHECK_FAILS(hawq_dataset_load("cifar:,b.bin", NULL, &d), HAWQ_EINVAL,
+                "cifar:,b.bin: the name of file 1 is empty");
+    CHECK_FAILS(hawq_dataset_load("cifar:/nowhere.bin", NULL, &d), HAWQ_EIO,
+                "cifar:/nowhere.bin: cannot be read: No such file");
+    CHECK_FAILS(hawq_dataset_load("cifar:/no.bin,b", NULL, &d), HAWQ_EIO,
+                "cifar:/no.bin,b: /no.bin: cannot be read: No such file");
     CHECK_FAILS(hawq_dataset_load("idx:nowhere/t10k", NULL, &d), HAWQ_EIO,
                 "neither nowhere/t10k-images-idx3-ubyte nor");
     CHECK_FAILS(hawq_dataset_load(data_file("idx:", "dataset/cut"), NULL, &d),
@@ -344,8 +354,10 @@ static void misfits_are_named(void) {
     d.labels = NULL;
     d.targets = x;
     d.n_targets = 4;
-    CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL,
-                "4 targets, the model has 5 outputs");
+    CHECK_FAILS(
+        hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL,
+        "4 targets, the model has 5 outputs; a y of floating point holds "
+        "targets, one of integers labels");
     d.n = 0;
     CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL, "no image");
     d = (hawq_dataset){.n = 1, .item = {2, {2, 2}}, .x = x, .labels = labels};

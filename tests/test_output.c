@@ -300,6 +300,7 @@ static void nearest_is_near(void) {
     static const char *const names[] = {"weight-size", "bops", "mean-bits"};
     CHECK(!strcmp(hawq_nearest("wieght-size", 3, names), "weight-size"));
     CHECK(!strcmp(hawq_nearest("bop", 3, names), "bops"));
+    CHECK(!strcmp(hawq_nearest("wei", 3, names), "weight-size"));
     CHECK(hawq_nearest("latency", 3, names) == NULL);
     CHECK(hawq_nearest("", 3, names) == NULL);
 }

@@ -16,7 +16,10 @@ enum { MAX_TABLES = 7 };
 
 const char *hawq_nearest(const char *text, int n, const char *const *name) {
     const char *near = NULL;
-    int         least = 1 + (int)strlen(text) / 3; /* no wilder guesses */
+    size_t      length = strlen(text);
+    int         least = 1 + (int)length / 3; /* no wilder guesses */
+    for (int i = 0; i < n; i++) /* what it begins, before what it is like */
+        if (length > 1 && !strncmp(name[i], text, length)) return name[i];
     for (int i = 0; i < n; i++) {
         int d = hawq_names_distance(text, name[i]);
         if (d < least || (d == least && !near)) {
@@ -115,6 +118,11 @@ static hawq_status check_args(const hawq_cli *cli) {
     if (c->max_args >= 0 && cli->n_args > c->max_args)
         return hawq_fail(HAWQ_EINVAL, "unexpected argument '%s'; usage: %s %s",
                          cli->arg[c->max_args], c->name, c->usage);
+    for (int i = 0; i < cli->n_args; i++)
+        if (!cli->arg[i][0])
+            return hawq_fail(HAWQ_EINVAL,
+                             "the name of a file is empty; usage: %s %s",
+                             c->name, c->usage);
     return HAWQ_OK;
 }
 

@@ -196,8 +196,8 @@ void hawq_cli_note(const hawq_cli *cli, const char *format, ...)
  * other texts "". The caller adds model, data, loss, provider, sampling. */
 void hawq_cli_record(hawq_cli *cli, hawq_run_record *out);
 
-/* The nearest of n names to `text` by edit distance, or NULL if none is near;
- * for "did you mean". */
+/* The first of n names that begins with `text` (two characters or more), else
+ * the nearest by edit distance, or NULL if none is near; for "did you mean". */
 const char *hawq_nearest(const char *text, int n, const char *const *name);
 
 #endif

@@ -183,8 +183,9 @@ static hawq_status parse_one(hawq_cli *cli, hawq_tables tables, int argc,
         if (!o) return unknown(cli, tables, name);
         if (arg[2 + length]) value = arg + 2 + length + 1;
     } else {
-        o = arg[2] ? NULL : find_letter(tables, arg[1]);
-        if (!o)
+        o = find_letter(tables, arg[1]);
+        if (o && arg[2]) value = arg + 2; /* -n2 */
+        if (!o || (value && o->kind == HAWQ_KIND_FLAG))
             return hawq_fail(HAWQ_EINVAL, "unknown option '%s'; see %s --help",
                              arg, cli->command->name);
     }

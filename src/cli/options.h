@@ -10,7 +10,8 @@
 typedef const hawq_option *const *hawq_tables;
 
 /* Fills the values the rows point to and cli->arg with what is no option;
- * "--" ends the options. EINVAL: unknown option, bad or missing value. */
+ * "--" ends the options. A value follows as "--name V", "--name=V", "-n V" or
+ * "-nV". EINVAL: unknown option, bad or missing value. */
 HAWQ_NODISCARD hawq_status hawq_options_parse(hawq_cli *cli, hawq_tables tables,
                                               int argc, char **argv);
 

@@ -28,6 +28,11 @@ static hawq_status measure(part *p) {
     return HAWQ_OK;
 }
 
+/* A failure with the name of the one of n files; the caller names them all. */
+static hawq_status named(hawq_status status, const part *p, size_t n) {
+    return status == HAWQ_OK || n == 1 ? status : hawq_prefix("%s: ", p->path);
+}
+
 /* "a.bin,b.bin" to its parts and their sizes */
 static hawq_status split(const char *files, hawq_arena *arena, part **parts,
                          size_t *n) {
@@ -40,7 +45,10 @@ static hawq_status split(const char *files, hawq_arena *arena, part **parts,
         part  *p = &(*parts)[i];
         p->path = hawq_arena_string_n(arena, files, length);
         if (!p->path) return HAWQ_ENOMEM;
-        if (measure(p) != HAWQ_OK) return hawq_prefix("%s: ", p->path);
+        if (!length)
+            return hawq_fail(HAWQ_EINVAL, "the name of file %zu is empty",
+                             i + 1);
+        HAWQ_TRY(named(measure(p), p, most));
         files += length + (files[length] == ',');
     }
     return HAWQ_OK;
@@ -70,9 +78,9 @@ hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
     for (size_t i = 0; i < n; i++) total += parts[i].bytes;
     HAWQ_TAKE(bytes, arena, total);
     for (size_t i = 0; i < n; at += parts[i++].bytes)
-        if (hawq_file_read(parts[i].path, 0, parts[i].bytes, bytes + at) !=
-            HAWQ_OK)
-            return hawq_prefix("%s: ", parts[i].path);
+        HAWQ_TRY(
+            named(hawq_file_read(parts[i].path, 0, parts[i].bytes, bytes + at),
+                  &parts[i], n));
     *out = (hawq_images){.n = total / RECORD,
                          .item = {3, {3, 32, 32}},
                          .type = HAWQ_U8,

@@ -119,10 +119,11 @@ static hawq_status select_images(const hawq_images          *from,
 
 /* --- specifications ---------------------------------------------------- */
 
+static const char supported[] =
+    "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
+
 static hawq_status read_images(const char *spec, hawq_arena *arena,
                                hawq_images *out) {
-    const char *supported =
-        "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
     size_t n = strlen(spec);
     if (strncmp(spec, "idx:", 4) == 0)
         return hawq_idx_read(spec + 4, arena, out);
@@ -144,7 +145,10 @@ hawq_status hawq_dataset_load(const char                 *spec,
     hawq_dataset         set = {0};
     hawq_images          images = {0};
     hawq_arena           scratch = {0};
-    hawq_status          status = read_images(spec, &scratch, &images);
+    if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:"))
+        return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
+                         supported);
+    hawq_status status = read_images(spec, &scratch, &images);
     if (status == HAWQ_OK)
         status =
             select_images(&images, options ? options : &none, &scratch, &set);
@@ -204,8 +208,10 @@ static hawq_status check(const hawq_dataset *d, const hawq_graph *g) {
     size_t outputs = hawq_per_image(g, g->output);
     if (d->targets && d->n_targets != outputs)
         return hawq_fail(HAWQ_EINVAL,
-                         "an image has %zu targets, the model has %zu outputs",
-                         d->n_targets, outputs);
+                         "an image has %zu target%s, the model has %zu "
+                         "outputs; a y of floating point holds targets, one "
+                         "of integers labels of classes",
+                         d->n_targets, d->n_targets == 1 ? "" : "s", outputs);
     if (g->fixed_batch && d->n < (size_t)g->batch)
         return hawq_fail(HAWQ_EINVAL,
                          "fewer images than a batch: found %zu, the model "
