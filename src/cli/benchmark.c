@@ -27,6 +27,7 @@ static hawq_status load_calibration(hawq_benchmark *b) {
         n = b->other.n;
     }
     b->calibration_images = n < limit ? n : limit;
+    b->verified = (size_t)b->verify < b->data.n ? (size_t)b->verify : b->data.n;
     return HAWQ_OK;
 }
 
@@ -96,7 +97,7 @@ static hawq_status resolve(hawq_benchmark *b) {
         if (i >= 2 && !b->contender[same].asked)
             b->contender[same].asked = ++b->n_asked;
     }
-    return HAWQ_OK;
+    return hawq_benchmark_predict(b);
 }
 
 const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
@@ -241,7 +242,7 @@ static void score(const hawq_benchmark *b, const float *y, double *accuracy,
 /* Are the first outputs the same bits on the reference kernels? */
 static hawq_status verify(hawq_benchmark *b, const hawq_contender *c,
                           bool *same) {
-    size_t n = (size_t)b->verify < b->data.n ? (size_t)b->verify : b->data.n;
+    size_t       n = b->verified;
     hawq_runner *ref;
     float       *y;
     HAWQ_TAKE(y, &b->arena, n * c->program->n_out);

@@ -30,11 +30,13 @@ typedef struct hawq_contender {
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
     hawq_range         weight_range;
-    double             predicted; /* loss rise the search predicted, or NaN */
-    double             mean_bits; /* of the weights */
-    hawq_program      *program;
-    hawq_runner       *runner;
-    double            *sample; /* ns per batch, one for each round */
+    const char        *metric;    /* an allocation was searched by, or NULL */
+    double             predicted; /* loss rise, by its search or an analysis, or
+                                     NaN */
+    double                mean_bits; /* of the weights */
+    hawq_program         *program;
+    hawq_runner          *runner;
+    double               *sample; /* ns per batch, one for each round */
     hawq_benchmark_record record;
 } hawq_contender;
 
@@ -57,6 +59,9 @@ typedef struct hawq_benchmark {
     hawq_graph     *graph;
     size_t          calibration_images;
     const char     *calibration_text; /* a specification, or "--data" */
+    size_t          verified;         /* images compared with `ref` */
+    const char     *predicted_by;     /* metric of hawq_benchmark_predict, if it
+                                         predicted anything */
 
     /* private */
     hawq_arena          arena;
@@ -87,9 +92,14 @@ void hawq_benchmark_close(hawq_benchmark *b);
 const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row);
 
 /* The bits that a --allocation names, resolved into `out`'s label, choice,
- * predicted and record.allocation. In benchmark_allocation.c. */
+ * metric, predicted and record.allocation. In benchmark_allocation.c. */
 HAWQ_NODISCARD hawq_status hawq_benchmark_allocation(hawq_benchmark *b,
                                                      const char     *name,
                                                      hawq_contender *out);
+
+/* Fills `predicted` of what no search made from the newest analysis by the
+ * metric of the newest allocation asked for, or by trace; what that does not
+ * know stays NaN. In benchmark_predict.c. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_predict(hawq_benchmark *b);
 
 #endif

@@ -67,6 +67,7 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     out->label = hawq_arena_format(&b->arena, "allocation %lld", (long long)id);
     out->choice = record.choice;
     out->n_choices = record.n_layers;
+    out->metric = record.metric;
     out->predicted = record.objective;
     if (b->weight_range < 0 && record.weight_range[0])
         out->weight_range = (hawq_range)hawq_range_find(record.weight_range);

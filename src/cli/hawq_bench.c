@@ -20,9 +20,9 @@ static struct {
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
-                      "an id in the database, last, uniform8, uniform4, "
-                      "uniform2 (8-bit activations), w4a4 and the like, or "
-                      "float32 (default uniform8)"),
+                      "an id in the database, last, FILE.json, uniform8, "
+                      "uniform4, uniform2 (8-bit activations), w4a4 and the "
+                      "like, or float32 (default uniform8)"),
     HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
                      "images that fix the activations' ranges (default: the "
                      "first ones of --data)"),
@@ -64,11 +64,12 @@ static const char *const all_columns[] = {"allocation",
                                           "bit_exact",
                                           "kernels",
                                           "layers_latency_us",
-                                          "file_bytes"};
+                                          "file_bytes",
+                                          "loss_rise"};
 static const char *const short_columns[] = {
-    "allocation", "bits",  "bytes",  "predicted", "accuracy",
-    "agreement",  "loss",  "us",     "spread",    "x float",
-    "x uniform8", "exact", "kernels"};
+    "allocation", "bits",       "bytes", "predicted", "rise",
+    "accuracy",   "agreement",  "loss",  "ms",        "spread",
+    "x float",    "x uniform8", "exact", "kernels"};
 enum {
     N_ALL = sizeof all_columns / sizeof *all_columns,
     N_SHORT = sizeof short_columns / sizeof *short_columns
@@ -81,33 +82,57 @@ static double layers_latency(const hawq_benchmark_record *r) {
     return sum;
 }
 
-static void print_row(hawq_table *t, const hawq_contender *c, bool all) {
+static double loss_rise(const hawq_benchmark_record *r) {
+    return r->loss - r->float_loss;
+}
+
+static void print_all(hawq_table *t, const hawq_contender *c) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_table_text(t, c->label);
+    hawq_table_real(t, c->mean_bits, 4);
+    hawq_table_integer(t, r->weight_bytes);
+    hawq_table_real(t, c->predicted, 4);
+    hawq_table_real(t, r->accuracy, 4);
+    hawq_table_real(t, r->agreement, 4);
+    hawq_table_real(t, r->loss, 4);
+    hawq_table_real(t, r->latency_us, 4);
+    hawq_table_real(t, r->latency_spread_us, 4);
+    hawq_table_real(t, r->speedup_vs_float, 4);
+    hawq_table_real(t, r->speedup_vs_uniform8, 4);
+    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
+    hawq_table_text(t, r->kernels);
+    hawq_table_real(t, layers_latency(r), 4);
+    hawq_table_integer(t, r->file_bytes);
+    hawq_table_real(t, loss_rise(r), 4);
+}
+
+static void print_short(hawq_table *t, const hawq_contender *c) {
     const hawq_benchmark_record *r = &c->record;
     hawq_table_text(t, c->label);
     hawq_table_fixed(t, c->mean_bits, 2);
     hawq_table_integer(t, r->weight_bytes);
-    hawq_table_real(t, c->predicted, 4);
+    hawq_table_fixed(t, c->predicted, 4);
+    hawq_table_fixed(t, c->program ? loss_rise(r) : NAN, 4);
     hawq_table_fixed(t, r->accuracy, 4);
     hawq_table_fixed(t, r->agreement, 4);
     hawq_table_fixed(t, r->loss, 4);
-    hawq_table_fixed(t, r->latency_us, 1);
-    hawq_table_fixed(t, r->latency_spread_us, 1);
+    hawq_table_fixed(t, r->latency_us / 1e3, 4);
+    hawq_table_fixed(t, r->latency_spread_us / 1e3, 4);
     hawq_table_fixed(t, r->speedup_vs_float, 2);
     hawq_table_fixed(t, r->speedup_vs_uniform8, 2);
     hawq_table_text(t, r->bit_exact ? "yes" : "NO");
     hawq_table_text(t, r->kernels);
-    if (!all) return;
-    hawq_table_real(t, layers_latency(r), 4);
-    hawq_table_integer(t, r->file_bytes);
 }
 
+/* People also see the float network, which all is compared with. */
 static hawq_status print_table(const hawq_benchmark *b) {
     hawq_table t;
     bool       all = b->cli->format != HAWQ_FORMAT_TABLE;
     hawq_table_begin(&t, &b->cli->arena, all ? N_ALL : N_SHORT,
                      all ? all_columns : short_columns);
+    if (!all && !b->contender[0].asked) print_short(&t, &b->contender[0]);
     for (int row = 1; row <= b->n_asked; row++)
-        print_row(&t, hawq_benchmark_row(b, row), all);
+        (all ? print_all : print_short)(&t, hawq_benchmark_row(b, row));
     return hawq_table_print(&t, b->cli->format, stdout);
 }
 
@@ -147,6 +172,7 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "loss", r->loss);
     hawq_json_real(w, "float_accuracy", r->float_accuracy);
     hawq_json_real(w, "float_loss", r->float_loss);
+    hawq_json_real(w, "loss_rise", loss_rise(r));
     hawq_json_real(w, "agreement", r->agreement);
     hawq_json_integer(w, "weight_bytes", r->weight_bytes);
     hawq_json_integer(w, "file_bytes", r->file_bytes);
@@ -156,6 +182,8 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
     hawq_json_real(w, "layers_latency_us", layers_latency(r));
     hawq_json_flag(w, "bit_exact", r->bit_exact);
+    if (c->program)
+        hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
     json_layers(w, r);
     hawq_json_end(w);
 }
@@ -169,30 +197,100 @@ static void print_json(const hawq_benchmark *b) {
     if (b->n_asked > 1) hawq_json_end(&w);
 }
 
+/* --- notes --------------------------------------------------------------- */
+
+static const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}
+
+/* "all 40 images", "the first 512 images", "the only image" */
+static const char *images(const hawq_benchmark *b, bool all, size_t n) {
+    const char *text = all ? "the only image" : "the first image";
+    if (n != 1)
+        text = hawq_arena_format(&b->cli->arena, "%s %zu images",
+                                 all ? "all" : "the first", n);
+    return text ? text : "";
+}
+
+/* Is some allocation of fewer than 8 bits faster than uniform8 by more than
+ * both spreads? True also if there is none to ask. */
+static bool few_bits_are_fast(const hawq_benchmark *b) {
+    const hawq_benchmark_record *eight = &b->contender[1].record;
+    bool                         asked = false;
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_contender        *c = hawq_benchmark_row(b, row);
+        const hawq_benchmark_record *r = &c->record;
+        if (!c->program || !(c->mean_bits < 8)) continue;
+        asked = true;
+        if (r->latency_us + r->latency_spread_us + eight->latency_spread_us <
+            eight->latency_us)
+            return true;
+    }
+    return !asked;
+}
+
+/* Layers with channels whose bias did not fit, and how many: "a 3, b 1". */
+static void note_rescaled(const hawq_benchmark *b, const hawq_contender *c) {
+    const hawq_program *p = c->program;
+    const char         *list = "";
+    for (int i = 0; i < p->n_layers && list; i++)
+        if (p->rescaled[i])
+            list = hawq_arena_format(&b->cli->arena, "%s%s%s %d", list,
+                                     *list ? ", " : "", p->choice[i].layer,
+                                     p->rescaled[i]);
+    hawq_cli_note(b->cli,
+                  "%s: %d channel%s with a bias far larger than their weights "
+                  "got larger weight scales, so that it fits 32 bits (layer "
+                  "and channels: %s)",
+                  c->label, p->n_rescaled, plural((size_t)p->n_rescaled),
+                  list ? list : "");
+}
+
+static void note_integers(const hawq_benchmark *b) {
+    size_t n = b->calibration_images;
+    hawq_cli_note(b->cli, "activation ranges (%s) from %s of %s",
+                  hawq_range_name((hawq_range)b->activation_range),
+                  images(b, n < (size_t)b->calibration_limit, n),
+                  b->calibration_text);
+    n = b->verified;
+    hawq_cli_note(
+        b->cli,
+        "\"exact\": compared bit by bit with the reference kernels on "
+        "%s",
+        images(b, n == b->data.n, n));
+    if (b->predicted_by)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" of what no search made: the sum of the "
+                      "newest analysis' '%s' sensitivities",
+                      b->predicted_by);
+    if (!few_bits_are_fast(b))
+        hawq_cli_note(b->cli, "4- and 2-bit weights are no faster than 8 on "
+                              "these kernels: what they save is bytes");
+}
+
 static void say_notes(const hawq_benchmark *b) {
     const hawq_benchmark_record *f = &b->contender[0].record;
+    bool                         integers = false;
     hawq_cli_note(b->cli,
-                  "activation ranges (%s) from the first %zu images of %s",
-                  hawq_range_name((hawq_range)b->activation_range),
-                  b->calibration_images, b->calibration_text);
-    hawq_cli_note(b->cli,
-                  "float network: accuracy %.4f on %lld images, %.1f us a "
-                  "batch of %d on %d threads (%s)",
-                  f->accuracy, (long long)f->samples, f->latency_us,
-                  f->batch_size, f->threads, f->kernels);
+                  "float network: accuracy %.4f on %lld image%s, %.4f ms a "
+                  "batch of %d on %d thread%s (%s)",
+                  f->accuracy, (long long)f->samples,
+                  plural((size_t)f->samples), f->latency_us / 1e3,
+                  f->batch_size, f->threads, plural((size_t)f->threads),
+                  f->kernels);
     for (int row = 1; row <= b->n_asked; row++) {
         const hawq_contender *c = hawq_benchmark_row(b, row);
-        if (c->program && c->program->n_rescaled)
-            hawq_cli_note(b->cli,
-                          "%s: the scales of some channels were doubled %d "
-                          "times, so that their bias fits 32 bits",
-                          c->label, c->program->n_rescaled);
+        if (!c->program) continue;
+        integers = true;
+        if (c->program->n_rescaled) note_rescaled(b, c);
         if (!c->record.bit_exact)
             hawq_cli_note(b->cli,
                           "%s: outputs DIFFER from the reference kernels' on "
-                          "the first %d images: please report this",
-                          c->label, b->verify);
+                          "%s: please report this",
+                          c->label,
+                          images(b, b->verified == b->data.n, b->verified));
     }
+    if (integers) note_integers(b);
 }
 
 static hawq_status measure_and_report(hawq_benchmark *b) {

@@ -11,6 +11,7 @@
 #include "kernels/arith.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Sums over one channel's integers, and the bias they are given. */
 typedef struct channel {
@@ -50,14 +51,17 @@ static double largest_accumulator(const channel *ch) {
     return fabs(ch->bias) + 255.0 * (double)ch->magnitude;
 }
 
-/* The layer's integers, at scales raised until every bias fits. */
-static void quantize(lowering *low, const hawq_layer *layer, int bits,
-                     const hawq_node *node, hawq_affine x, double *scale,
-                     int8_t *q) {
+/* The layer's integers, at scales raised until every bias fits; returns the
+ * number of channels raised. `first` receives their scales before. */
+static int quantize(lowering *low, const hawq_layer *layer, int bits,
+                    const hawq_node *node, hawq_affine x, double *first,
+                    double *scale, int8_t *q) {
     hawq_quantizer how = {bits, low->options->weight_range,
                           low->options->granularity};
     bool           changed;
+    int            raised = 0;
     hawq_quant_scales(layer, &how, scale);
+    memcpy(first, scale, layer->channels * sizeof *scale);
     do {
         changed = false;
         hawq_quant_integers(layer, bits, scale, q);
@@ -65,10 +69,18 @@ static void quantize(lowering *low, const hawq_layer *layer, int bits,
             channel ch = channel_read(layer, q, scale, c, bias_of(node, c), x);
             if (largest_accumulator(&ch) < 0x1p31) continue;
             scale[c] *= 2;
-            low->program->n_rescaled++;
             changed = true;
         }
     } while (changed);
+    for (size_t c = 0; c < layer->channels; c++) raised += scale[c] != first[c];
+    return raised;
+}
+
+/* A layer of several nodes counts with the largest of their numbers. */
+static void count_raised(hawq_program *p, int layer, int raised) {
+    if (raised <= p->rescaled[layer]) return;
+    p->n_rescaled += raised - p->rescaled[layer];
+    p->rescaled[layer] = raised;
 }
 
 /* Canonical bytes: a row for each channel, element p of the row being
@@ -124,11 +136,13 @@ hawq_status hawq_lower_weights(lowering *low, int index, const hawq_node *node,
     hawq_arena       *arena = &low->program->arena;
     hawq_mark         mark = hawq_arena_mark(low->scratch);
     int               bits = low->program->choice[index].weight_bits;
-    double           *scale;
+    double           *scale, *first;
     int8_t           *q;
     HAWQ_TAKE(scale, low->scratch, layer->channels);
+    HAWQ_TAKE(first, low->scratch, layer->channels);
     HAWQ_TAKE(q, low->scratch, layer->weight->n);
-    quantize(low, layer, bits, node, x, scale, q);
+    count_raised(low->program, index,
+                 quantize(low, layer, bits, node, x, first, scale, q));
     what->shape.weight_bits = bits;
     HAWQ_TRY(pack(arena, layer, q, bits, row_channels, &what->packed));
     requant_arrays r;

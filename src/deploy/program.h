@@ -84,7 +84,8 @@ typedef struct hawq_program {
     int64_t      weight_bytes; /* sum of hawq_weight_bytes */
     int64_t      file_bytes;   /* of every constant: packed weights, biases,
                                   multipliers and shifts, scales, tables */
-    int n_rescaled;            /* channels whose scale was raised, see below */
+    int  n_rescaled;           /* channels whose scale was raised, see below */
+    int *rescaled;             /* per layer: how many of them */
 } hawq_program;
 
 typedef struct hawq_lower_options {
