@@ -171,6 +171,12 @@ static void refused_before_the_database_is_asked(void) {
     program_says("hawq-search net.onnx --budget mean-bits=4", 2, "bit");
     program_says("hawq-search net.onnx --budget speed=4x", 2,
                  "a model's budgets are");
+    program_says("hawq-search net.onnx --budget speed=4KB", 2,
+                 "a model's budgets are");
+    program_says("hawq-search net.onnx --budget bops=1G --metric gues", 2,
+                 "there are depth, sqnr, measured, trace");
+    program_says("hawq-search net.onnx --budget accuracy-drop=1KB", 2,
+                 "accuracy-drop");
     program_says("hawq-search net.onnx", 2, "--budget is missing");
     program_says("hawq-search net.onnx --budget bops=1G --pin conv1", 2,
                  "--pin");
@@ -182,6 +188,15 @@ static void refused_before_the_database_is_asked(void) {
                  "--ignore-activation-loss accepts that");
     program_says("hawq-search net.onnx --budget bops=1G", 1,
                  "run hawq-analyze");
+    const char *other[] = {"no/such/folder.db",
+                           "."}; /* analysing cannot help */
+    for (int i = 0; i < 2; i++) {
+        char command[128];
+        snprintf(command, sizeof command,
+                 "hawq-search net.onnx --budget bops=1G --db %s", other[i]);
+        program_says(command, 1, other[i]);
+        CHECK(!strstr(program_err, "run hawq-analyze"));
+    }
 }
 
 /* --- joint widths and groups ------------------------------------------------
@@ -213,6 +228,8 @@ static void ties_are_the_published_ones(void) {
     CHECK(strstr(program_err, "layer3.0.conv1, ") == NULL);
     CHECK(strstr(program_err, "note: --ungroup layer3.0.downsample.0: ") !=
           NULL);
+    program_says(SEARCH "--budget bops=0.6x --group conv1,conv1", 2,
+                 "--group conv1,conv1: layer 'conv1' is named twice");
     program_says(SEARCH "--budget bops=0.6x --ungroup nobody", 2,
                  "--ungroup nobody: there is no such layer");
 }

@@ -182,8 +182,25 @@ static hawq_status score(hawq_search *s) {
     return deliver(s, &found, &answers);
 }
 
+static hawq_status check_metric(void) {
+    static const char *const name[] = {"depth", "sqnr",         "measured",
+                                       "trace", "gauss-newton", "quadratic",
+                                       "cross", "hybrid"};
+    enum { METRICS = sizeof name / sizeof *name };
+    for (int m = 0; m < METRICS; m++)
+        if (!strcmp(name[m], o.metric)) return HAWQ_OK;
+    const char *near = hawq_nearest(o.metric, METRICS, name);
+    return hawq_fail(HAWQ_EINVAL,
+                     "--metric: unknown metric '%s'%s%s%s; there are depth, "
+                     "sqnr, measured, trace, gauss-newton, quadratic, cross, "
+                     "hybrid",
+                     o.metric, near ? " (did you mean '" : "", near ? near : "",
+                     near ? "'?)" : "");
+}
+
 /* Options that exclude each other, before anything is read. */
 static hawq_status check_options(hawq_search *s) {
+    HAWQ_TRY(check_metric());
     if (o.plot && !o.front_kind)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
     if (o.plot && strchr(o.front_kind, ','))

@@ -17,21 +17,6 @@ static unsigned units_of(const hawq_search *s, const char *kind) {
     return HAWQ_UNIT_COUNT | HAWQ_UNIT_MULTIPLE | plain;
 }
 
-static hawq_status parse_budget(const hawq_search *s, const char *text,
-                                const char **kind, const char **what,
-                                hawq_quantity *limit) {
-    const char *value;
-    HAWQ_TRY(hawq_parse_pair("--budget", "KIND=VALUE", text, &s->cli->arena,
-                             kind, &value));
-    *what = hawq_arena_format(&s->cli->arena, "--budget %s", *kind);
-    if (!*what) return HAWQ_ENOMEM;
-    if (!strcmp(*kind, "accuracy-drop") && !s->problem_path) {
-        limit->unit = HAWQ_UNIT_NONE;
-        return hawq_parse_real(*what, value, 0, 1e300, &limit->value);
-    }
-    return hawq_parse_quantity(*what, value, units_of(s, *kind), limit);
-}
-
 static bool is_known(const char *kind) {
     static const char *const known[] = {"weight-size",   "bops",
                                         "mean-bits",     "latency",
@@ -41,18 +26,32 @@ static bool is_known(const char *kind) {
     return false;
 }
 
-hawq_status hawq_search_check_budgets(hawq_search *s) {
-    const char   *kind, *what;
-    hawq_quantity limit;
-    for (int i = 0; i < s->budgets.n; i++) {
-        HAWQ_TRY(parse_budget(s, s->budgets.item[i], &kind, &what, &limit));
-        if (s->problem_path || is_known(kind)) continue;
+static hawq_status parse_budget(const hawq_search *s, const char *text,
+                                const char **kind, const char **what,
+                                hawq_quantity *limit) {
+    const char *value;
+    HAWQ_TRY(hawq_parse_pair("--budget", "KIND=VALUE", text, &s->cli->arena,
+                             kind, &value));
+    *what = hawq_arena_format(&s->cli->arena, "--budget %s", *kind);
+    if (!*what) return HAWQ_ENOMEM;
+    if (!s->problem_path && !is_known(*kind))
         return hawq_fail(HAWQ_EINVAL,
                          "%s: a model's budgets are weight-size, bops, "
                          "mean-bits, latency, activation-peak and "
                          "accuracy-drop",
-                         what);
+                         *what);
+    if (!strcmp(*kind, "accuracy-drop") && !s->problem_path) {
+        limit->unit = HAWQ_UNIT_NONE;
+        return hawq_parse_real(*what, value, 0, 1e300, &limit->value);
     }
+    return hawq_parse_quantity(*what, value, units_of(s, *kind), limit);
+}
+
+hawq_status hawq_search_check_budgets(hawq_search *s) {
+    const char   *kind, *what;
+    hawq_quantity limit;
+    for (int i = 0; i < s->budgets.n; i++)
+        HAWQ_TRY(parse_budget(s, s->budgets.item[i], &kind, &what, &limit));
     if (s->budgets.n || s->front_kind || s->score_path || s->problem_path)
         return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,

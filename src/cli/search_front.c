@@ -64,18 +64,27 @@ static hawq_status json_front(const hawq_search *s, const hawq_pareto *front,
     return HAWQ_OK;
 }
 
-static bool activations_differ(const hawq_problem *p) {
-    for (int l = 0; l < p->n_layers; l++)
-        for (int c = 0; c < p->layer[l].n_candidates; c++)
-            if (p->layer[l].candidate[c].activation_bits !=
-                p->layer[0].candidate[0].activation_bits)
+/* Do a layer's weight bits leave open what its activations have? */
+static bool activations_open(const hawq_problem_layer *layer) {
+    for (int a = 0; a < layer->n_candidates; a++)
+        for (int b = 0; b < a; b++)
+            if (layer->candidate[a].weight_bits ==
+                    layer->candidate[b].weight_bits &&
+                layer->candidate[a].activation_bits !=
+                    layer->candidate[b].activation_bits)
                 return true;
+    return false;
+}
+
+static bool activations_shown(const hawq_problem *p) {
+    for (int l = 0; l < p->n_layers; l++)
+        if (activations_open(&p->layer[l])) return true;
     return false;
 }
 
 hawq_status hawq_search_bits_text(const hawq_search *s, const int *choice,
                                   char **out) {
-    bool                activations = activations_differ(s->problem);
+    bool                activations = activations_shown(s->problem);
     const hawq_problem *p = s->problem;
     size_t              size = 8 * (size_t)p->n_layers + 1, used = 0;
     HAWQ_TAKE(*out, &s->cli->arena, size);
@@ -159,12 +168,13 @@ hawq_status hawq_search_report_front(const hawq_search *s,
     hawq_search_note_problem(s);
     if (s->problem->n_interactions)
         hawq_cli_note(s->cli,
-                      "%d optima at evenly spaced limits of %s, each to a gap "
-                      "of %.2g or less; there may be more between them",
-                      front->n, s->front_kind, s->front_gap);
+                      "%d %s at evenly spaced limits of %s, each to a gap of "
+                      "%.2g or less; there may be more between them",
+                      front->n, front->n == 1 ? "optimum" : "optima",
+                      s->front_kind, s->front_gap);
     else
         hawq_cli_note(s->cli,
-                      "%d points on the complete front of loss against %s",
-                      front->n, s->front_kind);
+                      "%d point%s on the complete front of loss against %s",
+                      front->n, front->n == 1 ? "" : "s", s->front_kind);
     return HAWQ_OK;
 }

@@ -4,15 +4,28 @@
 #include "search/problem_json.h"
 #include "src/cli/search_command.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- the model's newest analysis ----------------------------------------- */
+
+/* Nothing of the database's name, in a folder that is there? */
+static bool could_be_made(const hawq_search *s) {
+    const char *db = s->cli->db, *slash = strrchr(db, '/');
+    const char *folder =
+        slash ? hawq_arena_string_n(&s->cli->arena, db, (size_t)(slash - db))
+              : ".";
+    if (slash == db) folder = "/";
+    return access(db, F_OK) && errno == ENOENT && folder &&
+           !access(folder, X_OK);
+}
 
 /* A database that is not there is not created: it has no analysis. */
 static hawq_status open_store(hawq_search *s) {
     hawq_store *store;
     hawq_status status = hawq_store_open(s->cli->db, HAWQ_STORE_READ, &store);
-    if (status == HAWQ_EIO)
+    if (status == HAWQ_EIO && could_be_made(s))
         return hawq_fail(status, "%s; run hawq-analyze %s first",
                          hawq_message(), s->cli->arg[0]);
     HAWQ_TRY(status);

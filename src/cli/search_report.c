@@ -62,15 +62,22 @@ static hawq_status print_layers(const hawq_search     *s,
     return hawq_table_print(&t, s->cli->format, stdout);
 }
 
-static void print_total(const char *name, double value, const char *unit) {
-    if (!isnan(value)) printf("%-15s %.10g%s\n", name, value, unit);
+static void print_total(const char *name, double value, int digits,
+                        const char *unit) {
+    if (!isnan(value)) printf("%-15s %.*g%s\n", name, digits, value, unit);
+}
+
+/* Bytes are whole: of a budget of 2534.4, 2534 can be used. */
+static double shown(const hawq_budget_use *u, double value) {
+    return strstr(u->unit_name, "bytes") ? floor(value) : value;
 }
 
 static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
     bool bytes = !strcmp(u->kind, "weight-size") && !s->problem_path;
-    printf("%-15s %s <= %.10g%s", "budget", u->kind, u->limit, u->unit_name);
+    printf("%-15s %s <= %.10g%s", "budget", u->kind, shown(u, u->limit),
+           u->unit_name);
     if (bytes) printf(" (%s)", hawq_bytes_text(&s->cli->arena, u->limit));
-    printf(", used %.10g: %s\n", u->used,
+    printf(", used %.10g: %s\n", shown(u, u->used),
            u->binding ? "binds"
                       : "does not bind, the optimum without it is the same");
 }
@@ -112,7 +119,7 @@ static void print_price(const hawq_search *s, const hawq_budget_use *u,
     }
     if (next->known && next->exists)
         printf("%-15s first better allocation at %.10g%s: loss %.6g\n", "",
-               next->limit, u->unit_name, next->objective);
+               shown(u, next->limit), u->unit_name, next->objective);
 }
 
 static void print_confidence(const hawq_confidence *sure) {
@@ -193,10 +200,10 @@ static hawq_status print_table(const hawq_search   *s,
            *s->metric ? ", metric " : "", s->metric);
     if (solution->state != HAWQ_FOUND_OPTIMAL)
         printf("%-15s %.6g\n", "lower bound", solution->bound);
-    print_total("weight bytes", totals.weight_bytes, "");
-    print_total("mean bits", totals.mean_bits, "");
-    print_total("BOPS", totals.bops, "");
-    print_total("latency", totals.latency_us, s->problem_path ? "" : " us");
+    print_total("weight bytes", totals.weight_bytes, 15, "");
+    print_total("mean bits", totals.mean_bits, 4, "");
+    print_total("BOPS", totals.bops, 10, "");
+    print_total("latency", totals.latency_us, 6, s->problem_path ? "" : " us");
     for (int b = 0; b < solution->n_budgets; b++) {
         print_budget(s, &solution->budget[b]);
         if (answers->next)

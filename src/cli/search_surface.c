@@ -89,8 +89,8 @@ hawq_status hawq_search_surface(hawq_search *s) {
         HAWQ_TRY(print_rows(s, kind, &surface));
     hawq_search_note_problem(s);
     hawq_cli_note(s->cli,
-                  "%d allocations that none beats in %s, %s and loss; not "
+                  "%d allocation%s that none beats in %s, %s and loss; not "
                   "stored",
-                  surface.n, kind[0], kind[1]);
+                  surface.n, surface.n == 1 ? "" : "s", kind[0], kind[1]);
     return HAWQ_OK;
 }

@@ -127,7 +127,13 @@ static hawq_status add_group(hawq_search *s, const char *text) {
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
         name[n] = hawq_arena_string_n(arena, at, length);
-        if (!name[n++]) return HAWQ_ENOMEM;
+        if (!name[n]) return HAWQ_ENOMEM;
+        for (int i = 0; i < n; i++)
+            if (!strcmp(name[i], name[n]))
+                return hawq_fail(HAWQ_EINVAL,
+                                 "--group %s: layer '%s' is named twice", text,
+                                 name[n]);
+        n++;
         at += length;
         if (!*at) break;
     }

@@ -74,7 +74,12 @@ hawq_status hawq_parse_quantity(const char *what, const char *text,
     const char *rest;
     double      value;
     list_units(allowed, units, sizeof units);
-    if (!read_number(text, &value, &rest) || value < 0)
+    bool number = read_number(text, &value, &rest) && value >= 0;
+    if (allowed == HAWQ_UNIT_NONE && (!number || *rest))
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s: '%s' is not a plain number >= 0, without a unit",
+                         what, text);
+    if (!number)
         return hawq_fail(HAWQ_EINVAL,
                          "%s: '%s' is not a number >= 0 with a unit: %s", what,
                          text, units);
