@@ -1,7 +1,8 @@
 /* hawq_train.c -- fits a small residual network, or goes on with a given one.
  *
  * The file is written after every epoch, so an interrupted run loses at most
- * one; `--from` goes on from it. Same options, data and seed: same bytes.
+ * one; `--from` goes on from it, to a file of another name. Same options, data
+ * and seed: same bytes. What can be known to fail fails before the first epoch.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/cli.h"
