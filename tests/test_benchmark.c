@@ -1,8 +1,10 @@
-/* test_benchmark.c -- what --allocation names.
+/* test_benchmark.c -- what --allocation names, and what is predicted of it.
  *
  * Claims: uniform names and files give every layer its bits; a file that is
  * not one, lacks a key or is no JSON is refused with a sentence that names it;
- * so is everything else.
+ * so is everything else. Bits that no search chose are
+ * predicted by the sum of the stored sensitivities, and interactions, where
+ * those are of the same bits and range, and by nothing elsewhere.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
@@ -86,11 +88,87 @@ static void files(hawq_benchmark *b) {
     CHECK_FAILS(hawq_benchmark_allocation(b, path, &c), HAWQ_EIO, "hawq-test-");
 }
 
+/* --- predictions --------------------------------------------------------- */
+
+/* Layer l at b bits is predicted to cost (l + 1) / b, layers 0 and 1 at 4 bits
+ * -0.125 together; at 2 bits the last layer is missing. */
+static void put_analysis(hawq_store *store, const hawq_graph *g,
+                         const char *metric) {
+    static const int        bits[] = {8, 4, 2};
+    hawq_sensitivity_record row[32];
+    hawq_layer_record       layer[8] = {{0}};
+    hawq_interaction_record both = {0, 4, 1, 4, -0.125};
+    char                    hash[17];
+    int64_t                 run = 0;
+    int                     n = 0;
+    hawq_graph_hash(g, hash);
+    hawq_run_record record = {.program = "hawq-analyze",
+                              .version = "1",
+                              .command = "",
+                              .model_path = "net.onnx",
+                              .model_hash = hash,
+                              .data = "",
+                              .loss = "mse",
+                              .weight_range = "max",
+                              .threads = 1,
+                              .host = "",
+                              .provider = "",
+                              .sampling = ""};
+    for (int l = 0; l < g->n_layers; l++) {
+        layer[l] = (hawq_layer_record){g->layer[l].name, "Conv", 1, 1, 1,
+                                       g->layer[l].name};
+        for (int k = 0; k < 3; k++)
+            if (k < 2 || l + 1 < g->n_layers)
+                row[n++] = (hawq_sensitivity_record){l, metric, bits[k],
+                                                     (l + 1.0) / bits[k], 0};
+    }
+    CHECK_OK(hawq_store_begin_run(store, &record, &run));
+    CHECK_OK(hawq_store_put_layers(store, run, g->n_layers, layer));
+    CHECK_OK(hawq_store_put_sensitivity(store, run, n, row));
+    CHECK_OK(hawq_store_put_interactions(store, run, 1, &both));
+    CHECK_OK(hawq_store_finish_run(store, run));
+}
+
+static void predictions(hawq_benchmark *b) {
+    static const char *const name[] = {"float32",  "uniform8", "uniform4",
+                                       "uniform2", "w4a4",     "uniform4"};
+    hawq_contender           c[6];
+    char                     path[] = "/tmp/hawq-test-XXXXXX.db";
+    int                      file = mkstemps(path, 3);
+    if (!CHECK(file >= 0)) return;
+    close(file);
+    CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &b->store));
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(hawq_benchmark_allocation(b, name[i], &c[i]));
+    c[5].weight_range = HAWQ_RANGE_MSE;
+    b->contender = c;
+    b->n = 5;
+    CHECK_OK(hawq_benchmark_predict(b)); /* nothing is known yet */
+    CHECK(isnan(c[2].predicted) && !b->predicted_by);
+    put_analysis(b->store, b->graph, "trace");
+    put_analysis(b->store, b->graph, "cross");
+    for (int i = 0; i < 6; i++) c[i].asked = i + 1;
+    b->n = 6;
+    CHECK_OK(hawq_benchmark_predict(b));
+    CHECK(c[1].predicted == 15 / 8.0 && c[2].predicted == 15 / 4.0);
+    CHECK(isnan(c[0].predicted) && isnan(c[3].predicted));
+    CHECK(isnan(c[4].predicted) && isnan(c[5].predicted));
+    CHECK(b->predicted_by && strcmp(b->predicted_by, "trace") == 0);
+    c[0].metric = "cross"; /* as if it were an allocation */
+    CHECK_OK(hawq_benchmark_predict(b));
+    CHECK(c[1].predicted == 15 / 8.0 && c[2].predicted == 15 / 4.0 - 0.125);
+    b->n = 0; /* the contenders are not the benchmark's */
+    hawq_store_close(b->store);
+    b->store = NULL;
+    unlink(path);
+}
+
 int main(void) {
     hawq_benchmark b = {.graph = every_step()};
     uniform_names(&b);
     other_names_are_refused(&b);
     files(&b);
+    predictions(&b);
     hawq_benchmark_close(&b);
     DONE();
 }
