@@ -576,6 +576,63 @@ static void foreign_maps(void) {
                  "the analysis has no sensitivity of layer 'conv1' at 5 bits");
 }
 
+/* --- what is kept -----------------------------------------------------------
+ */
+
+static bool unchanged(const char *name, const char *before, size_t n) {
+    static char now[PROGRAM_TEXT];
+    program_slurp(name, now);
+    return memcmp(now, before, n) == 0;
+}
+
+/* No file that is read is written, and an allocation that could not be
+ * delivered whole is not the newest one. */
+static void nothing_is_lost_nor_left(void) {
+    static char              db[PROGRAM_TEXT];
+    static const char *const output[] = {
+        "--pareto bops --plot ", "--budget bops=0.6x --export ",
+        "--budget bops=0.6x --export-as hawq="};
+    char command[256];
+    program_slurp("hawq.db", db);
+    for (int i = 0; i < 3; i++) {
+        snprintf(command, sizeof command, SEARCH "%shawq.db", output[i]);
+        program_says(command, 2, "hawq.db is the database");
+        snprintf(command, sizeof command, SEARCH "%s./net.onnx", output[i]);
+        program_says(command, 2, "./net.onnx is the model");
+        snprintf(command, sizeof command, SEARCH "%sno/such.json", output[i]);
+        program_says(command, 1, "no/such.json: cannot be written");
+        snprintf(command, sizeof command, SEARCH "%s/dev/full", output[i]);
+        program_says(command, 1, "/dev/full: cannot be written");
+    }
+    program_says(SEARCH "--score e.json --export e.json", 2,
+                 "e.json is the file of --score");
+    program_says(SEARCH "--budget bops=0.6x --export x.json --export-as "
+                        "hawq=x.json",
+                 2, "--export and --export-as both write x.json");
+    program_says(SEARCH "--bits w8a8,w2a8 --budget bops=0.6x --export-as "
+                        "ort=x.json",
+                 2, "ONNX Runtime quantizes");
+    snprintf(command, sizeof command,
+             "%.150s/" SEARCH "--budget bops=0.6x >/dev/full 2>stderr.txt",
+             getenv("HAWQ_BUILD"));
+    CHECK(WEXITSTATUS(system(command)) == 1);
+    CHECK(unchanged("hawq.db", db, sizeof db));
+}
+
+static void infeasible_fronts_are_objects(void) {
+    static const char *const front[] = {"weight-size", "bops",
+                                        "weight-size,bops"};
+    char                     command[256];
+    for (int i = 0; i < 3; i++) {
+        snprintf(command, sizeof command,
+                 SEARCH "--pareto %s --budget weight-size=0x --format json",
+                 front[i]);
+        program_says(command, 3, "\"state\": \"infeasible\"");
+    }
+    program_says(SEARCH "--budget accuracy-drop=0 --pin *=2 --format json", 3,
+                 "\"state\": \"infeasible\"");
+}
+
 static void what_was_imported_is_benchmarked(void) {
     if (!program_built("hawq-bench")) return;
     put_text("types.txt", "downsample=q8_0\nconv=q4_0\n^fc=q2_k");
@@ -614,6 +671,8 @@ int main(void) {
         activation_memory_is_a_constant();
         formats_round_trip();
         foreign_maps();
+        nothing_is_lost_nor_left();
+        infeasible_fronts_are_objects();
         what_was_imported_is_benchmarked();
     }
     program_close();

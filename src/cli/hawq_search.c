@@ -4,6 +4,7 @@
 #include "src/cli/search_answers.h"
 #include "src/cli/search_front.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct {
@@ -119,39 +120,47 @@ static hawq_status find_front(hawq_search *s) {
                                       "allocation, not for --pareto");
     if (strchr(s->front_kind, ',')) return hawq_search_surface(s);
     HAWQ_TRY(compute_front(s, &front));
-    if (!front.n) { /* the solver knows why */
-        hawq_solution none;
-        HAWQ_TRY(hawq_solve(s->problem, NULL, NULL, &s->cli->arena, &none));
-        return hawq_cli_infeasible(s->cli, "%s",
-                                   hawq_infeasible_text(&none, &s->cli->arena));
-    }
-    HAWQ_TRY(hawq_search_store_front(s, &front));
+    if (!front.n) return hawq_search_no_front(s);
+    if (o.plot) HAWQ_TRY(hawq_search_plot(s, &front, o.plot));
     HAWQ_TRY(hawq_search_report_front(s, &front, o.all_points));
-    return o.plot ? hawq_search_plot(s, &front, o.plot) : HAWQ_OK;
+    return hawq_search_store_front(s, &front);
 }
 
 static hawq_status refuse(hawq_search *s, const hawq_solution *found) {
-    if (found->state == HAWQ_FOUND_INFEASIBLE) {
-        if (s->problem->n_budgets > 1) HAWQ_TRY(hawq_search_nearest(s));
-        return hawq_cli_infeasible(s->cli, "%s",
-                                   hawq_infeasible_text(found, &s->cli->arena));
-    }
+    if (found->state == HAWQ_FOUND_INFEASIBLE)
+        return hawq_search_infeasible(s, found);
+    HAWQ_TRY(hawq_search_report(s, found, &(hawq_answers){.unresolved = ""}));
     return hawq_fail(HAWQ_EUNSUPPORTED,
                      "solver %s found no allocation within the budgets, "
                      "nor a proof that there is none; use --solver bnb",
                      found->solver->name);
 }
 
-/* Stores and prints what was found; writes the files that were asked for. */
+/* Writes the files that were asked for, prints, and stores. */
 static hawq_status deliver(hawq_search *s, const hawq_solution *found,
                            const hawq_answers *answers) {
-    if (found->choice) HAWQ_TRY(hawq_search_store(s, found));
-    HAWQ_TRY(hawq_search_report(s, found, answers));
     if (!found->choice) return refuse(s, found);
     for (int i = 0; i < o.exports.n; i++)
         HAWQ_TRY(hawq_search_export(s, found, o.exports.item[i]));
-    if (!o.export_path) return HAWQ_OK;
-    return hawq_problem_write(o.export_path, s->problem, found);
+    if (o.export_path)
+        HAWQ_TRY(hawq_problem_write(o.export_path, s->problem, found));
+    HAWQ_TRY(hawq_search_report(s, found, answers));
+    return hawq_search_store(s, found);
+}
+
+/* The other budgets can be met, but not at so small a loss. */
+static hawq_status refuse_drop(hawq_search *s, hawq_solution *found,
+                               double least) {
+    found->state = HAWQ_FOUND_INFEASIBLE;
+    found->choice = NULL;
+    found->objective = found->bound = found->gap = NAN;
+    HAWQ_TRY(hawq_search_show_budgets(s, least, found));
+    HAWQ_TRY(hawq_search_report(s, found, &(hawq_answers){.unresolved = ""}));
+    return hawq_cli_infeasible(
+        s->cli,
+        "infeasible: accuracy-drop can be %.6g at the least within the "
+        "other budgets, the budget is %.6g",
+        least, s->drop_limit);
 }
 
 static hawq_status find_allocation(hawq_search *s) {
@@ -163,12 +172,7 @@ static hawq_status find_allocation(hawq_search *s) {
     if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_apply_drop(s, &met, &least));
     HAWQ_TRY(hawq_solve(s->problem, wanted_solver(), &limits, &s->cli->arena,
                         &found));
-    if (!met && found.choice)
-        return hawq_cli_infeasible(
-            s->cli,
-            "infeasible: accuracy-drop can be %.6g at the least within the "
-            "other budgets, the budget is %.6g",
-            least, s->drop_limit);
+    if (!met && found.choice) return refuse_drop(s, &found, least);
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
     HAWQ_TRY(hawq_search_show_budgets(s, least, &found));
     return deliver(s, &found, &answers);
@@ -198,6 +202,21 @@ static hawq_status check_metric(void) {
                      near ? "'?)" : "");
 }
 
+static hawq_status check_outputs(hawq_search *s) {
+    hawq_search_output *output;
+    int                 n = 0;
+    HAWQ_TAKE(output, &s->cli->arena, (size_t)o.exports.n + 2);
+    if (o.export_path)
+        output[n++] = (hawq_search_output){"--export", o.export_path};
+    if (o.plot) output[n++] = (hawq_search_output){"--plot", o.plot};
+    for (int i = 0; i < o.exports.n; i++) {
+        output[n].option = "--export-as";
+        HAWQ_TRY(
+            hawq_search_check_export(s, o.exports.item[i], &output[n++].path));
+    }
+    return hawq_search_check_outputs(s, n, output);
+}
+
 /* Options that exclude each other, before anything is read. */
 static hawq_status check_options(hawq_search *s) {
     HAWQ_TRY(check_metric());
@@ -214,9 +233,7 @@ static hawq_status check_options(hawq_search *s) {
                          "--score takes the file's allocation as it is: no "
                          "budgets, pins, groups, --bits, --explain or "
                          "--pareto with it");
-    for (int i = 0; i < o.exports.n; i++)
-        HAWQ_TRY(hawq_search_check_export(s, o.exports.item[i]));
-    return HAWQ_OK;
+    return check_outputs(s);
 }
 
 static hawq_status run(hawq_cli *cli) {

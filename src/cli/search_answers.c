@@ -207,3 +207,16 @@ hawq_status hawq_search_nearest(const hawq_search *s) {
         HAWQ_TRY(note_nearest(s, b));
     return HAWQ_OK;
 }
+
+hawq_status hawq_search_infeasible(hawq_search *s, const hawq_solution *found) {
+    HAWQ_TRY(hawq_search_report(s, found, &(hawq_answers){.unresolved = ""}));
+    if (s->problem->n_budgets > 1) HAWQ_TRY(hawq_search_nearest(s));
+    return hawq_cli_infeasible(s->cli, "%s",
+                               hawq_infeasible_text(found, &s->cli->arena));
+}
+
+hawq_status hawq_search_no_front(hawq_search *s) {
+    hawq_solution none; /* the solver knows why */
+    HAWQ_TRY(hawq_solve(s->problem, NULL, NULL, &s->cli->arena, &none));
+    return hawq_search_infeasible(s, &none);
+}

@@ -83,4 +83,10 @@ HAWQ_NODISCARD hawq_status hawq_search_report(const hawq_search   *s,
  * the others are kept. Prints notes. */
 HAWQ_NODISCARD hawq_status hawq_search_nearest(const hawq_search *s);
 
+/* Reports an infeasible solution, the nearest budgets, and fails with why.
+ * no_front: for a front without points. */
+HAWQ_NODISCARD hawq_status hawq_search_infeasible(hawq_search         *s,
+                                                  const hawq_solution *found);
+HAWQ_NODISCARD hawq_status hawq_search_no_front(hawq_search *s);
+
 #endif

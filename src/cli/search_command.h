@@ -2,7 +2,8 @@
  * search_input.c with search_model.c (the network), search_widths.c
  * (candidates, groups, pins) and search_budgets.c; what is said about it from
  * search_answers.c, search_confidence.c, search_report.c and search_front.c;
- * what is stored from search_record.c.
+ * what is stored from search_record.c, which files are written and where from
+ * search_outputs.c and search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -105,9 +106,20 @@ HAWQ_NODISCARD hawq_status hawq_search_import(hawq_search *s);
 HAWQ_NODISCARD hawq_status hawq_search_score(hawq_search   *s,
                                              hawq_solution *out);
 
-/* --export-as FORMAT=FILE; see search_export.c. */
+/* A file to be written, and the option that names it. */
+typedef struct hawq_search_output {
+    const char *option, *path;
+} hawq_search_output;
+
+/* EINVAL: one is the model, the database, the problem, the file of --score, or
+ * another output; EIO: it cannot be written. */
+HAWQ_NODISCARD hawq_status hawq_search_check_outputs(
+    hawq_search *s, int n, const hawq_search_output *output);
+
+/* --export-as FORMAT=FILE; see search_export.c. check: *path is its file. */
 HAWQ_NODISCARD hawq_status hawq_search_check_export(hawq_search *s,
-                                                    const char  *text);
+                                                    const char  *text,
+                                                    const char **path);
 HAWQ_NODISCARD hawq_status hawq_search_export(hawq_search         *s,
                                               const hawq_solution *solution,
                                               const char          *text);
@@ -115,7 +127,8 @@ HAWQ_NODISCARD hawq_status hawq_search_export(hawq_search         *s,
 /* Layers that share their bits, and what the loss leaves out; on stderr. */
 void hawq_search_note_problem(const hawq_search *s);
 /* Into the database, where there is one: a run with the allocation or the
- * front; nothing is left of it on failure. */
+ * front; nothing is left of it on failure. Last of all, when what was found is
+ * on stdout and in its files: what the user has not seen is not stored. */
 HAWQ_NODISCARD hawq_status hawq_search_store(hawq_search         *s,
                                              const hawq_solution *solution);
 HAWQ_NODISCARD hawq_status hawq_search_store_front(hawq_search       *s,

@@ -235,10 +235,10 @@ static hawq_status find_format(hawq_search *s, const char *text,
                      name);
 }
 
-hawq_status hawq_search_check_export(hawq_search *s, const char *text) {
+hawq_status hawq_search_check_export(hawq_search *s, const char *text,
+                                     const char **path) {
     const struct format *format;
-    const char          *path;
-    return find_format(s, text, &format, &path);
+    return find_format(s, text, &format, path);
 }
 
 hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,

@@ -4,6 +4,7 @@
 #include "src/cli/search_command.h"
 
 #include <math.h>
+#include <stdio.h>
 
 void hawq_search_totals(const hawq_problem *p, const int *choice,
                         hawq_totals *out) {
@@ -27,6 +28,9 @@ void hawq_search_totals(const hawq_problem *p, const int *choice,
 
 static hawq_status begin(hawq_search *s, int64_t *run) {
     hawq_run_record record;
+    if (fflush(stdout) || ferror(stdout))
+        return hawq_fail(HAWQ_EIO, "the results cannot be written to stdout; "
+                                   "nothing is stored");
     hawq_cli_record(s->cli, &record);
     record.model_path = s->cli->arg[0];
     record.model_hash = s->hash;

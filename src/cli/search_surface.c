@@ -2,6 +2,7 @@
  * costs and the loss; printed, not stored, for a stored front has one cost.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/output.h"
+#include "src/cli/search_answers.h"
 #include "src/cli/search_front.h"
 
 #include <string.h>
@@ -77,12 +78,7 @@ hawq_status hawq_search_surface(hawq_search *s) {
     HAWQ_TRY(split_kinds(s, kind));
     HAWQ_TRY(hawq_pareto_surface(s->problem, kind[0], kind[1], 0,
                                  &s->cli->arena, &surface));
-    if (!surface.n) {
-        hawq_solution none;
-        HAWQ_TRY(hawq_solve(s->problem, NULL, NULL, &s->cli->arena, &none));
-        return hawq_cli_infeasible(s->cli, "%s",
-                                   hawq_infeasible_text(&none, &s->cli->arena));
-    }
+    if (!surface.n) return hawq_search_no_front(s);
     if (s->cli->format == HAWQ_FORMAT_JSON)
         HAWQ_TRY(print_json(s, kind, &surface));
     else
