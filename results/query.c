@@ -50,6 +50,28 @@ hawq_status hawq_store_find_analysis(hawq_store *store, const char *model_hash,
     return first_id(&rows, run);
 }
 
+hawq_status hawq_store_load_analyses(hawq_store *store, const char *model_hash,
+                                     const char *metric, hawq_arena *arena,
+                                     int *n, int64_t **run) {
+    hawq_rows rows;
+    int64_t  *all = NULL;
+    int       count = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(
+        store->db,
+        "SELECT id FROM run WHERE model_hash = ? AND state = 'complete'"
+        " AND EXISTS (SELECT * FROM sensitivity WHERE run_id = run.id"
+        " AND metric = ?) ORDER BY id DESC",
+        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(metric)));
+    while (hawq_sql_next(&rows)) {
+        int64_t id = hawq_sql_int(&rows, 0);
+        all = append(&rows, arena, all, &count, sizeof id, &id);
+    }
+    HAWQ_TRY(rows.status);
+    *n = count;
+    *run = all;
+    return HAWQ_OK;
+}
+
 hawq_status hawq_store_find_unfinished(hawq_store            *store,
                                        const hawq_run_record *like,
                                        int64_t               *run) {

@@ -90,6 +90,12 @@ HAWQ_NODISCARD hawq_status hawq_store_find_analysis(hawq_store *store,
                                                     const char *model_hash,
                                                     const char *metric,
                                                     int64_t    *run);
+/* All complete runs of a model with sensitivities of `metric`, newest first. */
+HAWQ_NODISCARD hawq_status hawq_store_load_analyses(hawq_store *store,
+                                                    const char *model_hash,
+                                                    const char *metric,
+                                                    hawq_arena *arena, int *n,
+                                                    int64_t **run);
 /* Newest run in state 'running' with the same program, model hash, data, loss,
  * seed and `sampling`: its samples are ours. *run = 0 if there is none. */
 HAWQ_NODISCARD hawq_status hawq_store_find_unfinished(

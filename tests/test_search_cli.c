@@ -10,9 +10,12 @@
  * does not depend on anything but samples and seed. A front is shown in part
  * where it is long and whole where asked, and drawn. An allocation that goes
  * out in any format comes back with the same bits and the same predicted loss,
- * and an import that does not fit the network is refused by name.
+ * and an import that does not fit the network is refused by name. It is said
+ * which analysis was searched and how sure its numbers are. What is read is
+ * never overwritten, what could not be delivered is not stored.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "results/store.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
 #include "tests/program.h"
@@ -633,6 +636,78 @@ static void infeasible_fronts_are_objects(void) {
                  "\"state\": \"infeasible\"");
 }
 
+/* --- which analysis, and how sure -------------------------------------------
+ */
+
+static void the_analysis_is_named_and_chosen(void) {
+    char command[256];
+    program_says(TRACE "--budget bops=0.6x", 0,
+                 "analysis        run 1: metric trace, loss cross-entropy, "
+                 "weight range max\n                data idx:img");
+    CHECK(strstr(program_out, "; 8 samples, batch-size 8, images 32\n"));
+    CHECK(!strstr(program_err, "--analysis RUN"));
+    program_step(TRACE "--budget bops=0.6x --format json", 0);
+    double first = number("objective", 0);
+    CHECK(number("analysis_run", 0) == 1);
+    CHECK(strstr(program_out, "\"weight_range\": \"max\"") != NULL);
+    CHECK(strstr(program_out, "\"loss\": \"cross-entropy\"") != NULL);
+    CHECK(strstr(program_out, "\"data\": \"idx:img") != NULL);
+    program_says(TRACE "--pareto bops --format tsv", 0,
+                 "the losses are of run 1: metric trace");
+    program_step("hawq-analyze net.onnx --data idx:img --scale 0.004 --range "
+                 "mse --metric trace --images 32 --bits 8,4,2 -n 4 "
+                 "--batch-size 8 --quiet",
+                 0);
+    program_says(TRACE "--budget bops=0.6x --format json", 0,
+                 "others of this model: run 1 (weight range max)");
+    CHECK(strstr(program_out, "\"weight_range\": \"mse\"") != NULL);
+    CHECK(number("analysis_run", 0) > 1 && number("objective", 0) != first);
+    program_step(TRACE "--budget bops=0.6x --format json --analysis 1", 0);
+    CHECK(number("objective", 0) == first && number("analysis_run", 0) == 1);
+    CHECK(!strstr(program_err, "--analysis RUN"));
+    snprintf(command, sizeof command, TRACE "--budget bops=1x --analysis 2");
+    program_says(command, 2, "--analysis 2: no complete analysis of net.onnx");
+    program_says("hawq-search --problem two.json --analysis 1", 2,
+                 "--analysis is for a model");
+}
+
+/* Makes the readings of the last layer at 2 bits negative, and its trace not
+ * resolved. */
+static void spoil_last_layer(void) {
+    hawq_store         *store;
+    hawq_arena          arena = {0};
+    hawq_sample_record *row;
+    hawq_estimate      *estimate;
+    int                 n;
+    if (!CHECK_OK(hawq_store_open("hawq.db", HAWQ_STORE_WRITE, &store))) return;
+    CHECK_OK(hawq_store_load_samples(store, 1, "trace@2", &arena, &n, &row));
+    CHECK(n == 8 * 21);
+    for (int i = 0; i < n; i++)
+        if (row[i].layer == 20) row[i].value = -1;
+    CHECK_OK(hawq_store_put_samples(store, 1, n, row));
+    CHECK_OK(
+        hawq_store_load_estimates(store, 1, "trace", &arena, &n, &estimate));
+    estimate[20].low = -estimate[20].high;
+    CHECK_OK(hawq_store_put_estimates(store, 1, "trace", n, estimate));
+    hawq_store_close(store);
+    hawq_arena_free(&arena);
+}
+
+static void limits_and_noise_are_told(void) {
+    spoil_last_layer();
+    program_step(TRACE "--budget bops=0.6x --analysis 1", 0);
+    const char *upper = strstr(program_err, "rise is not positive for ");
+    const char *after = upper ? strstr(upper, "fc; what is searched") : NULL;
+    CHECK(after && after < strchr(upper, '\n'));
+    upper = strstr(program_err, "trace not resolved from zero (95 %) for ");
+    after = upper ? strstr(upper, "fc; more samples") : NULL;
+    CHECK(after && after < strchr(upper, '\n'));
+    /* all at 8 bits: nothing changes, as far as 32 images can tell */
+    program_says(SEARCH "--budget bops=1x --pin *=8", 0,
+                 "within the noise of the measurement");
+    program_step("hawq-search net.onnx --metric depth --budget bops=1x", 1);
+}
+
 static void what_was_imported_is_benchmarked(void) {
     if (!program_built("hawq-bench")) return;
     put_text("types.txt", "downsample=q8_0\nconv=q4_0\n^fc=q2_k");
@@ -674,6 +749,8 @@ int main(void) {
         nothing_is_lost_nor_left();
         infeasible_fronts_are_objects();
         what_was_imported_is_benchmarked();
+        the_analysis_is_named_and_chosen();
+        limits_and_noise_are_told();
     }
     program_close();
     DONE();

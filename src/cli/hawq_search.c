@@ -11,7 +11,7 @@ static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in solver_name; -1: by the problem */
     double      time_limit;
-    int         device, first_last, resamples;
+    int         device, first_last, resamples, analysis;
     const char *explain, *plot, *score;
     hawq_texts  exports;
     bool        all_points;
@@ -42,6 +42,9 @@ static const hawq_option options[] = {
                      "bound and gap (default 60)"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
                      "sensitivity to add up (default trace)"),
+    HAWQ_OPTION_INT("analysis", 0, &o.analysis, 1, 2147483647, "RUN",
+                    "the run of hawq-analyze whose losses to search (default: "
+                    "the newest complete one of the model)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
                      "candidates of weight and activation bits, "
                      "w8a8,w4a8,w4a4 (default: the widths of the analysis with "
@@ -250,6 +253,7 @@ static hawq_status run(hawq_cli *cli) {
                                   .kernels = o.kernels,
                                   .front_kind = o.front_kind,
                                   .first_last = o.first_last,
+                                  .wanted = o.analysis,
                                   .ignore_activation_loss = o.ignore_activation_loss};
     if (!o.problem == !cli->n_args)
         return hawq_fail(HAWQ_EINVAL,

@@ -1,9 +1,10 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
- * (candidates, groups, pins) and search_budgets.c; what is said about it from
- * search_answers.c, search_confidence.c, search_report.c and search_front.c;
- * what is stored from search_record.c, which files are written and where from
- * search_outputs.c and search_export.c.
+ * (candidates, groups, pins), search_analysis.c (which analysis) and
+ * search_budgets.c; what is said about it from search_answers.c,
+ * search_confidence.c, search_report.c and search_front.c; what is stored from
+ * search_record.c, which files are written and where from search_outputs.c and
+ * search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -16,6 +17,7 @@
 #include "search/records.h"
 #include "search/solve.h"
 #include "src/cli/cli.h"
+#include "src/cli/output.h"
 
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
 typedef struct hawq_search_layer {
@@ -36,6 +38,7 @@ typedef struct hawq_search {
     const char *score_path;                /* --score, or NULL */
     const char *metric, *device, *kernels; /* kernels may be NULL */
     const char *front_kind;                /* --pareto, or NULL */
+    int         wanted;                    /* --analysis; 0: the newest */
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
 
@@ -49,7 +52,11 @@ typedef struct hawq_search {
 
     hawq_problem            *problem;
     hawq_store              *store;    /* NULL with a problem file */
-    int64_t                  analysis; /* run the sensitivities are of */
+    int64_t                  analysis; /* run the sensitivities are of; or 0 */
+    hawq_run_record          run;      /* its record */
+    const char              *others;   /* analyses that differ; "" if none */
+    int                      n_estimates; /* of the metric; 0: not sampled */
+    const hawq_estimate     *estimate;    /* [layer] */
     const char              *loss; /* name of its loss, unit of the objective */
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
@@ -79,8 +86,22 @@ typedef struct hawq_totals {
     double weight_bytes, bops, latency_us, mean_bits;
 } hawq_totals;
 
+/* analysis, run, loss, estimate and others; ESTATE: there is none, EINVAL: not
+ * the wanted one. */
+HAWQ_NODISCARD hawq_status hawq_search_find_analysis(hawq_search *s);
+/* What it is: as lines of a table, and as keys of the open object. Nothing with
+ * a problem file. */
+void hawq_search_print_analysis(const hawq_search *s);
+void hawq_search_json_analysis(const hawq_search *s, hawq_json *w);
+/* On stderr: what it is where stdout does not say, which others there are, and
+ * the layers whose loss is a confidence limit or not resolved. */
+HAWQ_NODISCARD hawq_status hawq_search_note_analysis(const hawq_search *s);
+/* On stderr, if the predicted loss is no larger than its own error. */
+void hawq_search_note_noise(const hawq_search   *s,
+                            const hawq_solution *solution);
+
 /* The layers and candidates: from the problem file, or from the model and the
- * newest complete analysis of it in the database. */
+ * newest complete or wanted analysis of it in the database. */
 HAWQ_NODISCARD hawq_status hawq_search_load(hawq_search *s);
 /* Groups, pins and budgets of the command line; finishes the problem. */
 HAWQ_NODISCARD hawq_status hawq_search_constrain(hawq_search *s);

@@ -33,20 +33,6 @@ static hawq_status open_store(hawq_search *s) {
     return hawq_store_open(s->cli->db, HAWQ_STORE_WRITE, &s->store);
 }
 
-static hawq_status find_analysis(hawq_search *s) {
-    hawq_run_record run;
-    HAWQ_TRY(
-        hawq_store_find_analysis(s->store, s->hash, s->metric, &s->analysis));
-    if (!s->analysis)
-        return hawq_fail(HAWQ_ESTATE,
-                         "%s holds no complete analysis of %s with metric "
-                         "'%s'; run hawq-analyze --metric %s first",
-                         s->cli->db, s->cli->arg[0], s->metric, s->metric);
-    HAWQ_TRY(hawq_store_load_run(s->store, s->analysis, &s->cli->arena, &run));
-    s->loss = run.loss;
-    return HAWQ_OK;
-}
-
 /* Times of this machine with the kernels asked for, or those that hawq-bench
  * chooses by itself. */
 static hawq_status load_timings(hawq_search *s, int *n,
@@ -86,7 +72,7 @@ static hawq_status load_model(hawq_search *s) {
     int                n_layers, n_timings = 0;
     HAWQ_TRY(hawq_search_model(s));
     HAWQ_TRY(open_store(s));
-    HAWQ_TRY(find_analysis(s));
+    HAWQ_TRY(hawq_search_find_analysis(s));
     hawq_arena *arena = &s->cli->arena;
     HAWQ_TRY(hawq_store_load_layers(s->store, s->analysis, arena, &n_layers,
                                     &layer));
@@ -103,11 +89,13 @@ static hawq_status load_model(hawq_search *s) {
 }
 
 static hawq_status refuse_bits(const hawq_search *s) {
-    if (!s->n_widths && !s->score_path) return HAWQ_OK;
+    if (!s->n_widths && !s->score_path && !s->wanted) return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,
                      "--%s is for a model; the candidates of a "
                      "problem file are the file's",
-                     s->n_widths ? "bits" : "score");
+                     s->wanted     ? "analysis"
+                     : s->n_widths ? "bits"
+                                   : "score");
 }
 
 hawq_status hawq_search_load(hawq_search *s) {

@@ -193,7 +193,9 @@ static hawq_status print_table(const hawq_search   *s,
     HAWQ_TRY(print_layers(s, solution, &answers->confidence));
     if (s->cli->format != HAWQ_FORMAT_TABLE) return HAWQ_OK;
     hawq_search_totals(s->problem, solution->choice, &totals);
-    printf("\n%-15s %s (solver %s, gap %.3g)\n", "state",
+    putchar('\n');
+    hawq_search_print_analysis(s);
+    printf("%-15s %s (solver %s, gap %.3g)\n", "state",
            hawq_found_text(solution->state), solution->solver->name,
            solution->gap);
     printf("%-15s %.6g%s%s\n", "predicted loss", solution->objective,
@@ -294,6 +296,7 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_text(&w, "state", hawq_found_text(solution->state));
     hawq_json_text(&w, "solver", solution->solver->name);
     hawq_json_text(&w, "metric", s->metric);
+    hawq_search_json_analysis(s, &w);
     hawq_json_real(&w, "objective", solution->objective);
     hawq_json_real(&w, "bound", solution->bound);
     hawq_json_real(&w, "gap", solution->gap);
@@ -333,6 +336,8 @@ hawq_status hawq_search_report(const hawq_search   *s,
         HAWQ_TRY(print_table(s, solution, answers));
     }
     hawq_search_note_problem(s);
+    HAWQ_TRY(hawq_search_note_analysis(s));
+    hawq_search_note_noise(s, solution);
     note_answers(s, answers);
     return HAWQ_OK;
 }

@@ -44,6 +44,7 @@ static hawq_status print_json(const hawq_search *s, const char *const *kind,
     HAWQ_TAKE(bits, &s->cli->arena, 2 * (size_t)p->n_layers);
     hawq_json_object(&w, NULL);
     hawq_json_text(&w, "metric", s->metric);
+    hawq_search_json_analysis(s, &w);
     hawq_json_array(&w, "layers");
     for (int l = 0; l < p->n_layers; l++)
         hawq_json_text(&w, NULL, p->layer[l].name);
@@ -84,6 +85,7 @@ hawq_status hawq_search_surface(hawq_search *s) {
     else
         HAWQ_TRY(print_rows(s, kind, &surface));
     hawq_search_note_problem(s);
+    HAWQ_TRY(hawq_search_note_analysis(s));
     hawq_cli_note(s->cli,
                   "%d allocation%s that none beats in %s, %s and loss; not "
                   "stored",
