@@ -215,9 +215,9 @@ static hawq_status refuse(const hawq_node *node) {
         node, HAWQ_EUNSUPPORTED,
         "cannot be lowered to integers; what can: Conv, Gemm and MatMul with "
         "constant weights, Add of two activations of one shape, functions of "
-        "one element (Relu, HardSwish, x * Sigmoid(x)), MaxPool, AveragePool, "
-        "their global forms, ReduceMean over height and width, Concat, and "
-        "operators that only move values");
+        "one element (Relu, HardSwish, PRelu of one slope, x * Sigmoid(x)), "
+        "MaxPool, AveragePool, their global forms, ReduceMean over height and "
+        "width, Concat of activations, and operators that only move values");
 }
 
 static hawq_status classify(lowering *low, const hawq_node *node,
