@@ -336,7 +336,7 @@ hawq_status hawq_search_report(const hawq_search   *s,
         HAWQ_TRY(print_table(s, solution, answers));
     }
     hawq_search_note_problem(s);
-    HAWQ_TRY(hawq_search_note_analysis(s));
+    if (solution->choice) HAWQ_TRY(hawq_search_note_analysis(s));
     hawq_search_note_noise(s, solution);
     note_answers(s, answers);
     return HAWQ_OK;
