@@ -35,7 +35,8 @@ static void list_units(unsigned allowed, char *out, size_t size) {
                  {HAWQ_UNIT_TIME, "us, ms, s"},
                  {HAWQ_UNIT_COUNT, "K, M, G, T"},
                  {HAWQ_UNIT_BITS, "bits"},
-                 {HAWQ_UNIT_MULTIPLE, "x (times the uniform 8-bit network)"}};
+                 {HAWQ_UNIT_MULTIPLE, "x (times the uniform 8-bit network)"},
+                 {HAWQ_UNIT_NONE, "or no unit"}};
     size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < sizeof group / sizeof *group; i++)
