@@ -56,6 +56,14 @@ static hawq_status read_version(const hawq_store *store, int *version) {
     return HAWQ_OK;
 }
 
+/* The same from outside of a transaction: the three answers are of one moment,
+ * whatever another program is doing to the file. */
+static hawq_status read_version_at_once(const hawq_store *store, int *version) {
+    HAWQ_TRY(hawq_sql_script(store->db, "BEGIN"));
+    HAWQ_TRY(read_version(store, version)); /* a failure closes the file */
+    return hawq_sql_script(store->db, "COMMIT");
+}
+
 /* Inside a transaction: of two programs at once the second finds it done. */
 static hawq_status migrate_steps(const hawq_store *store) {
     char mark[96];
@@ -72,7 +80,7 @@ static hawq_status migrate_steps(const hawq_store *store) {
 static hawq_status prepare(const hawq_store *store, hawq_store_mode mode) {
     hawq_sql *db = store->db;
     int       version = 0;
-    HAWQ_TRY(read_version(store, &version));
+    HAWQ_TRY(read_version_at_once(store, &version));
     if (version == VERSION)
         return hawq_sql_script(db, "PRAGMA foreign_keys = ON;"
                                    "PRAGMA synchronous = NORMAL");
