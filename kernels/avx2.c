@@ -391,33 +391,7 @@ static const hawq_tiled isa = {
 
 /* --- slots -------------------------------------------------------------- */
 
-static size_t conv_packed_bytes(const hawq_conv *v) {
-    return hawq_tiled_packed_bytes(&isa, v);
-}
-
-static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
-                      void *packed) {
-    hawq_tiled_pack(&isa, v, canonical, packed);
-}
-
-static size_t conv_scratch_bytes(const hawq_conv *v) {
-    return hawq_tiled_scratch_bytes(&isa, v);
-}
-
-static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
-                 const uint8_t *x, uint8_t *y, void *scratch) {
-    hawq_tiled_conv(&isa, v, packed, q, q->bias, x, y, scratch);
-}
-
-static void conv_s32(const hawq_conv *v, const void *packed,
-                     const int32_t *bias, const uint8_t *x, int32_t *y,
-                     void *scratch) {
-    hawq_tiled_conv(&isa, v, packed, NULL, bias, x, y, scratch);
-}
-
-static const char *conv_name(const hawq_conv *v) {
-    return hawq_tiled_name(&isa, v);
-}
+#include "kernels/tiled_body.h"
 
 /* a ma + b mb + (2^(t-1) - za ma - zb mb), all shifted by t. The constant part
  * is one number: sums stay far below 2^31 either way. */

@@ -124,10 +124,9 @@ static bool listed(const char *list, const char *word) {
     return false;
 }
 
-static hawq_status check_spec(hawq_graph *g, const hawq_node_spec *spec,
-                              const hawq_node *node) {
+static hawq_status check_spec(const hawq_node_spec *spec,
+                              const hawq_node      *node) {
     const hawq_op *op = node->op;
-    (void)g;
     for (int i = 0; i < spec->n_attr; i++)
         if (!op->attributes || !listed(op->attributes, spec->attr[i].name))
             return hawq_node_fail(
@@ -248,7 +247,7 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     if (spec->n_attr)
         memcpy(attr, spec->attr, (size_t)spec->n_attr * sizeof *attr);
     node->attr = attr;
-    HAWQ_TRY(check_spec(g, spec, node));
+    HAWQ_TRY(check_spec(spec, node));
     HAWQ_TRY(find_inputs(g, spec, node));
     HAWQ_TRY(make_outputs(g, spec, node));
     HAWQ_TRY(op->shape(node, &g->arena));

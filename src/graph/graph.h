@@ -58,10 +58,9 @@ void hawq_graph_free(hawq_graph *graph);
 HAWQ_NODISCARD hawq_status hawq_graph_input(hawq_graph *graph, const char *name,
                                             const hawq_shape *shape);
 
-/* A constant of the graph; `data` is real[] or int64_t[] and is copied.
- * ENONFINITE if a float is NaN or infinite (infinities of Clip bounds are not
- * constants of this kind: pass them as they are, only weights are checked at
- * finish). */
+/* A constant of the graph; `data` is real[] or int64_t[] and is copied. Its
+ * numbers are checked by finish, which knows where they are used. EFORMAT for
+ * an absurd shape; ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_graph_constant(hawq_graph       *graph,
                                                const char       *name,
                                                hawq_dtype        dtype,
@@ -102,7 +101,7 @@ static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
     return t->n / (size_t)g->batch;
 }
 
-/* SHA-256-free identity of a network: FNV-1a over operators, shapes and
+/* Identity of a network: 64-bit FNV-1a over operators, shapes and
  * weights as they stand, 16 hex digits into text. Independent of the batch. */
 void hawq_graph_hash(const hawq_graph *graph, char text[17]);
 
