@@ -15,7 +15,8 @@ typedef struct hawq_hvp { /* all borrowed */
     hawq_sampler   *sampler;
 } hawq_hvp;
 
-/* The operator; *hvp must outlive it. */
+/* The operator, with `read` where the network allows it (hawq_can_read); *hvp
+ * must outlive it. */
 hawq_linop hawq_hvp_linop(hawq_hvp *hvp);
 
 /* One block per layer, in layer order, as hawq_select_weights lays them out;

@@ -17,6 +17,11 @@ typedef struct hawq_linop {
     size_t n; /* rows = columns */
     void (*apply)(void *self, uint64_t k, const real *v, double *av);
     void *self;
+    /* NULL, or something cheaper than a product: reading[c] is sum_{i in c}
+     * v_i (B v)_i over the elements of channel c, channels as the blocks of a
+     * tracer (trace.h) number them, for a B whose blocks B_cc are A's. Where v
+     * has independent elements of mean zero, that has the mean of v (A v). */
+    void (*read)(void *self, uint64_t k, const real *v, double *reading);
 } hawq_linop;
 
 #endif

@@ -23,11 +23,12 @@ hawq_status hawq_tracer_init(hawq_tracer *t, hawq_arena *arena) {
         t->scale[l] = 1;
         t->n_channels += t->block[l].channels;
     }
+    HAWQ_TAKE(t->reading, arena, t->n_channels);
     return HAWQ_OK;
 }
 
-/* av = A D v for probe `sample`; v keeps the scaled probe D v. */
-static hawq_status product(hawq_tracer *t, uint64_t sample) {
+/* v = D v, the scaled probe `sample`. */
+static void draw(hawq_tracer *t, uint64_t sample) {
     for (int l = 0; l < t->n_blocks; l++) {
         const hawq_block *b = &t->block[l];
         real             *v = t->v + b->offset;
@@ -35,17 +36,28 @@ static hawq_status product(hawq_tracer *t, uint64_t sample) {
         t->probe->draw(t->seed, sample, l, n, v);
         for (size_t i = 0; i < n; i++) v[i] *= (real)t->scale[l];
     }
+}
+
+static hawq_status check_finite(const hawq_block *block, uint64_t sample,
+                                size_t n, const double *x) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return hawq_fail(HAWQ_ENONFINITE,
+                             "layer '%s': the curvature of sample %llu is not "
+                             "a finite number; look for overflow in the "
+                             "network or its data",
+                             block->name, (unsigned long long)sample);
+    return HAWQ_OK;
+}
+
+/* av = A D v */
+static hawq_status product(hawq_tracer *t, uint64_t sample) {
+    draw(t, sample);
     t->A.apply(t->A.self, sample, t->v, t->av);
-    for (int l = 0; l < t->n_blocks; l++) {
-        const double *av = t->av + t->block[l].offset;
-        for (size_t i = 0; i < hawq_block_size(&t->block[l]); i++)
-            if (!isfinite(av[i]))
-                return hawq_fail(HAWQ_ENONFINITE,
-                                 "layer '%s': the curvature of sample %llu is "
-                                 "not a finite number; look for overflow in "
-                                 "the network or its data",
-                                 t->block[l].name, (unsigned long long)sample);
-    }
+    for (int l = 0; l < t->n_blocks; l++)
+        HAWQ_TRY(check_finite(&t->block[l], sample,
+                              hawq_block_size(&t->block[l]),
+                              t->av + t->block[l].offset));
     return HAWQ_OK;
 }
 
@@ -82,18 +94,34 @@ static double channel_sum(const hawq_tracer *t, const hawq_block *b, size_t c) {
     return sum;
 }
 
+/* Readings of all channels, of probes as they were scaled. */
+static hawq_status read_channels(hawq_tracer *t, uint64_t sample) {
+    double *reading = t->reading;
+    if (t->A.read) {
+        draw(t, sample);
+        t->A.read(t->A.self, sample, t->v, reading);
+    } else
+        HAWQ_TRY(product(t, sample));
+    for (int l = 0; l < t->n_blocks; l++) {
+        const hawq_block *b = &t->block[l];
+        for (size_t c = 0; !t->A.read && c < b->channels; c++)
+            reading[c] = channel_sum(t, b, c);
+        HAWQ_TRY(check_finite(b, sample, b->channels, reading));
+        reading += b->channels;
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_tracer_sample(hawq_tracer *t, uint64_t sample, double *block,
                                double *channel) {
-    HAWQ_TRY(product(t, sample));
+    const double *reading = t->reading;
+    HAWQ_TRY(read_channels(t, sample));
     for (int l = 0; l < t->n_blocks; l++) {
         const hawq_block *b = &t->block[l];
         double            square = t->scale[l] * t->scale[l];
         block[l] = 0;
-        for (size_t c = 0; c < b->channels; c++) {
-            double reading = channel_sum(t, b, c) / square;
-            block[l] += reading;
-            *channel++ = reading;
-        }
+        for (size_t c = 0; c < b->channels; c++)
+            block[l] += *channel++ = *reading++ / square;
     }
     return HAWQ_OK;
 }

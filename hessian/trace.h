@@ -3,7 +3,8 @@
  * Hutchinson (1989): for a random v with E[v v'] = I, E[v_l . (A v)_l] =
  * tr(A_ll). One product gives a reading for every block l at once, and for
  * every output channel inside a block (Bekas, Kokiopoulou, Saad 2007: the
- * elementwise product v (A v) estimates the diagonal).
+ * elementwise product v (A v) estimates the diagonal). An operator may offer
+ * such readings without the product (linop.h).
  *
  * The variance of a reading (Rademacher v; Avron, Toledo 2011) is that of the
  * block's own off-diagonal, plus the cross terms sum_{m != l} ||A_lm||_F^2: a
@@ -58,6 +59,7 @@ typedef struct hawq_tracer {
     double *scale;      /* a_j, n_blocks of them */
     real   *v;          /* A.n */
     double *av;         /* A.n */
+    double *reading;    /* n_channels */
 } hawq_tracer;
 
 /* Takes the work space; every scale is 1. ENOMEM. */

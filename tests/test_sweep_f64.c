@@ -4,11 +4,13 @@
  * is the central difference of the gradient; the dense Hessian, column by
  * column, is symmetric; the Gauss-Newton matrix is symmetric, positive
  * semidefinite, and equals the Hessian where the second-order part vanishes
- * (self-distillation at its own start); results are the same bits for any
- * number of threads and lanes; chunk size changes nothing but rounding.
+ * (self-distillation at its own start); a reading of a channel is v' H_cc v for
+ * a v on that channel alone; results are the same bits for any number of
+ * threads and lanes; chunk size changes nothing but rounding.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
+#include "src/graph/reading.h"
 #include "src/graph/sweep.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
@@ -233,6 +235,49 @@ static void selections_are_blocks_of_the_whole(void) {
     fixture_close(&f);
 }
 
+static size_t weight_offset(const fixture *f, const hawq_layer *layer) {
+    int k = 0;
+    while (f->all.tensor[k] != layer->weight) k++;
+    return f->all.offset[k];
+}
+
+/* Random v on channel c of layer l, zero elsewhere: v' H v from the matrix of
+ * all parameters, and every channel's reading, of which c's alone is not 0. */
+static void check_channel(fixture *f, hawq_curvature kind,
+                          const hawq_batch *batch, const double *H,
+                          const hawq_selection *weights, int l, size_t c) {
+    const hawq_layer *layer = &f->graph->layer[l];
+    size_t            at = weight_offset(f, layer), first = 0;
+    double            v[MOST] = {0}, reading[MOST], want = 0;
+    double           *own = v + weights->offset[l];
+    for (int i = 0; i < l; i++) first += f->graph->layer[i].channels;
+    for (size_t i = 0; i < layer->weight->n; i++)
+        if (i / layer->inner % layer->channels == c)
+            own[i] = hawq_rng_normal(c + 1, i);
+    for (size_t i = 0; i < layer->weight->n; i++)
+        for (size_t j = 0; j < layer->weight->n; j++)
+            want += own[i] * own[j] * H[(at + i) * f->n + at + j];
+    hawq_engine_readings(f->engine, batch, kind, 1, weights, v, reading);
+    for (size_t i = 0; i < hawq_reading_channels(f->graph); i++)
+        CHECK_NEAR(reading[i], i == first + c ? want : 0, 1e-12);
+}
+
+static void readings_are_diagonal_blocks(hawq_curvature kind) {
+    fixture        f;
+    hawq_batch     batch = data();
+    hawq_selection weights;
+    fixture_open(&f, 2, 2, 3, HAWQ_CROSS_ENTROPY);
+    CHECK(hawq_can_read(f.graph));
+    CHECK_OK(hawq_select_weights(f.graph, -1, &f.arena, &weights));
+    double *H = malloc(f.n * f.n * sizeof *H);
+    dense(&f, kind, &batch, H);
+    for (int l = 0; l < f.graph->n_layers; l++)
+        for (size_t c = 0; c < f.graph->layer[l].channels; c++)
+            check_channel(&f, kind, &batch, H, &weights, l, c);
+    free(H);
+    fixture_close(&f);
+}
+
 static void threads_and_lanes_change_no_bit(void) {
     fixture    a, b;
     hawq_batch batch = data();
@@ -253,6 +298,12 @@ static void threads_and_lanes_change_no_bit(void) {
     hawq_engine_gradient(b.engine, &batch, &b.all, gb, &lb, &cb);
     CHECK(memcmp(ga, gb, n * sizeof *ga) == 0);
     CHECK(la == lb && ca == cb);
+    hawq_selection weights;
+    size_t         rows = 6 * hawq_reading_channels(a.graph);
+    CHECK_OK(hawq_select_weights(a.graph, -1, &a.arena, &weights));
+    hawq_engine_readings(a.engine, &batch, HAWQ_HESSIAN, 6, &weights, v, ha);
+    hawq_engine_readings(b.engine, &batch, HAWQ_HESSIAN, 6, &weights, v, hb);
+    CHECK(memcmp(ha, hb, rows * sizeof *ha) == 0);
     free(v);
     free(ha);
     free(hb);
@@ -311,6 +362,8 @@ int main(void) {
     hessian_is_the_difference_of_the_gradient();
     gauss_newton_is_the_hessian_at_its_own_target();
     selections_are_blocks_of_the_whole();
+    readings_are_diagonal_blocks(HAWQ_HESSIAN);
+    readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();
     chunks_do_not_matter();
     DONE();

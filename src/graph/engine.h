@@ -12,6 +12,7 @@
 #include "src/graph/sweep.h"
 
 enum { HAWQ_TOGETHER = 1 }; /* lanes in the planes at once */
+_Static_assert(HAWQ_TOGETHER == 1, "readings keep v * x in the one bar plane");
 
 typedef struct hawq_worker {
     hawq_planes planes;         /* tables; what a call does not need is NULL */
@@ -19,6 +20,7 @@ typedef struct hawq_worker {
     real      **val, **bar;     /* where each plane lives */
     real     ***dot, ***bardot; /* [HAWQ_TOGETHER][id], activations */
     real     ***result;         /* [lane][id], bardot of constants */
+    double     *reading;        /* [lane][channel of every layer] */
     real       *input;          /* the padded last chunk */
     double      loss;           /* of the chunk just done */
     size_t      correct;
@@ -30,8 +32,11 @@ struct hawq_engine {
     hawq_threads  *threads;
     hawq_loss      loss;
     int            lanes;
+    size_t         channels; /* of all layers */
     hawq_worker   *worker;
     unsigned char *needs; /* by tensor id, for the call in progress */
+    int           *reads; /* by node: the layer it is to be read for, or -1 */
+    size_t        *first_channel; /* of each layer in a row of readings */
 };
 
 #endif

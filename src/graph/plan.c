@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/engine.h"
 #include "src/graph/mm.h"
+#include "src/graph/reading.h"
 
 /* --- planning ---------------------------------------------------------- */
 
@@ -93,6 +94,7 @@ static hawq_status plan_lanes(hawq_engine *e, hawq_worker *w) {
     HAWQ_TAKE(w->dot, &e->arena, width);
     HAWQ_TAKE(w->bardot, &e->arena, width);
     HAWQ_TAKE(w->result, &e->arena, (size_t)e->lanes);
+    HAWQ_TAKE(w->reading, &e->arena, (size_t)e->lanes * e->channels);
     for (size_t l = 0; l < width; l++) {
         HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
         HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
@@ -119,6 +121,21 @@ static hawq_status worker_plan(hawq_engine *e, hawq_worker *w) {
     return plan_lanes(e, w);
 }
 
+static hawq_status plan_readings(hawq_engine *e) {
+    const hawq_graph *g = e->graph;
+    HAWQ_TAKE(e->reads, &e->arena, (size_t)g->n_nodes);
+    HAWQ_TAKE(e->first_channel, &e->arena, (size_t)g->n_layers);
+    e->channels = 0;
+    for (int i = 0; i < g->n_nodes; i++) e->reads[i] = -1;
+    for (int l = 0; l < g->n_layers; l++) {
+        e->first_channel[l] = e->channels;
+        e->channels += g->layer[l].channels;
+        for (int i = 0; i < g->n_nodes; i++)
+            if (g->node[i] == g->layer[l].node[0]) e->reads[i] = l;
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
                             hawq_loss loss, hawq_engine **out) {
     HAWQ_TRY(hawq_mm_open());
@@ -134,7 +151,7 @@ hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
     hawq_status status = HAWQ_ENOMEM;
     e->worker = hawq_arena_take(&e->arena, (size_t)n, sizeof *e->worker);
     e->needs = hawq_arena_take(&e->arena, (size_t)graph->n_tensors, 1);
-    if (e->worker && e->needs) status = HAWQ_OK;
+    if (e->worker && e->needs) status = plan_readings(e);
     for (int i = 0; i < n && status == HAWQ_OK; i++)
         status = worker_plan(e, &e->worker[i]);
     if (status != HAWQ_OK)
@@ -150,6 +167,10 @@ void hawq_engine_free(hawq_engine *engine) {
     hawq_arena_free(&arena);
 }
 
+const hawq_graph *hawq_engine_graph(const hawq_engine *engine) {
+    return engine->graph;
+}
+
 size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
     size_t activations = 0, constants = 0, planes = lanes ? 2 : 1;
     for (int i = 0; i < g->n_tensors; i++) {
@@ -161,7 +182,9 @@ size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
     size_t reals = activations * (planes + 2 * (size_t)width) + g->input->n +
                    scratch_reals(g, width);
     if (lanes) reals += constants * (1 + (size_t)lanes);
-    return (size_t)threads * reals * sizeof(real);
+    return (size_t)threads *
+           (reals * sizeof(real) +
+            (size_t)lanes * hawq_reading_channels(g) * sizeof(double));
 }
 
 /* --- selections -------------------------------------------------------- */

@@ -7,9 +7,14 @@
  *             adjoint_tangent, all in the worker's own planes
  *     commit  adds the worker's results in double, chunk after chunk
  *
+ * Where only readings are wanted (reading.h), constants have no bar and no
+ * bardot, and what a layer's output keeps of v * x lives in its bar, which
+ * nothing needs after the adjoint sweep.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/engine.h"
 #include "src/graph/loss.h"
+#include "src/graph/reading.h"
 
 #include <string.h>
 
@@ -25,6 +30,7 @@ typedef struct call {
     real                 *outputs;
     double               *products; /* first lane's row, or NULL */
     double               *gradient; /* or NULL */
+    double               *readings; /* instead of products, or NULL */
     double                loss;
     size_t                correct;
     hawq_visit           *visit;
@@ -61,7 +67,8 @@ static void point_primal(const call *c, hawq_worker *w) {
     for (int i = 0; i < g->n_tensors; i++) {
         const hawq_tensor *t = g->tensor[i];
         w->planes.val[i] = t->data ? t->data : w->val[i];
-        w->planes.bar[i] = e->needs[i] & BAR ? w->bar[i] : NULL;
+        bool wanted = e->needs[i] & BAR && !(c->readings && t->data);
+        w->planes.bar[i] = wanted ? w->bar[i] : NULL;
     }
 }
 
@@ -72,8 +79,8 @@ static void point_lanes(const call *c, hawq_worker *w, int first, int n) {
     w->planes.lanes = n;
     for (int l = 0; l < n; l++) {
         for (int i = 0; i < g->n_tensors; i++) {
-            real *bardot =
-                g->tensor[i]->data ? w->result[first + l][i] : w->bardot[l][i];
+            real *result = c->readings ? NULL : w->result[first + l][i];
+            real *bardot = g->tensor[i]->data ? result : w->bardot[l][i];
             w->planes.dot[l][i] = e->needs[i] & DOT ? w->dot[l][i] : NULL;
             w->planes.bardot[l][i] = e->needs[i] & BAR ? bardot : NULL;
         }
@@ -106,6 +113,7 @@ static void zero_bars(const hawq_engine *e, real **table) {
 }
 
 static void sweep_adjoint(const hawq_engine *e, hawq_worker *w) {
+    zero_bars(e, w->planes.bar);
     for (int i = e->graph->n_nodes; i-- > 0;)
         if (node_needs(e, e->graph->node[i], BAR))
             e->graph->node[i]->op->adjoint(e->graph->node[i], &w->planes);
@@ -118,10 +126,15 @@ static hawq_planes lane_view(const hawq_worker *w, int lane) {
                          .scratch = w->planes.scratch};
 }
 
-static void sweep_tangent(const hawq_engine *e, hawq_worker *w) {
+static void sweep_tangent(const call *c, hawq_worker *w) {
+    const hawq_engine *e = c->e;
     for (int i = 0; i < e->graph->n_nodes; i++) {
         const hawq_node *node = e->graph->node[i];
         if (!node_needs(e, node, DOT)) continue;
+        if (c->readings && e->reads[i] >= 0) {
+            hawq_read_tangent(node, &w->planes, w->bar[node->out[0]->id]);
+            continue;
+        }
         if (node->op->tangent) {
             node->op->tangent(node, &w->planes);
             continue;
@@ -133,13 +146,21 @@ static void sweep_tangent(const hawq_engine *e, hawq_worker *w) {
     }
 }
 
-static void sweep_adjoint_tangent(const call *c, hawq_worker *w) {
+/* For the direction `lane` of the call. */
+static void sweep_adjoint_tangent(const call *c, hawq_worker *w, int lane) {
     const hawq_engine *e = c->e;
     hawq_planes        planes = w->planes;
+    double            *reading = w->reading + (size_t)lane * e->channels;
     if (c->gauss_newton) planes.bar = w->none;
     for (int i = e->graph->n_nodes; i-- > 0;) {
         const hawq_node *node = e->graph->node[i];
         if (!node_needs(e, node, BAR)) continue;
+        if (c->readings && e->reads[i] >= 0) {
+            hawq_read_adjoint(&e->graph->layer[e->reads[i]], &planes,
+                              w->bar[node->out[0]->id],
+                              reading + e->first_channel[e->reads[i]]);
+            continue;
+        }
         if (node->op->adjoint_tangent) {
             node->op->adjoint_tangent(node, &planes);
             continue;
@@ -219,9 +240,18 @@ static void sweep_directions(const call *c, hawq_worker *w, int first,
     point_lanes(c, w, first, left < HAWQ_TOGETHER ? left : HAWQ_TOGETHER);
     for (int l = 0; l < w->planes.lanes; l++)
         zero_bars(c->e, w->planes.bardot[l]);
-    sweep_tangent(c->e, w);
+    sweep_tangent(c, w);
     seed_curvature(c, w, n);
-    sweep_adjoint_tangent(c, w);
+    sweep_adjoint_tangent(c, w, first);
+}
+
+/* The bars of the outputs of layers: theirs, or free to keep v * x. */
+static void lend_bars(const call *c, hawq_worker *w, bool lend) {
+    const hawq_engine *e = c->e;
+    for (int i = 0; c->readings && i < e->graph->n_nodes; i++) {
+        int z = e->graph->node[i]->out[0]->id;
+        if (e->reads[i] >= 0) w->planes.bar[z] = lend ? NULL : w->bar[z];
+    }
 }
 
 static void work(void *self, size_t chunk, int index) {
@@ -231,14 +261,18 @@ static void work(void *self, size_t chunk, int index) {
     size_t       each = hawq_per_image(c->e->graph, c->e->graph->output);
     size_t       first = chunk * (size_t)c->e->graph->batch;
     load_input(c, w, chunk, n);
+    lend_bars(c, w, false);
     sweep_forward(c->e, w);
     if (c->outputs)
         memcpy(c->outputs + first * each,
                w->planes.val[c->e->graph->output->id], n * each * sizeof(real));
     if (c->want_loss) seed_loss(c, w, chunk, n);
     if (!c->at) return;
-    zero_bars(c->e, w->planes.bar);
-    sweep_adjoint(c->e, w);
+    if (!c->gauss_newton || c->gradient) sweep_adjoint(c->e, w);
+    lend_bars(c, w, true);
+    if (c->readings)
+        memset(w->reading, 0,
+               (size_t)c->lanes * c->e->channels * sizeof *w->reading);
     for (int l = 0; c->seed && l < c->lanes; l += HAWQ_TOGETHER)
         sweep_directions(c, w, l, n);
 }
@@ -259,6 +293,9 @@ static void commit(void *self, size_t chunk, int index) {
     c->loss += w->loss;
     c->correct += w->correct;
     if (c->gradient) add_selection(c->at, w->planes.bar, c->gradient);
+    size_t readings = (size_t)c->lanes * c->e->channels;
+    for (size_t i = 0; c->readings && i < readings; i++)
+        c->readings[i] += w->reading[i];
     for (int l = 0; c->products && l < c->lanes; l++)
         add_selection(c->at, w->result[l],
                       c->products + (size_t)l * hawq_selection_total(c->at));
@@ -326,6 +363,27 @@ void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
                   .want_loss = true,
                   .products = products + (size_t)first * rows,
                   .gradient = first == 0 ? gradient : NULL};
+        run(&c);
+    }
+}
+
+void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
+                          hawq_curvature curvature, int m,
+                          const hawq_selection *seed, const real *v,
+                          double *readings) {
+    size_t cols = hawq_selection_total(seed), rows = engine->channels;
+    memset(readings, 0, (size_t)m * rows * sizeof *readings);
+    for (int first = 0; first < m; first += engine->lanes) {
+        int  left = m - first;
+        call c = {.e = engine,
+                  .batch = batch,
+                  .seed = seed,
+                  .at = seed,
+                  .v = v + (size_t)first * cols,
+                  .lanes = left < engine->lanes ? left : engine->lanes,
+                  .gauss_newton = curvature == HAWQ_GAUSS_NEWTON,
+                  .want_loss = true,
+                  .readings = readings + (size_t)first * rows};
         run(&c);
     }
 }

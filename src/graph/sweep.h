@@ -66,6 +66,7 @@ HAWQ_NODISCARD hawq_status hawq_engine_new(hawq_graph   *graph,
                                            hawq_threads *threads, int lanes,
                                            hawq_loss loss, hawq_engine **out);
 void                       hawq_engine_free(hawq_engine *engine);
+const hawq_graph          *hawq_engine_graph(const hawq_engine *engine);
 
 /* Bytes that hawq_engine_new would allocate. */
 size_t hawq_engine_bytes(const hawq_graph *graph, int threads, int lanes);
@@ -92,6 +93,15 @@ void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
                           const hawq_selection *seed, const real *v,
                           const hawq_selection *at, double *products,
                           double *gradient);
+
+/* readings[j][c]: a reading of tr(H_cc), mean over v_j, for every output
+ * channel c of every layer (hawq_reading_channels of them), as reading.h
+ * defines it; seed: weights of layers. Half the products of
+ * hawq_engine_products. Only for graphs that hawq_can_read. */
+void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
+                          hawq_curvature curvature, int m,
+                          const hawq_selection *seed, const real *v,
+                          double *readings);
 
 /* Runs the forward sweep and calls visit for every chunk, in chunk order, one
  * at a time, with the chunk's val planes (needs an engine with lanes >= 1,

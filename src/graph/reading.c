@@ -1,0 +1,76 @@
+/* reading.c -- the two sweeps at a layer whose curvature is read.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/reading.h"
+
+#include <string.h>
+
+enum { X, W };
+
+bool hawq_can_read(const hawq_graph *g) {
+    for (int i = 0; i < g->n_layers; i++)
+        if (g->layer[i].n_nodes != 1 || g->layer[i].weight->n_uses != 1)
+            return false;
+    return true;
+}
+
+size_t hawq_reading_channels(const hawq_graph *g) {
+    size_t n = 0;
+    for (int i = 0; i < g->n_layers; i++) n += g->layer[i].channels;
+    return n;
+}
+
+/* Runs the operator with one plane of one tensor replaced. */
+static void run_with(hawq_sweep_fn *sweep, const hawq_node *node,
+                     const hawq_planes *p, real **plane, real *instead) {
+    real *keep = *plane;
+    *plane = instead;
+    sweep(node, p);
+    *plane = keep;
+}
+
+void hawq_read_tangent(const hawq_node *node, const hawq_planes *p,
+                       real *kept) {
+    real **dot = p->dot[0];
+    int    x = node->in[X]->id, w = node->in[W]->id, z = node->out[0]->id;
+    size_t n = node->out[0]->n;
+    real  *dx = dot[x], *dz = dot[z];
+    dot[x] = NULL;
+    run_with(node->op->tangent, node, p, &dot[z], kept);
+    dot[x] = dx;
+    if (!dx) {
+        memcpy(dz, kept, n * sizeof *dz);
+        return;
+    }
+    run_with(node->op->tangent, node, p, &dot[w], NULL);
+    for (size_t i = 0; i < n; i++) dz[i] += kept[i];
+}
+
+/* sum of a b over one channel of one image */
+static double channel_product(size_t n, const real *a, const real *b) {
+    enum { PARTS = 16 };
+    double part[PARTS] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + PARTS <= n; i += PARTS)
+        for (int k = 0; k < PARTS; k++)
+            part[k] += (double)a[i + k] * (double)b[i + k];
+    for (; i < n; i++) sum += (double)a[i] * (double)b[i];
+    for (int k = 0; k < PARTS; k++) sum += part[k];
+    return sum;
+}
+
+void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *p,
+                       const real *kept, double *reading) {
+    const hawq_node  *node = layer->node[0];
+    const hawq_shape *s = &node->out[0]->shape;
+    real            **dot = p->dot[0];
+    const real       *bdz = p->bardot[0][node->out[0]->id];
+    int               w = node->in[W]->id;
+    int               axis = strcmp(layer->op, "Conv") == 0 ? 1 : s->rank - 1;
+    size_t            inner = (size_t)hawq_shape_count(s, axis + 1, s->rank);
+    size_t rows = node->out[0]->n / inner; /* images times channels */
+    if (dot[w])
+        for (size_t r = 0; r < rows; r++)
+            reading[r % layer->channels] +=
+                channel_product(inner, kept + r * inner, bdz + r * inner);
+    run_with(node->op->adjoint_tangent, node, p, &dot[w], NULL);
+}
