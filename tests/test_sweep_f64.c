@@ -6,7 +6,8 @@
  * semidefinite, and equals the Hessian where the second-order part vanishes
  * (self-distillation at its own start); a reading of a channel is v' H_cc v for
  * a v on that channel alone; results are the same bits for any number of
- * threads and lanes; chunk size changes nothing but rounding.
+ * threads and lanes; chunk size changes nothing but rounding; what is rounded
+ * is what readers see, and nothing else.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
@@ -331,6 +332,55 @@ static void chunks_do_not_matter(void) {
         }
 }
 
+static void to_quarters(const void *self, double *x, size_t n) {
+    (void)self;
+    for (size_t i = 0; i < n; i++) x[i] = rint(4 * x[i]) / 4;
+}
+
+static void to_number(const void *self, double *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = *(const double *)self;
+}
+
+/* Rounding the input is rounding a copy of the images; an activation made 0
+ * leaves the last layer its bias; without rounding the bits are as before. */
+static void rounding_is_what_readers_see(int lanes) {
+    static const double zero = 0;
+    double        z[IMAGES * CLASSES], y[IMAGES * CLASSES], rounded[PIXELS];
+    double        keep[IMAGES * PIXELS], before[IMAGES * CLASSES];
+    hawq_rounding table[32] = {0};
+    fixture       f;
+    hawq_batch    batch = data();
+    fixture_open(&f, 2, 2, lanes, HAWQ_CROSS_ENTROPY);
+    CHECK(f.graph->n_tensors <= 32);
+    memcpy(keep, image, sizeof keep);
+    hawq_engine_forward(f.engine, &batch, before, NULL, NULL);
+    hawq_engine_round(f.engine, table);
+    hawq_engine_forward(f.engine, &batch, z, NULL, NULL);
+    CHECK(memcmp(z, before, sizeof z) == 0);
+    table[f.graph->input->id] = (hawq_rounding){to_quarters, NULL};
+    hawq_engine_forward(f.engine, &batch, z, NULL, NULL);
+    CHECK(memcmp(keep, image, sizeof keep) == 0);
+    hawq_engine_round(f.engine, NULL);
+    for (int i = 0; i < IMAGES; i++) {
+        hawq_batch one = {1, rounded, NULL, NULL};
+        memcpy(rounded, image + i * PIXELS, sizeof rounded);
+        to_quarters(NULL, rounded, PIXELS);
+        hawq_engine_forward(f.engine, &one, y + i * CLASSES, NULL, NULL);
+    }
+    CHECK(memcmp(z, y, sizeof z) == 0 && memcmp(z, before, sizeof z) != 0);
+    table[f.graph->input->id].round = NULL;
+    table[hawq_graph_find(f.graph, "sq")->id] =
+        (hawq_rounding){to_number, &zero};
+    hawq_engine_round(f.engine, table);
+    hawq_engine_forward(f.engine, &batch, z, NULL, NULL);
+    for (int i = 0; i < IMAGES * CLASSES; i++)
+        CHECK(z[i] == f.graph->layer[3].bias->data[i % CLASSES]);
+    hawq_engine_round(f.engine, NULL);
+    hawq_engine_forward(f.engine, &batch, z, NULL, NULL);
+    CHECK(memcmp(z, before, sizeof z) == 0);
+    fixture_close(&f);
+}
+
 /* Every request for memory fails once: a sentence, and nothing kept. */
 static void memory_may_run_out(void) {
     hawq_graph   *graph;
@@ -366,5 +416,6 @@ int main(void) {
     readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();
     chunks_do_not_matter();
+    for (int lanes = 0; lanes < 2; lanes++) rounding_is_what_readers_see(lanes);
     DONE();
 }

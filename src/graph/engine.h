@@ -27,6 +27,8 @@ typedef struct hawq_worker {
 } hawq_worker;
 
 struct hawq_engine {
+    const hawq_rounding *rounding; /* by tensor id, or NULL */
+
     hawq_arena     arena;
     hawq_graph    *graph;
     hawq_threads  *threads;

@@ -100,9 +100,19 @@ static bool node_needs(const hawq_engine *e, const hawq_node *node, int bit) {
     return false;
 }
 
+static void round_values(const hawq_engine *e, hawq_worker *w,
+                         const hawq_tensor *t) {
+    const hawq_rounding *how = t ? &e->rounding[t->id] : NULL;
+    if (how && how->round) how->round(how->self, w->planes.val[t->id], t->n);
+}
+
 static void sweep_forward(const hawq_engine *e, hawq_worker *w) {
-    for (int i = 0; i < e->graph->n_nodes; i++)
-        e->graph->node[i]->op->forward(e->graph->node[i], &w->planes);
+    for (int i = 0; i < e->graph->n_nodes; i++) {
+        const hawq_node *node = e->graph->node[i];
+        node->op->forward(node, &w->planes);
+        for (int j = 0; e->rounding && j < node->n_out; j++)
+            round_values(e, w, node->out[j]);
+    }
 }
 
 static void zero_bars(const hawq_engine *e, real **table) {
@@ -180,10 +190,12 @@ static size_t images_in(const call *c, size_t chunk) {
 }
 
 static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
-    const hawq_graph *g = c->e->graph;
-    size_t            each = hawq_per_image(g, g->input);
-    const real       *x = c->batch->x + chunk * (size_t)g->batch * each;
-    if (n == (size_t)g->batch) {
+    const hawq_graph    *g = c->e->graph;
+    size_t               each = hawq_per_image(g, g->input);
+    const real          *x = c->batch->x + chunk * (size_t)g->batch * each;
+    const hawq_rounding *all = c->e->rounding;
+    bool                 rounds = all && all[g->input->id].round;
+    if (n == (size_t)g->batch && !rounds) {
         w->planes.val[g->input->id] = (real *)x; /* read only */
         return;
     }
@@ -191,6 +203,7 @@ static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
         memcpy(w->input + i * each, x + (i < n ? i : n - 1) * each,
                each * sizeof(real));
     w->planes.val[g->input->id] = w->input;
+    if (rounds) round_values(c->e, w, g->input);
 }
 
 /* Loss of the chunk; seeds bar of the output if it is wanted. */
@@ -386,6 +399,10 @@ void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
                   .readings = readings + (size_t)first * rows};
         run(&c);
     }
+}
+
+void hawq_engine_round(hawq_engine *engine, const hawq_rounding *rounding) {
+    engine->rounding = rounding;
 }
 
 void hawq_engine_visit(hawq_engine *engine, const hawq_batch *batch,

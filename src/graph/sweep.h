@@ -103,6 +103,19 @@ void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
                           const hawq_selection *seed, const real *v,
                           double *readings);
 
+/* What the values of a tensor become before any node reads them: x, n of
+ * them, in place; round NULL: they stay as computed. */
+typedef struct hawq_rounding {
+    void (*round)(const void *self, real *x, size_t n);
+    const void *self;
+} hawq_rounding;
+
+/* Every later forward sweep rounds the values of tensor i by rounding[i], one
+ * entry per tensor of the graph, borrowed; NULL, as at first: none. The input
+ * is rounded in a copy. Derivatives are those at the rounded values, rounding
+ * itself counting as the identity. */
+void hawq_engine_round(hawq_engine *engine, const hawq_rounding *rounding);
+
 /* Runs the forward sweep and calls visit for every chunk, in chunk order, one
  * at a time, with the chunk's val planes (needs an engine with lanes >= 1,
  * whose planes all live at once). n: valid images in the chunk. */
