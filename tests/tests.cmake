@@ -65,6 +65,11 @@ if(TARGET hawq_kernels)
   endif()
 endif()
 
+if(TARGET hawq_graph)
+  add_executable(bench_convolve tests/bench_convolve.c)
+  target_link_libraries(bench_convolve PRIVATE hawq_graph)
+endif()
+
 if(TARGET hawq_load)
   add_executable(bench_hvp tests/bench_hvp.c)
   target_link_libraries(bench_hvp PRIVATE hawq_load hawq_ops hawq_graph hawq_kernels)

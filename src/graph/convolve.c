@@ -219,7 +219,7 @@ static const hawq_f32_kernels *native(const hawq_conv_shape *s) {
                 s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
                 s->dilation_w == 1 && !pointwise(s) && s->pad_top < s->kh &&
                 s->pad_left < s->kw && s->oh <= s->h + s->pad_top &&
-                s->ow <= s->w + s->pad_left;
+                s->ow <= s->w + s->pad_left && !(s->without & HAWQ_CONV_NATIVE);
     return fits ? hawq_f32_select() : NULL;
 }
 
@@ -303,7 +303,7 @@ static unsigned onednn_products(const hawq_conv_shape *s) {
     const unsigned all = (1u << HAWQ_ONEDNN_PRODUCTS) - 1;
     bool           blocks =
         s->c / s->groups % BLOCK == 0 && s->o / s->groups % BLOCK == 0;
-    if (s->kh * s->kw == 1) return 0;
+    if (s->kh * s->kw == 1 || s->without & HAWQ_CONV_ONEDNN) return 0;
     if (depthwise(s)) return s->o == s->c ? all : 0;
     if (blocks && !native(s)) return all;
     return blocks || s->groups == 1 ? weights : 0;

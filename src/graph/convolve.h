@@ -25,9 +25,13 @@ typedef struct hawq_conv_shape {
     size_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
     size_t pad_top, pad_left;
     size_t groups;
+    size_t without; /* ways not to be taken, HAWQ_CONV_..; 0: all are open */
     const struct hawq_onednn
         *plan; /* hawq_conv_scratch sets it; see onednn.h */
 } hawq_conv_shape;
+
+/* Bits of `without`, by which tests and benchmarks reach the other ways. */
+enum { HAWQ_CONV_ONEDNN = 1, HAWQ_CONV_NATIVE = 2 };
 
 /* Reals of scratch that any of the three wants for as many images. Once,
  * before any of them; may choose a provider that is prepared here. */
