@@ -95,8 +95,7 @@ int main(int n, char **arg) {
         macs += (double)b.graph->layer[i].macs;
     printf("%d images a chunk, %.1f MMAC an image, %.0f MB, %s\n",
            b.graph->batch, macs * 1e-6,
-           1e-6 * (double)hawq_engine_bytes(
-                      b.graph, hawq_threads_count(b.threads), b.probes),
+           1e-6 * (double)hawq_engine_taken(b.engine).total,
            hawq_conv_provider());
     printf("seconds: forward, gradient, %d Hessian products\n", b.probes);
     measure(&b);

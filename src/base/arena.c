@@ -44,24 +44,39 @@ static hawq_block *block_new(hawq_block *previous, size_t need) {
     return block;
 }
 
+/* The newest block has room for `bytes` from here on. */
+static bool make_room(hawq_arena *arena, size_t bytes) {
+    hawq_block *block = arena->last;
+    if (block && block->capacity - block->used >= bytes) return true;
+    block = block_new(block, bytes);
+    if (block)
+        arena->last = block;
+    else
+        hawq_fail(HAWQ_ENOMEM, "out of memory: %zu bytes requested", bytes);
+    return block != NULL;
+}
+
+hawq_status hawq_arena_reserve(hawq_arena *arena, size_t bytes) {
+    return make_room(arena, bytes) ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+size_t hawq_arena_bytes(const hawq_arena *arena) {
+    size_t bytes = 0;
+    for (const hawq_block *b = arena->last; b; b = b->previous)
+        bytes += b->used;
+    return bytes;
+}
+
 void *hawq_arena_take(hawq_arena *arena, size_t count, size_t size) {
     if (size && count > (SIZE_MAX / 2) / size) {
         hawq_fail(HAWQ_ENOMEM, "out of memory: %zu items of %zu bytes", count,
                   size);
         return NULL;
     }
-    size_t      bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
-    hawq_block *block = arena->last;
-    if (!block || block->capacity - block->used < bytes) {
-        block = block_new(block, bytes);
-        if (!block) {
-            hawq_fail(HAWQ_ENOMEM, "out of memory: %zu bytes requested", bytes);
-            return NULL;
-        }
-        arena->last = block;
-    }
-    void *taken = block->bytes + block->used;
-    block->used += bytes;
+    size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
+    if (!make_room(arena, bytes)) return NULL;
+    void *taken = arena->last->bytes + arena->last->used;
+    arena->last->used += bytes;
     return memset(taken, 0, bytes);
 }
 

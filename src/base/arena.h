@@ -37,6 +37,13 @@ char *hawq_arena_string_n(hawq_arena *arena, const char *text, size_t n);
 char *hawq_arena_format(hawq_arena *arena, const char *format, ...)
     HAWQ_PRINTF(2, 3);
 
+/* Makes room: the next `bytes` taken (each item rounded up to 64) need no block
+ * and so cannot fail. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_arena_reserve(hawq_arena *arena, size_t bytes);
+
+/* Bytes taken so far, each item rounded up to 64. */
+size_t hawq_arena_bytes(const hawq_arena *arena);
+
 /* Everything taken after the mark is given back by the reset. */
 hawq_mark hawq_arena_mark(const hawq_arena *arena);
 void      hawq_arena_reset(hawq_arena *arena, hawq_mark mark);

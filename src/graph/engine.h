@@ -39,6 +39,9 @@ struct hawq_engine {
     unsigned char *needs; /* by tensor id, for the call in progress */
     int           *reads; /* by node: the layer it is to be read for, or -1 */
     size_t        *first_channel; /* of each layer in a row of readings */
+
+    hawq_engine_size size;
+    bool             counting; /* reals are counted, not taken */
 };
 
 #endif

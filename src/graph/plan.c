@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/engine.h"
 #include "src/graph/mm.h"
-#include "src/graph/reading.h"
 
 /* --- planning ---------------------------------------------------------- */
 
@@ -16,11 +15,25 @@ static size_t scratch_reals(const hawq_graph *g, int lanes) {
     return most;
 }
 
+/* n reals, or only their bytes: then *out stays what it is. */
+static hawq_status take_reals(hawq_engine *e, size_t *sum, size_t n,
+                              real **out) {
+    size_t reals = (n * sizeof(real) + 63) / 64 * 64; /* as the arena rounds */
+    *sum += reals;
+    if (e->counting) {
+        e->size.total += reals;
+        return HAWQ_OK;
+    }
+    HAWQ_TAKE(*out, &e->arena, n);
+    return HAWQ_OK;
+}
+
 /* A plane for every tensor computed (ACTIVATIONS), for every float constant a
  * gradient may be asked for (CONSTANTS), or for both. */
 enum { ACTIVATIONS = 1, CONSTANTS = 2 };
 
-static hawq_status take_table(hawq_engine *e, int which, real ***out) {
+static hawq_status take_table(hawq_engine *e, size_t *sum, int which,
+                              real ***out) {
     hawq_graph *g = e->graph;
     real      **table;
     HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
@@ -28,7 +41,7 @@ static hawq_status take_table(hawq_engine *e, int which, real ***out) {
         const hawq_tensor *t = g->tensor[i];
         if ((which & ACTIVATIONS && t->role == HAWQ_ACTIVATION) ||
             (which & CONSTANTS && t->data))
-            HAWQ_TAKE(table[i], &e->arena, t->n);
+            HAWQ_TRY(take_reals(e, sum, t->n, &table[i]));
     }
     *out = table;
     return HAWQ_OK;
@@ -73,7 +86,7 @@ static hawq_status take_shared_table(hawq_engine *e, real ***out) {
             if (!use) {
                 use = &b[n++];
                 use->n = t->n;
-                HAWQ_TAKE(use->at, &e->arena, t->n);
+                HAWQ_TRY(take_reals(e, &e->size.planes, t->n, &use->at));
             }
             use->free = last_reader(g, t, i);
             table[t->id] = use->at;
@@ -98,26 +111,27 @@ static hawq_status plan_lanes(hawq_engine *e, hawq_worker *w) {
     for (size_t l = 0; l < width; l++) {
         HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
         HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
-        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->dot[l]));
-        HAWQ_TRY(take_table(e, ACTIVATIONS, &w->bardot[l]));
+        HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->dot[l]));
+        HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->bardot[l]));
     }
     for (int l = 0; l < e->lanes; l++)
-        HAWQ_TRY(take_table(e, CONSTANTS, &w->result[l]));
+        HAWQ_TRY(take_table(e, &e->size.lanes, CONSTANTS, &w->result[l]));
     return HAWQ_OK;
 }
 
 static hawq_status worker_plan(hawq_engine *e, hawq_worker *w) {
     hawq_graph *g = e->graph;
     size_t      n = (size_t)g->n_tensors;
-    HAWQ_TAKE(w->input, &e->arena, g->input->n);
     HAWQ_TAKE(w->none, &e->arena, n);
     HAWQ_TAKE(w->planes.val, &e->arena, n);
     HAWQ_TAKE(w->planes.bar, &e->arena, n);
-    HAWQ_TAKE(w->planes.scratch, &e->arena,
-              scratch_reals(g, together(e->lanes)));
+    HAWQ_TRY(take_reals(e, &e->size.planes, g->input->n, &w->input));
+    HAWQ_TRY(take_reals(e, &e->size.scratch,
+                        scratch_reals(g, together(e->lanes)),
+                        &w->planes.scratch));
     if (e->lanes == 0) return take_shared_table(e, &w->val);
-    HAWQ_TRY(take_table(e, ACTIVATIONS, &w->val));
-    HAWQ_TRY(take_table(e, ACTIVATIONS | CONSTANTS, &w->bar));
+    HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->val));
+    HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS | CONSTANTS, &w->bar));
     return plan_lanes(e, w);
 }
 
@@ -136,6 +150,15 @@ static hawq_status plan_readings(hawq_engine *e) {
     return HAWQ_OK;
 }
 
+static hawq_status plan(hawq_engine *e, int threads) {
+    HAWQ_TAKE(e->worker, &e->arena, (size_t)threads);
+    HAWQ_TAKE(e->needs, &e->arena, (size_t)e->graph->n_tensors);
+    HAWQ_TRY(plan_readings(e));
+    for (int i = 0; i < threads; i++) HAWQ_TRY(worker_plan(e, &e->worker[i]));
+    e->size.total += hawq_arena_bytes(&e->arena);
+    return HAWQ_OK;
+}
+
 hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
                             hawq_loss loss, hawq_engine **out) {
     HAWQ_TRY(hawq_mm_open());
@@ -147,13 +170,7 @@ hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
                        .threads = threads,
                        .loss = loss,
                        .lanes = lanes};
-    int         n = hawq_threads_count(threads);
-    hawq_status status = HAWQ_ENOMEM;
-    e->worker = hawq_arena_take(&e->arena, (size_t)n, sizeof *e->worker);
-    e->needs = hawq_arena_take(&e->arena, (size_t)graph->n_tensors, 1);
-    if (e->worker && e->needs) status = plan_readings(e);
-    for (int i = 0; i < n && status == HAWQ_OK; i++)
-        status = worker_plan(e, &e->worker[i]);
+    hawq_status status = plan(e, hawq_threads_count(threads));
     if (status != HAWQ_OK)
         hawq_engine_free(e);
     else
@@ -171,20 +188,16 @@ const hawq_graph *hawq_engine_graph(const hawq_engine *engine) {
     return engine->graph;
 }
 
-size_t hawq_engine_bytes(const hawq_graph *g, int threads, int lanes) {
-    size_t activations = 0, constants = 0, planes = lanes ? 2 : 1;
-    for (int i = 0; i < g->n_tensors; i++) {
-        const hawq_tensor *t = g->tensor[i];
-        if (t->role == HAWQ_ACTIVATION) activations += t->n;
-        if (t->data) constants += t->n;
-    }
-    int    width = together(lanes);
-    size_t reals = activations * (planes + 2 * (size_t)width) + g->input->n +
-                   scratch_reals(g, width);
-    if (lanes) reals += constants * (1 + (size_t)lanes);
-    return (size_t)threads *
-           (reals * sizeof(real) +
-            (size_t)lanes * hawq_reading_channels(g) * sizeof(double));
+hawq_engine_size hawq_engine_measure(hawq_graph *g, int threads, int lanes) {
+    hawq_engine  e = {.graph = g, .lanes = lanes, .counting = true};
+    hawq_engine *self = hawq_arena_take(&e.arena, 1, sizeof e);
+    if (!self || plan(&e, threads) != HAWQ_OK) e.size.total = SIZE_MAX;
+    hawq_arena_free(&e.arena);
+    return e.size;
+}
+
+hawq_engine_size hawq_engine_taken(const hawq_engine *engine) {
+    return engine->size;
 }
 
 /* --- selections -------------------------------------------------------- */

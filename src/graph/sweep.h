@@ -68,8 +68,20 @@ HAWQ_NODISCARD hawq_status hawq_engine_new(hawq_graph   *graph,
 void                       hawq_engine_free(hawq_engine *engine);
 const hawq_graph          *hawq_engine_graph(const hawq_engine *engine);
 
-/* Bytes that hawq_engine_new would allocate. */
-size_t hawq_engine_bytes(const hawq_graph *graph, int threads, int lanes);
+/* Bytes of an engine, of all its threads together. */
+typedef struct hawq_engine_size {
+    size_t planes;  /* val, bar, dot and bardot of what is computed, and bar of
+                       constants */
+    size_t lanes;   /* results: constants, once a lane */
+    size_t scratch; /* of operators */
+    size_t total;   /* these and all tables: what the arena gives */
+} hawq_engine_size;
+
+/* What hawq_engine_new would take; total is SIZE_MAX if there is not even
+ * memory to find out. */
+hawq_engine_size hawq_engine_measure(hawq_graph *graph, int threads, int lanes);
+/* What it took. */
+hawq_engine_size hawq_engine_taken(const hawq_engine *engine);
 
 /* Outputs (n * output-per-image, or NULL), mean loss (or NULL; needs labels or
  * targets) and number of images whose largest output is the label (or NULL). */
