@@ -58,6 +58,7 @@ static hawq_status take_memory(hawq_study *s) {
     HAWQ_TAKE(s->outputs, s->arena, n_outputs);
     HAWQ_TAKE(s->quantized_outputs, s->arena, n_outputs);
     HAWQ_TAKE(s->layer, s->arena, (size_t)s->graph->n_layers);
+    HAWQ_TAKE(s->rounding, s->arena, (size_t)s->graph->n_tensors);
     HAWQ_TRY(hawq_select_weights(s->graph, -1, s->arena, &s->all));
     for (int l = 0; l < s->graph->n_layers; l++) {
         HAWQ_TRY(hawq_select_weights(s->graph, l, s->arena, &s->layer[l]));
@@ -106,6 +107,12 @@ hawq_status hawq_study_init(hawq_study *s) {
     return HAWQ_OK;
 }
 
+/* Of the losses in `reading` over those of the float network. */
+static hawq_estimate rise_of_readings(hawq_study *s) {
+    for (size_t b = 0; b < s->n_batches; b++) s->reading[b] -= s->batch_loss[b];
+    return hawq_estimate_weighted(s->reading, s->images, s->n_batches);
+}
+
 hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
                                hawq_estimate *rise, double *noise) {
     hawq_tensor *w = s->graph->layer[layer].weight;
@@ -120,10 +127,8 @@ hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
         double d = (double)s->quantized_outputs[i] - (double)s->outputs[i];
         sum += d * d;
     }
-    for (size_t b = 0; b < s->n_batches; b++) s->reading[b] -= s->batch_loss[b];
-    hawq_estimate e =
-        hawq_estimate_weighted(s->reading, s->images, s->n_batches);
-    double ratio = s->signal > 0 ? sum / s->signal : 0;
+    hawq_estimate e = rise_of_readings(s);
+    double        ratio = s->signal > 0 ? sum / s->signal : 0;
     if (!isfinite(e.mean) || !isfinite(ratio))
         return hawq_fail(HAWQ_ENONFINITE,
                          "layer '%s': with quantized weights the loss is not "
@@ -131,6 +136,23 @@ hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
                          s->graph->layer[layer].name);
     *rise = e;
     *noise = ratio;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_study_round(hawq_study *s, const hawq_tensor *t,
+                             const hawq_rounding *how, hawq_estimate *rise) {
+    s->rounding[t->id] = *how;
+    hawq_engine_round(s->engine, s->rounding);
+    forward(s, s->quantized_outputs, s->reading);
+    hawq_engine_round(s->engine, NULL);
+    s->rounding[t->id] = (hawq_rounding){NULL, NULL};
+    hawq_estimate e = rise_of_readings(s);
+    if (!isfinite(e.mean))
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "tensor '%s': with quantized activations the loss is "
+                         "not a finite number; leave out its narrowest width",
+                         t->name);
+    *rise = e;
     return HAWQ_OK;
 }
 

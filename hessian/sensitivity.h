@@ -9,7 +9,8 @@
  *                is folded.
  *     quadratic  g . dW + 1/2 dW' H dW: exact to second order, no probe noise
  *     cross      quadratic, and dW_i' H dW_j between layers i and j
- *     measured   L(w + dW) - L(w): the truth for one layer at a time
+ *     measured   L(w + dW) - L(w): the truth for one layer at a time; likewise
+ *                for one activation, where a tensor is rounded in its place
  *     sqnr       |z_q - z|^2 / |z|^2 at the network's output, the inverse of
  *                the signal to quantization noise ratio: larger is worse
  *     depth      (L - l) 4^-bits: earlier layers count more
@@ -67,6 +68,7 @@ typedef struct hawq_study {
     hawq_selection all, *layer; /* one selection per layer */
     real          *quantized_outputs, *saved;
     double        *reading;
+    hawq_rounding *rounding; /* by tensor id */
 } hawq_study;
 
 /* Runs the float network: fills in the second half. accuracy is -1 without
@@ -81,6 +83,12 @@ HAWQ_NODISCARD hawq_status hawq_study_measure(hawq_study *s, int layer,
                                               const real    *values,
                                               hawq_estimate *rise,
                                               double        *noise);
+
+/* Runs the network with tensor t rounded, and then with none: the same for an
+ * activation. */
+HAWQ_NODISCARD hawq_status hawq_study_round(hawq_study *s, const hawq_tensor *t,
+                                            const hawq_rounding *how,
+                                            hawq_estimate       *rise);
 
 /* rise[j] = g . dW_j + 1/2 dW_j' H dW_j for m errors of one layer, dw = m rows
  * of as many numbers as the layer has weights. products: NULL, or m rows of

@@ -278,6 +278,71 @@ hawq_status hawq_store_load_interactions(hawq_store *store, int64_t run,
     return HAWQ_OK;
 }
 
+static hawq_status load_readers(hawq_store *store, int64_t run, int64_t index,
+                                hawq_arena             *arena,
+                                hawq_activation_record *out) {
+    hawq_rows rows;
+    int      *all = NULL, count = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+                            "SELECT layer FROM activation_reader"
+                            " WHERE run_id = ? AND activation = ?"
+                            " ORDER BY layer",
+                            &rows, HAWQ_SQL_INT(run), HAWQ_SQL_INT(index)));
+    while (hawq_sql_next(&rows)) {
+        int layer = (int)hawq_sql_int(&rows, 0);
+        all = append(&rows, arena, all, &count, sizeof layer, &layer);
+    }
+    out->n_layers = count;
+    out->layer = all;
+    return rows.status;
+}
+
+static hawq_status load_rises(hawq_store *store, int64_t run, int64_t index,
+                              hawq_arena *arena, hawq_activation_record *out) {
+    hawq_rows  rows;
+    hawq_rise *all = NULL;
+    int        count = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+                            "SELECT bits, value, standard_error"
+                            " FROM activation_rise"
+                            " WHERE run_id = ? AND activation = ?"
+                            " ORDER BY bits DESC",
+                            &rows, HAWQ_SQL_INT(run), HAWQ_SQL_INT(index)));
+    while (hawq_sql_next(&rows)) {
+        hawq_rise r = {(int)hawq_sql_int(&rows, 0), hawq_sql_real(&rows, 1),
+                       hawq_sql_real(&rows, 2)};
+        all = append(&rows, arena, all, &count, sizeof r, &r);
+    }
+    out->n_rises = count;
+    out->rise = all;
+    return rows.status;
+}
+
+hawq_status hawq_store_load_activations(hawq_store *store, int64_t run,
+                                        hawq_arena *arena, int *n,
+                                        hawq_activation_record **out) {
+    hawq_rows               rows;
+    hawq_activation_record *all = NULL;
+    int                     count = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+                            "SELECT name, range FROM activation"
+                            " WHERE run_id = ? ORDER BY activation",
+                            &rows, HAWQ_SQL_INT(run)));
+    while (hawq_sql_next(&rows)) {
+        hawq_activation_record r = {.tensor = hawq_sql_text(&rows, 0, arena),
+                                    .range = hawq_sql_text(&rows, 1, arena)};
+        all = append(&rows, arena, all, &count, sizeof r, &r);
+    }
+    HAWQ_TRY(rows.status);
+    for (int i = 0; i < count; i++) { /* numbered from 0 without gaps */
+        HAWQ_TRY(load_readers(store, run, i, arena, &all[i]));
+        HAWQ_TRY(load_rises(store, run, i, arena, &all[i]));
+    }
+    *n = count;
+    *out = all;
+    return HAWQ_OK;
+}
+
 static hawq_status load_choices(hawq_store *store, int64_t id,
                                 hawq_arena *arena, int *n,
                                 const hawq_choice **out) {

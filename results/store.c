@@ -17,6 +17,8 @@
 #pragma GCC diagnostic   ignored "-Woverlength-strings"
 static const char *const steps[] = {
 #include "results/schema.inc"
+    ,
+#include "results/schema_activations.inc"
 };
 #pragma GCC diagnostic pop
 
@@ -290,6 +292,38 @@ hawq_status hawq_store_put_interactions(hawq_store *store, int64_t run, int n,
                                         const hawq_interaction_record *row) {
     HAWQ_TRY(hawq_sql_begin(store->db));
     return hawq_sql_end(store->db, put_interactions(store->db, run, n, row));
+}
+
+static hawq_status put_activation(hawq_sql *db, int64_t run, int index,
+                                  const hawq_activation_record *row) {
+    HAWQ_TRY(HAWQ_SQL_RUN(db, "INSERT INTO activation VALUES (?, ?, ?, ?)",
+                          HAWQ_SQL_INT(run), HAWQ_SQL_INT(index),
+                          HAWQ_SQL_TEXT(row->tensor),
+                          HAWQ_SQL_TEXT(row->range)));
+    for (int i = 0; i < row->n_layers; i++)
+        HAWQ_TRY(HAWQ_SQL_RUN(db,
+                              "INSERT INTO activation_reader VALUES (?, ?, ?)",
+                              HAWQ_SQL_INT(run), HAWQ_SQL_INT(index),
+                              HAWQ_SQL_INT(row->layer[i])));
+    for (int i = 0; i < row->n_rises; i++) {
+        const hawq_rise *r = &row->rise[i];
+        if (!isfinite(r->value))
+            return hawq_fail(HAWQ_ENONFINITE,
+                             "tensor '%s': the rise of the loss at %d bits is "
+                             "not a finite number; it was not stored",
+                             row->tensor, r->bits);
+        HAWQ_TRY(HAWQ_SQL_RUN(
+            db, "INSERT INTO activation_rise VALUES (?, ?, ?, ?, ?)",
+            HAWQ_SQL_INT(run), HAWQ_SQL_INT(index), HAWQ_SQL_INT(r->bits),
+            HAWQ_SQL_REAL(r->value), HAWQ_SQL_REAL(r->stderr1)));
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_store_put_activation(hawq_store *store, int64_t run, int index,
+                                      const hawq_activation_record *row) {
+    HAWQ_TRY(hawq_sql_begin(store->db));
+    return hawq_sql_end(store->db, put_activation(store->db, run, index, row));
 }
 
 /* --- what a search puts ------------------------------------------------- */

@@ -65,6 +65,11 @@ HAWQ_NODISCARD hawq_status hawq_store_put_estimates(hawq_store *store,
                                                     int64_t     run,
                                                     const char *metric, int n,
                                                     const hawq_estimate *row);
+/* Activation `index` with its readers and rises, once per run; after the
+ * layers. */
+HAWQ_NODISCARD hawq_status
+hawq_store_put_activation(hawq_store *store, int64_t run, int index,
+                          const hawq_activation_record *row);
 HAWQ_NODISCARD hawq_status hawq_store_put_sensitivity(
     hawq_store *store, int64_t run, int n, const hawq_sensitivity_record *row);
 HAWQ_NODISCARD hawq_status hawq_store_put_interactions(
@@ -134,6 +139,10 @@ HAWQ_NODISCARD hawq_status hawq_store_load_estimates(hawq_store *store,
 HAWQ_NODISCARD hawq_status hawq_store_load_sensitivity(
     hawq_store *store, int64_t run, const char *metric, hawq_arena *arena,
     int *n, hawq_sensitivity_record **out);
+/* In the order they were numbered. */
+HAWQ_NODISCARD hawq_status
+hawq_store_load_activations(hawq_store *store, int64_t run, hawq_arena *arena,
+                            int *n, hawq_activation_record **out);
 HAWQ_NODISCARD hawq_status
 hawq_store_load_interactions(hawq_store *store, int64_t run, hawq_arena *arena,
                              int *n, hawq_interaction_record **out);

@@ -77,6 +77,22 @@ typedef struct hawq_interaction_record {
     double value;
 } hawq_interaction_record;
 
+/* A tensor that layers read, and by how much the loss rises when only its
+ * values are rounded. */
+typedef struct hawq_rise {
+    int    bits;
+    double value, stderr1;
+} hawq_rise;
+
+typedef struct hawq_activation_record {
+    const char      *tensor;
+    const char      *range; /* of the activation quantizer */
+    int              n_layers;
+    const int       *layer; /* indices in the run's layers, ascending */
+    int              n_rises;
+    const hawq_rise *rise; /* widest first */
+} hawq_activation_record;
+
 /* Bits of one layer. activation_bits: of the layer's input tensor. */
 typedef struct hawq_choice {
     const char *layer;

@@ -1,5 +1,5 @@
 /* analysis.c -- preparing and running an analysis; the metrics themselves are
- * in analysis_sample.c and analysis_study.c.
+ * in analysis_sample.c, analysis_study.c and analysis_activations.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/analysis.h"
 #include "src/cli/model.h"
@@ -63,21 +63,36 @@ static hawq_status read_metrics(hawq_analysis *a) {
     return HAWQ_OK;
 }
 
-/* Widest first, each a width that the quantizer has, none twice. */
-static hawq_status sort_bits(hawq_analysis *a) {
+/* Widest first, none twice. */
+static hawq_status sort_bits(hawq_ints *bits, const char *option) {
+    for (int i = 0; i < bits->n; i++)
+        for (int j = i; j > 0 && bits->item[j - 1] <= bits->item[j]; j--) {
+            int swap = bits->item[j];
+            if (bits->item[j - 1] == swap)
+                return hawq_fail(HAWQ_EINVAL, "%s: %d is given twice", option,
+                                 swap);
+            bits->item[j] = bits->item[j - 1];
+            bits->item[j - 1] = swap;
+        }
+    return HAWQ_OK;
+}
+
+/* Each a width that the quantizer has. */
+static hawq_status read_bits(hawq_analysis *a) {
     for (int i = 0; i < a->bits.n; i++) {
         hawq_quantizer how = {.bits = a->bits.item[i]};
         HAWQ_TRY(hawq_quantizer_check(&how));
-        for (int j = i; j > 0 && a->bits.item[j - 1] <= a->bits.item[j]; j--) {
-            int swap = a->bits.item[j];
-            if (a->bits.item[j - 1] == swap)
-                return hawq_fail(HAWQ_EINVAL, "--bits: %d is given twice",
-                                 swap);
-            a->bits.item[j] = a->bits.item[j - 1];
-            a->bits.item[j - 1] = swap;
-        }
     }
-    return HAWQ_OK;
+    for (int i = 0; i < a->activation_bits.n; i++) {
+        int bits = a->activation_bits.item[i];
+        if (bits != 8 && bits != 4 && bits != 2)
+            return hawq_fail(HAWQ_EINVAL,
+                             "--activation-bits: %d; activations have 8, 4 or "
+                             "2 bits",
+                             bits);
+    }
+    HAWQ_TRY(sort_bits(&a->bits, "--bits"));
+    return sort_bits(&a->activation_bits, "--activation-bits");
 }
 
 /* --- preparing ----------------------------------------------------------- */
@@ -161,30 +176,49 @@ static hawq_status take_results(hawq_analysis *a) {
     size_t layers = (size_t)a->graph->n_layers;
     for (int m = 0; m < HAWQ_METRICS; m++)
         HAWQ_TAKE(a->rise[m], &a->arena, layers * (size_t)a->bits.n);
+    HAWQ_TRY(
+        hawq_graph_activations(a->graph, &a->n_activations, &a->activation));
+    HAWQ_TAKE(a->activation_rise, &a->arena,
+              (size_t)a->n_activations * (size_t)a->activation_bits.n);
     HAWQ_TAKE(a->trace[HAWQ_METRIC_TRACE], &a->arena, layers);
     HAWQ_TAKE(a->trace[HAWQ_METRIC_GAUSS_NEWTON], &a->arena, layers);
     return HAWQ_OK;
 }
 
+/* "8,4,2" */
+static const char *list(hawq_arena *arena, const hawq_ints *bits) {
+    const char *text = "";
+    for (int i = 0; i < bits->n && text; i++)
+        text = hawq_arena_format(arena, "%s%s%d", text, i ? "," : "",
+                                 bits->item[i]);
+    return text;
+}
+
+/* ", activations 8,4 in range mse", or nothing. */
+static const char *describe_activations(hawq_analysis *a) {
+    const char *bits = list(&a->arena, &a->activation_bits);
+    if (!bits || !*bits) return bits;
+    return hawq_arena_format(&a->arena, ", activations %s in range %s", bits,
+                             hawq_range_name((hawq_range)a->activation_range));
+}
+
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
-    const char *bits = "";
-    for (int i = 0; i < a->bits.n && bits; i++)
-        bits = hawq_arena_format(&a->arena, "%s%s%d", bits, i ? "," : "",
-                                 a->bits.item[i]);
+    const char *bits = list(&a->arena, &a->bits);
+    const char *activations = describe_activations(a);
     a->sampling = hawq_arena_format(
         &a->arena,
         "batch-size %d, images %d, chunk %d, bits %s, range %s, rademacher "
-        "probes balanced by %d pilots, %s",
+        "probes balanced by %d pilots, %s%s",
         a->batch_size, a->images, a->graph->batch, bits ? bits : "",
         hawq_range_name((hawq_range)a->range), HAWQ_PILOTS,
-        hawq_conv_provider());
-    return bits && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
+        hawq_conv_provider(), activations ? activations : "");
+    return bits && activations && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
-    HAWQ_TRY(sort_bits(a));
+    HAWQ_TRY(read_bits(a));
     HAWQ_TRY(load(a));
     if (hawq_analysis_samples(a) && (size_t)a->batch_size > a->data.n)
         return hawq_fail(HAWQ_EINVAL,
@@ -257,6 +291,7 @@ static hawq_status run_metrics(hawq_analysis *a) {
     if (!first) return HAWQ_OK;
     HAWQ_TRY(hawq_analysis_measure(a));
     HAWQ_TRY(hawq_analysis_products(a));
+    HAWQ_TRY(hawq_analysis_activations(a));
     return hawq_store_finish_run(a->store, a->run);
 }
 

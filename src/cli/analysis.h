@@ -24,8 +24,9 @@
 #include "hessian/sensitivity.h"
 #include "results/store.h"
 #include "src/cli/cli.h"
+#include "src/graph/groups.h"
 #include "src/load/dataset.h"
-#include "src/quant/quant.h"
+#include "src/quant/calibrate.h"
 
 /* In the order of their cost. */
 typedef enum hawq_metric {
@@ -51,9 +52,11 @@ typedef struct hawq_candidate {
 typedef struct hawq_analysis {
     hawq_cli   *cli; /* set these; all borrowed */
     const char *model_path, *data_text;
-    const char *metrics;     /* "trace,measured"; the first ranks the table */
-    hawq_ints   bits;        /* sorted here: widest first */
-    int         range, loss; /* hawq_range, hawq_loss */
+    const char *metrics; /* "trace,measured"; the first ranks the table */
+    hawq_ints   bits;    /* sorted here: widest first */
+    hawq_ints   activation_bits;  /* the same; none: not measured */
+    int         activation_range; /* hawq_range */
+    int         range, loss;      /* hawq_range, hawq_loss */
     int         samples, batch_size, images;
     double      tolerance; /* > 0: sample until every layer's half interval
                               is within this share of its mean; the interval
@@ -61,17 +64,20 @@ typedef struct hawq_analysis {
     bool resume;
 
     /* results */
-    hawq_graph    *graph;
-    hawq_dataset   data;
-    hawq_metric    ranking;
-    bool           wanted[HAWQ_METRICS];
-    int            n_samples; /* counted ones of the sampled metrics */
-    bool           tolerance_met;
-    hawq_estimate *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
-    hawq_estimate *rise[HAWQ_METRICS];  /* [layer * bits.n + i] as estimated */
-    hawq_study     study;
-    int           *group; /* see hawq_graph_groups */
-    int64_t        run;   /* in the store */
+    hawq_graph      *graph;
+    hawq_dataset     data;
+    hawq_metric      ranking;
+    bool             wanted[HAWQ_METRICS];
+    int              n_samples; /* counted ones of the sampled metrics */
+    bool             tolerance_met;
+    hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
+    hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
+    hawq_study       study;
+    int              n_activations;
+    hawq_activation *activation;      /* see hawq_graph_activations */
+    hawq_estimate   *activation_rise; /* [activation * activation_bits.n + i] */
+    int             *group;           /* see hawq_graph_groups */
+    int64_t          run;             /* in the store */
 
     /* private */
     hawq_arena      arena;

@@ -27,5 +27,7 @@ HAWQ_NODISCARD hawq_status hawq_analysis_depth(hawq_analysis *a);
 HAWQ_NODISCARD hawq_status hawq_analysis_measure(hawq_analysis *a);
 /* quadratic, cross and hybrid, as wanted; after measure. */
 HAWQ_NODISCARD hawq_status hawq_analysis_products(hawq_analysis *a);
+/* The rises of rounded activations, if wanted. */
+HAWQ_NODISCARD hawq_status hawq_analysis_activations(hawq_analysis *a);
 
 #endif

@@ -163,6 +163,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_array(&w, "layers");
     for (int l = 0; l < a->graph->n_layers; l++) json_layer(a, &w, l);
     hawq_json_end(&w);
+    hawq_analysis_json_activations(a, &w);
     if (a->wanted[HAWQ_METRIC_MEASURED]) json_agreement(a, &w, work);
     hawq_json_end(&w);
 }
@@ -271,6 +272,7 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
         HAWQ_TRY(hawq_analysis_table(a));
         if (table && a->wanted[HAWQ_METRIC_MEASURED])
             HAWQ_TRY(print_agreement(a, work));
+        HAWQ_TRY(hawq_analysis_print_activations(a));
     }
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);

@@ -4,14 +4,21 @@
 #ifndef HAWQ_ANALYSIS_REPORT_H
 #define HAWQ_ANALYSIS_REPORT_H
 #include "src/cli/analysis.h"
+#include "src/cli/output.h"
 
 /* Table: layers from most to least sensitive by the first metric at the
- * narrowest width, then rank correlations with `measured`. TSV: layers in
+ * narrowest width, then rank correlations with `measured`, then activations.
+ * TSV: layers in
  * order, every number. JSON: the contract of the README. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
 
 /* The layers alone, as table or TSV. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_table(hawq_analysis *a);
+
+/* The rises of activations as a second table, or as the keys "activation_bits"
+ * and "activations" of the open object; nothing if none were asked for. */
+HAWQ_NODISCARD hawq_status hawq_analysis_print_activations(hawq_analysis *a);
+void hawq_analysis_json_activations(const hawq_analysis *a, hawq_json *w);
 
 /* Signal to quantization noise ratio of the network's output in decibel, with
  * only this layer at bits.item[i]; needs the metric sqnr. */

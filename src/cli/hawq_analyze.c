@@ -9,12 +9,13 @@
 
 static struct {
     const char *metrics;
-    hawq_ints   bits;
-    int         loss, range, samples, batch_size, images;
+    hawq_ints   bits, activation_bits;
+    int         loss, range, activation_range, samples, batch_size, images;
     double      tolerance;
     bool        resume, list_ops;
 } o = {.metrics = "trace,measured,sqnr,depth",
        .bits = {3, {8, 4, 2}},
+       .activation_range = HAWQ_RANGE_MSE,
        .samples = 64,
        .batch_size = 32,
        .images = 256};
@@ -31,6 +32,13 @@ static const hawq_option options[] = {
                      "widths of the weights (default 8,4,2)"),
     HAWQ_OPTION_CHOICE("range", 0, &o.range, "max|mse|percentile",
                        "range of the weight quantizer (default max)"),
+    HAWQ_OPTION_INTS("activation-bits", 0, &o.activation_bits, 2, 8, "LIST",
+                     "also measure the loss with each activation rounded to "
+                     "these widths, 8, 4 or 2 (default: none); what "
+                     "hawq-search needs for w4a4"),
+    HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
+                       "max|mse|percentile",
+                       "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
                     "mini-batches with a probe each, for trace and "
                     "gauss-newton (default 64)"),
@@ -105,6 +113,8 @@ static hawq_status run(hawq_cli *cli) {
                        .data_text = hawq_data_text(&cli->arena),
                        .metrics = o.metrics,
                        .bits = o.bits,
+                       .activation_bits = o.activation_bits,
+                       .activation_range = o.activation_range,
                        .range = o.range,
                        .loss = o.loss,
                        .samples = o.samples,

@@ -1,4 +1,5 @@
-/* groups.c -- union-find over tensors: what is tied, is one set.
+/* groups.c -- union-find over tensors: what is tied, is one set; and the
+ * tensors that layers read, back through what only moves values.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/groups.h"
 
@@ -43,5 +44,52 @@ hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
         if (first[set] < 0) first[set] = i;
         group[i] = first[set];
     }
+    return HAWQ_OK;
+}
+
+/* --- what layers read ----------------------------------------------------- */
+
+/* The tensor whose values t has, moved or pooled. */
+static const hawq_tensor *computed(const hawq_tensor *t) {
+    while (t->producer && keeps_values(t->producer) &&
+           strcmp(t->producer->op->name, "Concat") != 0) {
+        const hawq_node   *node = t->producer;
+        const hawq_tensor *from = NULL;
+        for (int i = 0; i < node->n_in && !from; i++)
+            if (node->in[i] && node->in[i]->role != HAWQ_CONSTANT)
+                from = node->in[i];
+        if (!from) break;
+        t = from;
+    }
+    return t;
+}
+
+static hawq_status add_reader(hawq_graph *g, const hawq_tensor *t, int layer,
+                              int *n, hawq_activation *all) {
+    int i = 0;
+    while (i < *n && all[i].tensor != t) i++;
+    hawq_activation *a = &all[i];
+    if (i == *n) {
+        a->tensor = t;
+        HAWQ_TAKE(a->layer, &g->arena, (size_t)g->n_layers);
+        ++*n;
+    }
+    if (!a->n_layers || a->layer[a->n_layers - 1] != layer)
+        a->layer[a->n_layers++] = layer;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_graph_activations(hawq_graph *g, int *n,
+                                   hawq_activation **out) {
+    hawq_activation *all;
+    int              most = 0, found = 0;
+    for (int l = 0; l < g->n_layers; l++) most += g->layer[l].n_nodes;
+    HAWQ_TAKE(all, &g->arena, (size_t)most);
+    for (int l = 0; l < g->n_layers; l++)
+        for (int k = 0; k < g->layer[l].n_nodes; k++)
+            HAWQ_TRY(add_reader(g, computed(g->layer[l].node[k]->in[0]), l,
+                                &found, all));
+    *n = found;
+    *out = all;
     return HAWQ_OK;
 }

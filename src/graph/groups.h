@@ -15,4 +15,16 @@
  * is alone or the first). group has graph->n_layers entries. */
 HAWQ_NODISCARD hawq_status hawq_graph_groups(hawq_graph *graph, int *group);
 
+/* A tensor that layers read. Where only its moved or pooled values reach them,
+ * it is still the tensor itself, as it was computed: that is where a program
+ * rounds it, for everyone who reads it. */
+typedef struct hawq_activation {
+    const hawq_tensor *tensor;
+    int                n_layers, *layer; /* ascending */
+} hawq_activation;
+
+/* All of them in the order of their first layers, in the graph's arena. */
+HAWQ_NODISCARD hawq_status hawq_graph_activations(hawq_graph *graph, int *n,
+                                                  hawq_activation **out);
+
 #endif

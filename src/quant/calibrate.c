@@ -175,3 +175,15 @@ hawq_affine hawq_affine_find(const hawq_histogram *observed, int bits,
         return hawq_affine_make(observed->min, observed->max, bits);
     }
 }
+
+void hawq_affine_round(const hawq_affine *map, real *x, size_t n) {
+    float inverse = 1 / map->scale;
+    for (size_t i = 0; i < n; i++) {
+        real v = x[i] * (real)inverse;
+        v = v > -512 ? v : -512; /* beyond, every value is clamped anyway */
+        v = v < 512 ? v : 512;
+        long q = lrint((double)v) + map->zero;
+        q = q < 0 ? 0 : q > map->high ? map->high : q;
+        x[i] = (real)map->scale * (real)(q - map->zero);
+    }
+}

@@ -67,4 +67,9 @@ hawq_affine hawq_affine_make(double low, double high, int bits);
 hawq_affine hawq_affine_find(const hawq_histogram *observed, int bits,
                              hawq_range method);
 
+/* x[i] = what the program has in place of x[i]: scale (q - zero) with
+ * q = clamp(round_half_even(x[i] / scale) + zero, 0, high), computed as the
+ * kernels' `quantize` does. */
+void hawq_affine_round(const hawq_affine *map, real *x, size_t n);
+
 #endif
