@@ -396,7 +396,29 @@ static void check_real_networks(void) {
     eight_bits_lose_little(folder, &resnet20);
 }
 
+/* An activation rounded in float is what the kernels' integers mean. */
+static void rounding_in_float_is_the_kernels(void) {
+    enum { N = 4096 };
+    static real    x[N];
+    static float   given[N];
+    static uint8_t q[N];
+    for (int k = 0; k < 6; k++) {
+        int         bits = 2 << k % 3;
+        hawq_affine map = hawq_affine_make(k < 3 ? 0 : -1.7, 3.1, bits);
+        for (int i = 0; i < N; i++)
+            x[i] = given[i] =
+                (float)(hawq_rng_normal(hawq_rng_key(3, 0, 0, 0), (uint64_t)i) *
+                        (i % 64 ? 2 : 1e6));
+        hawq_kernels_select("ref")->quantize(N, given, 1 / map.scale, map.zero,
+                                             0, map.high, q);
+        hawq_affine_round(&map, x, N);
+        for (int i = 0; i < N; i++)
+            CHECK(x[i] == map.scale * (float)(q[i] - map.zero));
+    }
+}
+
 int main(void) {
+    rounding_in_float_is_the_kernels();
     program_equals_the_oracle();
     fewer_bits_deviate_more();
     steps_share_the_time_of_a_batch();

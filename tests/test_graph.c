@@ -250,6 +250,43 @@ static void groups_are_the_published_ties(void) {
     hawq_graph_free(g);
 }
 
+static bool reads(const hawq_activation *a, const char *tensor, int n,
+                  int first, int last) {
+    return strcmp(a->tensor->name, tensor) == 0 && a->n_layers == n &&
+           a->layer[0] == first && a->layer[n - 1] == last;
+}
+
+/* Each tensor once, with all its readers, also those behind a pool or a move;
+ * a Concat's output is a tensor of its own. */
+static void activations_are_what_layers_read(void) {
+    hawq_graph      *g = open(1, 2, 4, 4);
+    hawq_activation *a;
+    int              n = 0;
+    int64_t          two[] = {2, 2};
+    hawq_attr        kernel = {
+               .name = "kernel_shape", .type = HAWQ_ATTR_INTS, .n = 2, .ints = two};
+    constant(g, "0.weight", (hawq_shape){4, {2, 2, 1, 1}}, 0);
+    constant(g, "1.weight", (hawq_shape){4, {2, 2, 1, 1}}, 0);
+    constant(g, "2.weight", (hawq_shape){4, {2, 2, 1, 1}}, 0);
+    constant(g, "3.weight", (hawq_shape){4, {2, 4, 1, 1}}, 0);
+    add(g, "Conv", "x 0.weight", "y0", NULL);
+    add(g, "Relu", "y0", "r0", NULL);
+    add(g, "MaxPool", "r0", "p", &kernel);
+    add(g, "Conv", "p 1.weight", "y1", NULL);
+    add(g, "Conv", "r0 2.weight", "y2", NULL);
+    add(g, "MaxPool", "y2", "q", &kernel);
+    add(g, "Concat", "y1 q", "c", &(hawq_attr){.name = "axis", .i = 1});
+    add(g, "Conv", "c 3.weight", "z", NULL);
+    CHECK_OK(hawq_graph_finish(g, "z"));
+    CHECK_OK(hawq_graph_activations(g, &n, &a));
+    if (CHECK(n == 3)) {
+        CHECK(reads(&a[0], "x", 1, 0, 0));
+        CHECK(reads(&a[1], "r0", 2, 1, 2));
+        CHECK(reads(&a[2], "c", 1, 3, 3));
+    }
+    hawq_graph_free(g);
+}
+
 static hawq_graph *one_conv(int batch, float low) {
     hawq_graph *g = open(batch, 2, 4, 4);
     constant(g, "w", (hawq_shape){4, {2, 2, 1, 1}}, low);
@@ -302,6 +339,7 @@ int main(void) {
     shared_constants_are_not_edited();
     a_shared_weight_is_one_layer();
     groups_are_the_published_ties();
+    activations_are_what_layers_read();
     identity();
     refusals();
     DONE();

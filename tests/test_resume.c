@@ -1,4 +1,4 @@
-/* test_resume.c -- an analysis that is killed with SIGKILL, twice, and resumed
+/* test_resume.c -- an analysis that is killed with SIGKILL, thrice, and resumed
  * with another number of threads, prints the same bytes as one that was not.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/store.h"
@@ -36,13 +36,15 @@ static pid_t start(const char *db, const char *out, const char *threads,
     if (to < 0 || dup2(to, STDOUT_FILENO) < 0) _exit(9);
     execl(program, program, model, "--data", data, "--db", file, "--samples",
           samples, "--batch-size", batch, "--images", images, "--metric",
-          "trace,measured,sqnr,quadratic,cross,depth", "--format", "json",
-          "--quiet", "--threads", threads, resume, (char *)NULL);
+          "trace,measured,sqnr,quadratic,cross,depth", "--activation-bits",
+          "8,4", "--format", "json", "--quiet", "--threads", threads, resume,
+          (char *)NULL);
     _exit(9);
 }
 
 /* How far run 1 of the database has come: samples, then layers measured, then
- * layers multiplied; -1 if there is nothing to be read yet. */
+ * layers multiplied, then activations; -1 if there is nothing to be read yet.
+ */
 static int progress_of(const char *db, const char *what) {
     hawq_store *store;
     hawq_arena  arena = {0};
@@ -51,6 +53,9 @@ static int progress_of(const char *db, const char *what) {
     if (strcmp(what, "trace") == 0) {
         hawq_sample_record *row;
         if (hawq_store_load_samples(store, 1, what, &arena, &n, &row)) n = -1;
+    } else if (strcmp(what, "activations") == 0) {
+        hawq_activation_record *row;
+        if (hawq_store_load_activations(store, 1, &arena, &n, &row)) n = -1;
     } else {
         hawq_sensitivity_record *row;
         if (hawq_store_load_sensitivity(store, 1, what, &arena, &n, &row))
@@ -97,10 +102,16 @@ static void killed_and_resumed(void) {
     CHECK(progress_of("killed.db", "trace") == n_samples * LAYERS);
     before = progress_of("killed.db", "quadratic");
     CHECK(before >= 2 * WIDTHS && before < LAYERS * WIDTHS);
+    kill_at(start("killed.db", "out", "1", "--resume"), "killed.db",
+            "activations", 2);
+    before = progress_of("killed.db", "activations");
+    CHECK(before >= 2 && before < LAYERS);
     finish(start("killed.db", "resumed.json", "2", "--resume"));
-    size_t n = read_file("whole.json", whole, sizeof whole);
+    size_t n = read_file("whole.json", whole, sizeof whole - 1);
     size_t m = read_file("resumed.json", resumed, sizeof resumed);
     CHECK(n > 1000 && n == m && memcmp(whole, resumed, n) == 0);
+    whole[n] = '\0';
+    CHECK(strstr(whole, "\"activations\": [") != NULL);
 }
 
 /* A finished run is not resumed: another one begins. */

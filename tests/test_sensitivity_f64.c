@@ -320,6 +320,41 @@ static void trace_rise_survives_rescaling(void) {
         1e-12);
 }
 
+static void to_eighths(const void *self, real *x, size_t n) {
+    (void)self;
+    for (size_t i = 0; i < n; i++) x[i] = rint(8 * x[i]) / 8;
+}
+
+/* The rise with the input rounded is the loss on rounded images over that on
+ * the images, batch by batch; a rounding that changes nothing costs nothing;
+ * afterwards the network is as before. */
+static void rounded_activations_are_measured(net *w) {
+    hawq_study    s = {.graph = w->graph,
+                       .engine = w->engine,
+                       .data = w->data,
+                       .batch_size = 3,
+                       .arena = &w->arena};
+    hawq_rounding eighths = {to_eighths, NULL}, nothing = {NULL, NULL};
+    hawq_estimate rise, same;
+    real          rounded[IMAGES * INPUTS];
+    double        loss, before;
+    hawq_batch    batch = w->data;
+    CHECK_OK(hawq_study_init(&s));
+    hawq_engine_forward(w->engine, &batch, NULL, &before, NULL);
+    CHECK_OK(hawq_study_round(&s, w->graph->input, &eighths, &rise));
+    CHECK_OK(
+        hawq_study_round(&s, hawq_graph_find(w->graph, "a1"), &nothing, &same));
+    CHECK(same.mean == 0 && same.stderr1 == 0);
+    hawq_engine_forward(w->engine, &batch, NULL, &loss, NULL);
+    CHECK(loss == before);
+    memcpy(rounded, w->x, sizeof rounded);
+    to_eighths(NULL, rounded, IMAGES * INPUTS);
+    batch.x = rounded;
+    hawq_engine_forward(w->engine, &batch, NULL, &loss, NULL);
+    CHECK_NEAR(rise.mean, loss - before, 1e-14);
+    CHECK(rise.n == 3 && rise.stderr1 > 0);
+}
+
 static hawq_status take_everything(net *w, hawq_arena *arena) {
     hawq_study    s = {.graph = w->graph,
                        .engine = w->engine,
@@ -379,6 +414,7 @@ int main(void) {
     measured_is_quadratic_to_third_order(&w);
     noise_is_relative_to_the_signal(&w);
     nonfinite_is_refused(&w);
+    rounded_activations_are_measured(&w);
     memory_may_fail(&w);
     net_close(&w);
     trace_rise_survives_rescaling();

@@ -58,6 +58,10 @@ static const hawq_sensitivity_record sensitivities[] = {
 enum { SENSITIVITIES = sizeof sensitivities / sizeof *sensitivities };
 static const hawq_interaction_record interactions[] = {
     {0, 8, 1, 8, -0.5}, {0, 8, 1, 4, 0.25}, {0, 4, 2, 4, 1e-9}};
+static const int       readers[] = {0, 2};
+static const hawq_rise rises[] = {{8, -1e-5, 0.01}, {4, 1.0 / 3, 0}};
+static const hawq_activation_record activations[] = {
+    {"x", "mse", 1, readers, 2, rises}, {"it's", "max", 2, readers, 1, rises}};
 static const hawq_choice choices[LAYERS] = {
     {"conv1", 8, 8}, {"it's \"two\"\t\xc3\xa9", 4, 8}, {"fc", 2, 4}};
 static const hawq_budget_record     budgets[] = {{"bops", 1e9, 0.5e9, false},
@@ -127,6 +131,8 @@ static hawq_status put_all(hawq_store *store, int64_t *run, int64_t *id) {
     HAWQ_TRY(
         hawq_store_put_sensitivity(store, *run, SENSITIVITIES, sensitivities));
     HAWQ_TRY(hawq_store_put_interactions(store, *run, 3, interactions));
+    for (int i = 0; i < 2; i++)
+        HAWQ_TRY(hawq_store_put_activation(store, *run, i, &activations[i]));
     HAWQ_TRY(hawq_store_put_allocation(store, *run, *run, &allocation, id));
     HAWQ_TRY(hawq_store_put_front(store, *run, *run, &front));
     hawq_benchmark_record b = benchmark;
@@ -249,6 +255,26 @@ static void check_analysis(hawq_store *store, hawq_arena *arena, int64_t run) {
           x[1].bits_j == 4 && x[2].layer_j == 2);
 }
 
+static void check_activations(hawq_store *store, hawq_arena *arena,
+                              int64_t run) {
+    hawq_activation_record *a;
+    int                     n;
+    CHECK_OK(hawq_store_load_activations(store, run, arena, &n, &a));
+    if (!CHECK(n == 2)) return;
+    for (int i = 0; i < n; i++) {
+        const hawq_activation_record *put = &activations[i];
+        CHECK(!strcmp(a[i].tensor, put->tensor) &&
+              !strcmp(a[i].range, put->range));
+        CHECK(a[i].n_layers == put->n_layers && a[i].n_rises == put->n_rises);
+        for (int k = 0; k < put->n_layers; k++)
+            CHECK(a[i].layer[k] == put->layer[k]);
+        for (int k = 0; k < put->n_rises; k++)
+            CHECK(a[i].rise[k].bits == rises[k].bits &&
+                  a[i].rise[k].value == rises[k].value &&
+                  a[i].rise[k].stderr1 == rises[k].stderr1);
+    }
+}
+
 static void check_allocation(hawq_store *store, hawq_arena *arena, int64_t id) {
     hawq_allocation_record a;
     CHECK_OK(hawq_store_load_allocation(store, id, arena, &a));
@@ -316,6 +342,7 @@ static void every_record_comes_back(void) {
     if (!CHECK_OK(hawq_store_open(path, HAWQ_STORE_READ, &store))) return;
     check_run(store, &arena, run);
     check_analysis(store, &arena, run);
+    check_activations(store, &arena, run);
     check_allocation(store, &arena, id);
     check_finds(store, &arena, run, id);
     CHECK_FAILS(hawq_store_begin_run(store, &run_record, &run), HAWQ_ESTATE,
@@ -337,6 +364,10 @@ static void views_show_what_was_put(void) {
               " ifnull(trace_standard_error, '') FROM layer_sensitivity"
               " WHERE layer = 2",
               "fc 8 3.0 1.0;fc 4 4.0 1.0;");
+    check_sql(
+        "SELECT name || ' ' || bits || ' ' || sensitivity || ' ' || layers"
+        " FROM activation_sensitivity WHERE bits = 8",
+        "x 8 -1.0e-05 [\"conv1\"];it's 8 -1.0e-05 [\"conv1\",\"fc\"];");
     check_sql("SELECT state || ' ' || weight_bytes || ' ' || budgets || ' ' ||"
               " (latency_us IS NULL) FROM allocation_summary",
               "optimal 999 bops <= 1000000000 (used 500000000, not binding); "
@@ -369,6 +400,7 @@ static void newest_wins_and_drop_is_whole(void) {
     CHECK(second > run);
     check_sql("SELECT DISTINCT run_id FROM pareto_front", "2;");
     check_sql("SELECT DISTINCT run_id FROM layer_sensitivity", "2;");
+    check_sql("SELECT DISTINCT run_id FROM activation_sensitivity", "2;");
     check_sql("SELECT DISTINCT benchmark_id FROM latency_table", "2;");
     CHECK_OK(hawq_store_drop_run(store, second));
     check_sql("SELECT DISTINCT run_id FROM pareto_front", "1;");
@@ -576,6 +608,35 @@ static void not_ours(void) {
     hawq_store_close(store);
 }
 
+/* A database of the first version is brought to the present one by a program
+ * that writes, and keeps its rows; one that reads says so. */
+static void first_version_migrates(void) {
+    static char text[1 << 16];
+    char        name[4096];
+    hawq_store *store = NULL;
+    const char *source = getenv("HAWQ_SOURCE");
+    snprintf(name, sizeof name, "%s/results/schema.sql", source ? source : ".");
+    FILE *f = fopen(name, "rb");
+    if (!CHECK(f != NULL)) return;
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    fresh("first");
+    script(text);
+    script("PRAGMA application_id = 1212241745; PRAGMA user_version = 1;"
+           "INSERT INTO run (program, version, command, model_path, model_hash,"
+           " data, loss, seed, sampling, weight_range, threads, host, provider)"
+           " VALUES ('p', '', '', 'old.onnx', '', '', '', 0, '', '', 1, '',"
+           " '')");
+    CHECK_FAILS(hawq_store_open(path, HAWQ_STORE_READ, &store), HAWQ_ESTATE,
+                "first.db: the database has schema version 1 of ");
+    if (!CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &store))) return;
+    hawq_store_close(store);
+    check_sql("SELECT model_path FROM run", "old.onnx;");
+    check_sql("SELECT count(*) FROM activation_sensitivity", "0;");
+    CHECK_OK(hawq_store_open(path, HAWQ_STORE_READ, &store));
+    hawq_store_close(store);
+}
+
 static void locked(void) {
     hawq_store *store;
     hawq_arena  arena = {0};
@@ -652,6 +713,7 @@ static hawq_status load_everything(hawq_arena *arena) {
     hawq_layer_record       *l;
     hawq_sample_record      *s;
     hawq_sensitivity_record *v;
+    hawq_activation_record  *t;
     hawq_allocation_record   a;
     int                      n;
     int64_t                  run, id;
@@ -665,6 +727,8 @@ static hawq_status load_everything(hawq_arena *arena) {
             status = hawq_store_load_samples(store, run, NULL, arena, &n, &s);
     if (status == HAWQ_OK)
         status = hawq_store_load_sensitivity(store, run, NULL, arena, &n, &v);
+    if (status == HAWQ_OK)
+        status = hawq_store_load_activations(store, run, arena, &n, &t);
     if (status == HAWQ_OK)
         status = hawq_store_load_allocation(store, id, arena, &a);
     hawq_store_close(store);
@@ -713,6 +777,7 @@ int main(void) {
     two_writers_both_succeed();
     kill_loses_at_most_one_sample();
     not_ours();
+    first_version_migrates();
     locked();
     read_only();
     full_disk();
