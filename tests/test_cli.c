@@ -212,8 +212,8 @@ static int widest_line(const char *text) {
 static void help_and_version(const char *program) {
     char        command[128], want[128];
     const char *common[] = {
-        "--db FILE", "--threads N", "--seed N", "--format table|tsv|json",
-        "--quiet",   "--version",   "--help"};
+        "--db FILE", "--threads N", "--seed N",  "--format table|tsv|json",
+        "--quiet",   "--verbose",   "--version", "--help"};
     if (!built(program)) return;
     snprintf(command, sizeof command, "%s --help", program);
     int code = run(command);
@@ -680,6 +680,8 @@ static void help_is_the_table(void) {
                "(default table)\n"
                "  -q, --quiet                   no progress and no notes on "
                "stderr\n"
+               "  -v, --verbose                 what the run takes and uses, "
+               "on stderr\n"
                "      --version                 print the version and exit\n"
                "  -h, --help                    print this help and exit\n"
                "\n"

@@ -38,6 +38,7 @@ foreach(file ${programs}) # run by test_cli
   get_filename_component(name ${file} NAME_WE)
   string(REPLACE "_" "-" name ${name})
   add_dependencies(test_cli ${name})
+  add_dependencies(test_memory ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 

@@ -121,9 +121,9 @@ static hawq_status load(hawq_analysis *a) {
 /* The engine, and the batch of all images with what the loss compares to: for
  * self-distillation the float network's own outputs. */
 static hawq_status start_engine(hawq_analysis *a) {
-    HAWQ_TRY(hawq_threads_new(a->cli->threads, &a->threads));
-    HAWQ_TRY(hawq_engine_new(a->graph, a->threads, a->bits.n,
-                             (hawq_loss)a->loss, &a->engine));
+    HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
+    HAWQ_TRY(hawq_engine_new(a->graph, a->threads, a->lanes, (hawq_loss)a->loss,
+                             &a->engine));
     a->batch = (hawq_batch){a->data.n, a->data.x, a->data.labels, NULL};
     if (a->loss == HAWQ_MSE) a->batch.targets = a->data.targets;
     if (a->loss == HAWQ_SELF_DISTILLATION) {
@@ -141,13 +141,14 @@ static hawq_status quantize(hawq_analysis *a) {
               (size_t)a->graph->n_layers * (size_t)a->bits.n);
     for (int l = 0; l < a->graph->n_layers; l++) {
         const hawq_layer *layer = &a->graph->layer[l];
-        real             *dw; /* the layer's candidates, one row each */
-        HAWQ_TAKE(dw, &a->arena, (size_t)a->bits.n * layer->weight->n);
+        real             *dw = NULL; /* one row for each width */
+        if (hawq_analysis_products_wanted(a))
+            HAWQ_TAKE(dw, &a->arena, (size_t)a->bits.n * layer->weight->n);
         for (int i = 0; i < a->bits.n; i++) {
             hawq_candidate *c = &a->candidate[l * a->bits.n + i];
             hawq_quantizer  how = {.bits = a->bits.item[i],
                                    .range = (hawq_range)a->range};
-            c->dw = dw + (size_t)i * layer->weight->n;
+            if (dw) c->dw = dw + (size_t)i * layer->weight->n;
             HAWQ_TAKE(c->scale, &a->arena, layer->channels);
             HAWQ_TAKE(c->error, &a->arena, layer->channels);
             hawq_quant_scales(layer, &how, c->scale);
@@ -159,8 +160,7 @@ static hawq_status quantize(hawq_analysis *a) {
 
 /* At least eight batches, so that their spread tells the error. */
 static hawq_status start_study(hawq_analysis *a) {
-    size_t images =
-        (size_t)a->images < a->data.n ? (size_t)a->images : a->data.n;
+    size_t images = hawq_analysis_images(a);
     size_t batch = images / 8 > 0 ? images / 8 : 1;
     if (batch > (size_t)a->batch_size) batch = (size_t)a->batch_size;
     a->study = (hawq_study){.graph = a->graph,
@@ -217,6 +217,8 @@ static hawq_status describe_sampling(hawq_analysis *a) {
 }
 
 static hawq_status prepare(hawq_analysis *a) {
+    size_t available = hawq_memory_available();
+    a->program_bytes = hawq_memory_resident();
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(read_bits(a));
     HAWQ_TRY(load(a));
@@ -225,11 +227,15 @@ static hawq_status prepare(hawq_analysis *a) {
                          "the data has %zu images, fewer than --batch-size %d; "
                          "give more images or a smaller batch",
                          a->data.n, a->batch_size);
+    HAWQ_TRY(hawq_analysis_fit(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(quantize(a));
     HAWQ_TRY(start_engine(a));
     HAWQ_TRY(start_study(a));
-    return describe_sampling(a);
+    HAWQ_TRY(describe_sampling(a));
+    hawq_cli_detail(a->cli, "%d threads, %d lanes; %s", a->n_threads, a->lanes,
+                    a->sampling);
+    return HAWQ_OK;
 }
 
 hawq_status hawq_analysis_prepare(hawq_analysis *a) {
@@ -281,13 +287,19 @@ static hawq_status begin(hawq_analysis *a) {
     return put_layers(a);
 }
 
+static hawq_status sample(hawq_analysis *a, hawq_metric metric) {
+    hawq_mark   mark = hawq_arena_mark(&a->arena);
+    hawq_status status = hawq_analysis_sample(a, metric);
+    hawq_arena_reset(&a->arena, mark);
+    return status;
+}
+
 /* Ranks other than 0 take part in the sampled metrics only. */
 static hawq_status run_metrics(hawq_analysis *a) {
     bool first = hawq_comm_rank() == 0;
     HAWQ_TRY(hawq_comm_agree(first ? hawq_analysis_depth(a) : HAWQ_OK));
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m])
-            HAWQ_TRY(hawq_analysis_sample(a, (hawq_metric)m));
+        if (a->wanted[m] && a->trace[m]) HAWQ_TRY(sample(a, (hawq_metric)m));
     if (!first) return HAWQ_OK;
     HAWQ_TRY(hawq_analysis_measure(a));
     HAWQ_TRY(hawq_analysis_products(a));

@@ -45,7 +45,7 @@ const char *hawq_metric_name(hawq_metric metric);
 /* A layer quantized to a width. */
 typedef struct hawq_candidate {
     double *scale; /* per channel */
-    real   *dw;    /* per weight */
+    real   *dw;    /* per weight; NULL unless products are wanted */
     double *error; /* |dW_c|^2 per channel */
 } hawq_candidate;
 
@@ -61,7 +61,8 @@ typedef struct hawq_analysis {
     double      tolerance; /* > 0: sample until every layer's half interval
                               is within this share of its mean; the interval
                               is not widened for having been looked at often */
-    bool resume;
+    bool   resume;
+    double memory; /* bytes it may have, 0: what the machine has */
 
     /* results */
     hawq_graph      *graph;
@@ -78,8 +79,11 @@ typedef struct hawq_analysis {
     hawq_estimate   *activation_rise; /* [activation * activation_bits.n + i] */
     int             *group;           /* see hawq_graph_groups */
     int64_t          run;             /* in the store */
+    int              n_threads, lanes;
+    size_t           predicted; /* bytes resident at the worst moment */
 
     /* private */
+    size_t          program_bytes; /* resident before anything was loaded */
     hawq_arena      arena;
     hawq_store     *store;
     hawq_threads   *threads;

@@ -6,6 +6,7 @@
 #define HAWQ_ANALYSIS_PARTS_H
 #include "src/cli/analysis.h"
 #include "src/cli/data_options.h"
+#include "src/cli/memory.h"
 
 enum {
     HAWQ_PILOTS = 4,         /* samples that balance the probe */
@@ -17,6 +18,29 @@ enum {
 static inline bool hawq_analysis_samples(const hawq_analysis *a) {
     return a->wanted[HAWQ_METRIC_TRACE] || a->wanted[HAWQ_METRIC_GAUSS_NEWTON];
 }
+
+/* Whether a metric of Hessian products along quantization errors is. */
+static inline bool hawq_analysis_products_wanted(const hawq_analysis *a) {
+    return a->wanted[HAWQ_METRIC_QUADRATIC] || a->wanted[HAWQ_METRIC_CROSS] ||
+           a->wanted[HAWQ_METRIC_HYBRID];
+}
+
+/* Images of the metrics that are not sampled. */
+static inline size_t hawq_analysis_images(const hawq_analysis *a) {
+    return (size_t)a->images < a->data.n ? (size_t)a->images : a->data.n;
+}
+
+static inline int hawq_analysis_most_samples(const hawq_analysis *a) {
+    return a->tolerance > 0 ? HAWQ_MAX_SAMPLES : a->samples;
+}
+
+/* Chooses n_threads, lanes and the graph's chunk so that the analysis stays
+ * within `available` bytes and --memory, says so, and makes room in the arena
+ * for all that is taken there later. After model, data and options are known;
+ * may load the graph anew. EINVAL or ENOMEM names the smallest memory that
+ * would do. */
+HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
+                                             size_t         available);
 
 /* trace or gauss-newton: samples until enough. */
 HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,

@@ -45,7 +45,7 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
                   .layers = a->graph->n_layers,
                   .kinds = 1 + a->bits.n};
     s->width = (size_t)s->kinds * (size_t)s->layers;
-    s->most = a->tolerance > 0 ? HAWQ_MAX_SAMPLES : a->samples;
+    s->most = hawq_analysis_most_samples(a);
     HAWQ_TRY(hawq_select_weights(a->graph, -1, arena, &s->at));
     HAWQ_TRY(hawq_sampler_init(&s->sampler, a->graph, &a->batch,
                                (size_t)a->batch_size, a->cli->seed, arena));

@@ -151,9 +151,7 @@ hawq_status hawq_analysis_products(hawq_analysis *a) {
     hawq_progress p;
     hawq_status   status = HAWQ_OK;
     bool         *done;
-    if (!a->wanted[HAWQ_METRIC_QUADRATIC] && !a->wanted[HAWQ_METRIC_CROSS] &&
-        !a->wanted[HAWQ_METRIC_HYBRID])
-        return HAWQ_OK;
+    if (!hawq_analysis_products_wanted(a)) return HAWQ_OK;
     HAWQ_TRY(take_up(a, 3, by_products, &done));
     hawq_progress_begin(&p, a->cli->quiet, "Hessian products",
                         a->graph->n_layers, "layers");

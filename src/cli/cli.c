@@ -3,6 +3,7 @@
 #include "src/cli/cli.h"
 
 #include "src/base/comm.h"
+#include "src/cli/memory.h"
 #include "src/cli/options.h"
 #include "src/load/names.h"
 
@@ -40,14 +41,25 @@ hawq_status hawq_cli_infeasible(hawq_cli *cli, const char *format, ...) {
     return hawq_fail(HAWQ_EINVAL, "%s", text);
 }
 
+static void say(const hawq_cli *cli, const char *kind, const char *format,
+                va_list args) {
+    fprintf(stderr, "%s: %s", cli->command->name, kind);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
 void hawq_cli_note(const hawq_cli *cli, const char *format, ...) {
     va_list args;
-    if (cli->quiet) return;
-    fprintf(stderr, "%s: note: ", cli->command->name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    if (!cli->quiet) say(cli, "note: ", format, args);
     va_end(args);
-    fputc('\n', stderr);
+}
+
+void hawq_cli_detail(const hawq_cli *cli, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (cli->verbose && hawq_comm_rank() == 0) say(cli, "", format, args);
+    va_end(args);
 }
 
 void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
@@ -150,6 +162,8 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
                            "form of the results on stdout (default table)"),
         HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
                          "no progress and no notes on stderr"),
+        HAWQ_OPTION_FLAG("verbose", 'v', &cli->verbose,
+                         "what the run takes and uses, on stderr"),
         HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
         HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
         {0}};
@@ -171,7 +185,11 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     }
     HAWQ_TRY(check_args(cli));
     HAWQ_TRY(check_database(cli));
-    return command->run(cli);
+    hawq_status status = command->run(cli);
+    hawq_cli_detail(
+        cli, "memory used at most: %s",
+        hawq_bytes_text(&cli->arena, (double)hawq_memory_resident_most()));
+    return status;
 }
 
 /* An argument out of range is the command line's fault, all else is not. */

@@ -163,6 +163,7 @@ typedef struct hawq_cli {
     uint64_t seed;                   /* --seed, 0 */
     int      format;                 /* --format, a hawq_format */
     bool     quiet;                  /* --quiet: no progress, no remarks */
+    bool     verbose;                /* --verbose: hawq_cli_detail speaks */
     bool     infeasible;
 } hawq_cli;
 
@@ -190,6 +191,10 @@ hawq_status hawq_cli_infeasible(hawq_cli *cli, const char *format, ...)
 /* One line on stderr, "hawq-search: note: ...", unless --quiet. For findings
  * the user should know that are no errors. */
 void hawq_cli_note(const hawq_cli *cli, const char *format, ...)
+    HAWQ_PRINTF(2, 3);
+
+/* The same for what only a curious user wants: said with --verbose alone. */
+void hawq_cli_detail(const hawq_cli *cli, const char *format, ...)
     HAWQ_PRINTF(2, 3);
 
 /* Program, version, command line, seed, threads (resolved) and host name; the

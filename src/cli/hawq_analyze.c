@@ -8,11 +8,12 @@
 #include "src/load/onnx.h"
 
 static struct {
-    const char *metrics;
-    hawq_ints   bits, activation_bits;
-    int         loss, range, activation_range, samples, batch_size, images;
-    double      tolerance;
-    bool        resume, list_ops;
+    const char   *metrics;
+    hawq_ints     bits, activation_bits;
+    int           loss, range, activation_range, samples, batch_size, images;
+    double        tolerance;
+    hawq_quantity memory;
+    bool          resume, list_ops;
 } o = {.metrics = "trace,measured,sqnr,depth",
        .bits = {3, {8, 4, 2}},
        .activation_range = HAWQ_RANGE_MSE,
@@ -50,6 +51,10 @@ static const hawq_option options[] = {
     HAWQ_OPTION_INT("images", 0, &o.images, 2, 100000000, "N",
                     "first images of the data, for the metrics that are not "
                     "sampled (default 256)"),
+    HAWQ_OPTION_QUANTITY("memory", 0, &o.memory, HAWQ_UNIT_BYTES, "SIZE",
+                         "what the program may take, as 2GiB: fewer lanes, "
+                         "threads or images at once (default: what the "
+                         "machine has left)"),
     HAWQ_OPTION_FLAG("resume", 0, &o.resume,
                      "go on with the newest unfinished run of the same model, "
                      "data and options"),
@@ -121,6 +126,7 @@ static hawq_status run(hawq_cli *cli) {
                        .batch_size = o.batch_size,
                        .images = o.images,
                        .tolerance = o.tolerance,
+                       .memory = o.memory.value,
                        .resume = o.resume};
     if (!a.data_text) return HAWQ_ENOMEM;
     hawq_status status = hawq_analysis_prepare(&a);

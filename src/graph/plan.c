@@ -20,10 +20,7 @@ static hawq_status take_reals(hawq_engine *e, size_t *sum, size_t n,
                               real **out) {
     size_t reals = (n * sizeof(real) + 63) / 64 * 64; /* as the arena rounds */
     *sum += reals;
-    if (e->counting) {
-        e->size.total += reals;
-        return HAWQ_OK;
-    }
+    if (e->counting) return HAWQ_OK;
     HAWQ_TAKE(*out, &e->arena, n);
     return HAWQ_OK;
 }
@@ -150,12 +147,27 @@ static hawq_status plan_readings(hawq_engine *e) {
     return HAWQ_OK;
 }
 
+/* All workers are alike. */
+static hawq_status count_workers(hawq_engine *e, size_t threads) {
+    hawq_engine_size *s = &e->size;
+    size_t            shared = hawq_arena_bytes(&e->arena);
+    HAWQ_TRY(worker_plan(e, &e->worker[0]));
+    s->total = threads * (hawq_arena_bytes(&e->arena) - shared + s->planes +
+                          s->lanes + s->scratch) +
+               shared;
+    s->planes *= threads;
+    s->lanes *= threads;
+    s->scratch *= threads;
+    return HAWQ_OK;
+}
+
 static hawq_status plan(hawq_engine *e, int threads) {
     HAWQ_TAKE(e->worker, &e->arena, (size_t)threads);
     HAWQ_TAKE(e->needs, &e->arena, (size_t)e->graph->n_tensors);
     HAWQ_TRY(plan_readings(e));
+    if (e->counting) return count_workers(e, (size_t)threads);
     for (int i = 0; i < threads; i++) HAWQ_TRY(worker_plan(e, &e->worker[i]));
-    e->size.total += hawq_arena_bytes(&e->arena);
+    e->size.total = hawq_arena_bytes(&e->arena);
     return HAWQ_OK;
 }
 
