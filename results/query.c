@@ -422,33 +422,56 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
     return HAWQ_OK;
 }
 
-hawq_status hawq_store_load_timings(hawq_store *store, const char *model_hash,
-                                    const char *host, const char *kernels,
-                                    int threads, hawq_arena *arena, int *n,
+#define KEY                                                                    \
+    " WHERE model_hash = ? AND host = ? AND kernels = ? AND threads = ?"       \
+    " AND batch_size = ?"
+#define KEY_VALUES(key)                                                        \
+    HAWQ_SQL_TEXT((key)->model_hash), HAWQ_SQL_TEXT((key)->host),              \
+        HAWQ_SQL_TEXT((key)->kernels), HAWQ_SQL_INT((key)->threads),           \
+        HAWQ_SQL_INT((key)->batch_size)
+
+hawq_status hawq_store_load_timings(hawq_store             *store,
+                                    const hawq_latency_key *key,
+                                    hawq_arena *arena, int *n,
                                     hawq_layer_timing **out) {
     hawq_rows          rows;
     hawq_layer_timing *all = NULL;
     int                count = 0;
-    /* bare columns beside max() are those of the row that has the maximum */
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT name, weight_bits, activation_bits, kernel, latency_us,"
-        " max(benchmark_id) FROM latency_table WHERE model_hash = ?1"
-        " AND host = ?2 AND kernels = ?3 AND threads = ?4"
-        " AND latency_us IS NOT NULL AND batch_size = (SELECT batch_size"
-        " FROM benchmark JOIN run ON run.id = run_id"
-        " WHERE model_hash = ?1 AND host = ?2 AND kernels = ?3"
-        " AND benchmark.threads = ?4 ORDER BY benchmark.id DESC LIMIT 1)"
-        " GROUP BY name, weight_bits, activation_bits"
+        "SELECT name, weight_bits, activation_bits, kernel, latency_us"
+        " FROM latency_table" KEY " AND latency_us IS NOT NULL"
         " ORDER BY layer, weight_bits DESC, activation_bits DESC",
-        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(host),
-        HAWQ_SQL_TEXT(kernels), HAWQ_SQL_INT(threads)));
+        &rows, KEY_VALUES(key)));
     while (hawq_sql_next(&rows)) {
         hawq_layer_timing r = {.layer = hawq_sql_text(&rows, 0, arena),
                                .weight_bits = (int)hawq_sql_int(&rows, 1),
                                .activation_bits = (int)hawq_sql_int(&rows, 2),
                                .kernel = hawq_sql_text(&rows, 3, arena),
                                .latency_us = hawq_sql_real(&rows, 4)};
+        all = append(&rows, arena, all, &count, sizeof r, &r);
+    }
+    HAWQ_TRY(rows.status);
+    *n = count;
+    *out = all;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_store_load_totals(hawq_store             *store,
+                                   const hawq_latency_key *key,
+                                   hawq_arena *arena, int *n,
+                                   hawq_total_timing **out) {
+    hawq_rows          rows;
+    hawq_total_timing *all = NULL;
+    int                count = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+                            "SELECT latency_us, latency_spread_us, layers_us"
+                            " FROM latency_total" KEY " ORDER BY benchmark_id",
+                            &rows, KEY_VALUES(key)));
+    while (hawq_sql_next(&rows)) {
+        hawq_total_timing r = {.latency_us = hawq_sql_real(&rows, 0),
+                               .spread_us = hawq_sql_real(&rows, 1),
+                               .layers_us = hawq_sql_real(&rows, 2)};
         all = append(&rows, arena, all, &count, sizeof r, &r);
     }
     HAWQ_TRY(rows.status);

@@ -19,6 +19,8 @@ static const char *const steps[] = {
 #include "results/schema.inc"
     ,
 #include "results/schema_activations.inc"
+    ,
+#include "results/schema_totals.inc"
 };
 #pragma GCC diagnostic pop
 

@@ -147,12 +147,16 @@ HAWQ_NODISCARD hawq_status
 hawq_store_load_interactions(hawq_store *store, int64_t run, hawq_arena *arena,
                              int *n, hawq_interaction_record **out);
 
-/* The newest time of every (layer, bits) of a model on this host with these
- * kernels and threads, at the batch size of the newest benchmark (times of
- * different batches do not add up): the latency costs of a search. */
-HAWQ_NODISCARD hawq_status
-hawq_store_load_timings(hawq_store *store, const char *model_hash,
-                        const char *host, const char *kernels, int threads,
-                        hawq_arena *arena, int *n, hawq_layer_timing **out);
+/* The newest time of every layer at every pair of widths, in the order of the
+ * layers, and the newest total of every network that was timed with its
+ * layers. */
+HAWQ_NODISCARD hawq_status hawq_store_load_timings(hawq_store *store,
+                                                   const hawq_latency_key *key,
+                                                   hawq_arena *arena, int *n,
+                                                   hawq_layer_timing **out);
+HAWQ_NODISCARD hawq_status hawq_store_load_totals(hawq_store             *store,
+                                                  const hawq_latency_key *key,
+                                                  hawq_arena *arena, int *n,
+                                                  hawq_total_timing **out);
 
 #endif

@@ -4,7 +4,9 @@
  * not one, lacks a key or is no JSON is refused with a sentence that names it;
  * so is everything else. Bits that no search chose are
  * predicted by the sum of the stored sensitivities, and interactions, where
- * those are of the same bits and range, and by nothing elsewhere.
+ * those are of the same bits and range, and by nothing elsewhere. The time of
+ * a network is predicted from the others and from earlier runs, never from
+ * itself.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
@@ -154,6 +156,7 @@ static void predictions(hawq_benchmark *b) {
     CHECK(isnan(c[0].predicted) && isnan(c[3].predicted));
     CHECK(isnan(c[4].predicted) && isnan(c[5].predicted));
     CHECK(b->predicted_by && strcmp(b->predicted_by, "trace") == 0);
+    CHECK(b->other_range && strcmp(b->other_range, "max") == 0); /* of c[5] */
     c[0].metric = "cross"; /* as if it were an allocation */
     CHECK_OK(hawq_benchmark_predict(b));
     CHECK(c[1].predicted == 15 / 8.0 && c[2].predicted == 15 / 4.0 - 0.125);
@@ -163,12 +166,68 @@ static void predictions(hawq_benchmark *b) {
     unlink(path);
 }
 
+/* --- times --------------------------------------------------------------- */
+
+/* A network that took 10 us for each layer at each bit, and `rest` besides. */
+static void time_network(hawq_benchmark *b, const char *allocation, double rest,
+                         hawq_layer_timing *t, hawq_program *program,
+                         hawq_contender *c) {
+    CHECK_OK(hawq_benchmark_allocation(b, allocation, c));
+    *program = (hawq_program){.n_layers = c->n_choices,
+                              .choice = (hawq_choice *)(uintptr_t)c->choice};
+    c->program = program;
+    c->record.n_layers = c->n_choices;
+    c->record.layer = t;
+    c->record.latency_us = rest;
+    for (int l = 0; l < c->n_choices; l++) {
+        t[l] = (hawq_layer_timing){c->choice[l].layer, c->choice[l].weight_bits,
+                                   c->choice[l].activation_bits, "",
+                                   10 * c->choice[l].weight_bits};
+        c->record.latency_us += t[l].latency_us;
+    }
+}
+
+static void times(hawq_benchmark *b) {
+    hawq_command      command = {.name = "test"};
+    hawq_cli          cli = {.command = &command, .line = ""};
+    hawq_contender    c[3];
+    hawq_program      p[3];
+    hawq_layer_timing t[3][8];
+    char              path[] = "/tmp/hawq-test-XXXXXX.db";
+    int               file = mkstemps(path, 3);
+    if (!CHECK(file >= 0)) return;
+    close(file);
+    CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &b->store));
+    b->cli = &cli;
+    b->batch_size = 1;
+    b->table = hawq_kernels_select("ref");
+    time_network(b, "uniform8", 3, t[0], &p[0], &c[0]);
+    time_network(b, "uniform4", 5, t[1], &p[1], &c[1]);
+    time_network(b, "uniform8", 9, t[2], &p[2], &c[2]);
+    double layers = 10 * 8 * b->graph->n_layers;
+    b->contender = c;
+    b->n = 2;
+    CHECK_OK(hawq_benchmark_predict_times(b)); /* nobody else has its bits */
+    CHECK(isnan(c[0].predicted_us) && isnan(c[1].predicted_us));
+    b->n = 3;
+    CHECK_OK(hawq_benchmark_predict_times(b));
+    CHECK_NEAR(c[0].predicted_us, layers + 7, 1e-9); /* of 5 and 9 */
+    CHECK_NEAR(c[2].predicted_us, layers + 4, 1e-9); /* of 3 and 5 */
+    CHECK(isnan(c[1].predicted_us));
+    b->n = 0;
+    hawq_store_close(b->store);
+    b->store = NULL;
+    hawq_arena_free(&cli.arena);
+    unlink(path);
+}
+
 int main(void) {
     hawq_benchmark b = {.graph = every_step()};
     uniform_names(&b);
     other_names_are_refused(&b);
     files(&b);
     predictions(&b);
+    times(&b);
     hawq_benchmark_close(&b);
     DONE();
 }

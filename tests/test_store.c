@@ -317,8 +317,8 @@ static void check_finds(hawq_store *store, hawq_arena *arena, int64_t run,
     CHECK(found == 0);
     CHECK_FAILS(hawq_store_find_allocation(store, "other", id, &found),
                 HAWQ_EINVAL, "another network");
-    CHECK_OK(
-        hawq_store_load_timings(store, hash, "h", "avx2", 2, arena, &n, &t));
+    hawq_latency_key key = {hash, "h", "avx2", 2, 16};
+    CHECK_OK(hawq_store_load_timings(store, &key, arena, &n, &t));
     CHECK(n == LAYERS);
     for (int i = 0; i < n && i < LAYERS; i++)
         CHECK(!strcmp(t[i].layer, timings[i].layer) &&
@@ -326,8 +326,8 @@ static void check_finds(hawq_store *store, hawq_arena *arena, int64_t run,
               t[i].activation_bits == timings[i].activation_bits &&
               !strcmp(t[i].kernel, timings[i].kernel) &&
               t[i].latency_us == timings[i].latency_us);
-    CHECK_OK(
-        hawq_store_load_timings(store, hash, "h", "ref", 2, arena, &n, &t));
+    key.kernels = "ref";
+    CHECK_OK(hawq_store_load_timings(store, &key, arena, &n, &t));
     CHECK(n == 0);
 }
 
@@ -417,14 +417,19 @@ static void newest_wins_and_drop_is_whole(void) {
     hawq_store_close(store);
 }
 
-/* Times at another batch size are another table: the newest one's is used. */
-static void timings_are_of_one_batch_size(void) {
+/* Times at another batch size are another table; of networks timed twice under
+ * one label the newest total counts, and those without layers tell nothing. */
+static void times_are_of_one_key(void) {
     hawq_store           *store;
     hawq_arena            arena = {0};
     hawq_benchmark_record b = benchmark;
+    hawq_latency_key      key = {run_record.model_hash, "h", "avx2", 2, 99};
     hawq_layer_timing    *t;
+    hawq_total_timing    *total;
     int64_t               run, id;
     int                   n;
+    double                layers = 0;
+    for (int i = 0; i < LAYERS; i++) layers += timings[i].latency_us;
     fresh("batch");
     if (!CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &store))) return;
     CHECK_OK(hawq_store_begin_run(store, &run_record, &run));
@@ -432,14 +437,32 @@ static void timings_are_of_one_batch_size(void) {
     b.batch_size = 99;
     b.n_layers = 1;
     CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
-    CHECK_OK(hawq_store_load_timings(store, run_record.model_hash, "h", "avx2",
-                                     2, &arena, &n, &t));
+    CHECK_OK(hawq_store_load_timings(store, &key, &arena, &n, &t));
     CHECK(n == 1);
-    b.batch_size = 16;
-    CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
-    CHECK_OK(hawq_store_load_timings(store, run_record.model_hash, "h", "avx2",
-                                     2, &arena, &n, &t));
+    key.batch_size = 16;
+    CHECK_OK(hawq_store_load_timings(store, &key, &arena, &n, &t));
     CHECK(n == LAYERS);
+    b = benchmark;
+    b.latency_us = 21;
+    CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
+    b.label = "another";
+    b.latency_us = 25;
+    CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
+    b.label = "float32";
+    b.n_layers = 0;
+    CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
+    CHECK_OK(hawq_store_load_totals(store, &key, &arena, &n, &total));
+    if (CHECK(n == 2)) {
+        CHECK(total[0].latency_us == 21 && total[1].latency_us == 25);
+        CHECK(total[0].spread_us == 0.5);
+        CHECK_NEAR(total[1].layers_us, layers, 1e-12);
+    }
+    check_sql("SELECT (constant_us = 23 - layers_us) || (least_us = 21 -"
+              " layers_us) || (largest_us = 25 - layers_us) || totals FROM "
+              "latency_constant"
+              " JOIN latency_total USING (batch_size) WHERE batch_size = 16"
+              " LIMIT 1",
+              "1112;");
     hawq_store_close(store);
     hawq_arena_free(&arena);
 }
@@ -772,7 +795,7 @@ int main(void) {
     every_record_comes_back();
     views_show_what_was_put();
     newest_wins_and_drop_is_whole();
-    timings_are_of_one_batch_size();
+    times_are_of_one_key();
     no_partial_batch();
     two_writers_both_succeed();
     kill_loses_at_most_one_sample();

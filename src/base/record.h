@@ -139,6 +139,19 @@ typedef struct hawq_layer_timing {
     double      latency_us;
 } hawq_layer_timing;
 
+/* A whole network's time beside that of its layers alone. */
+typedef struct hawq_total_timing {
+    double latency_us, spread_us; /* median, quartile range */
+    double layers_us;             /* sum of the layers' medians */
+} hawq_total_timing;
+
+/* What times depend on: only those with the same key belong together. The name
+ * of the kernels implies the device. */
+typedef struct hawq_latency_key {
+    const char *model_hash, *host, *kernels;
+    int         threads, batch_size;
+} hawq_latency_key;
+
 typedef struct hawq_benchmark_record {
     int64_t     allocation; /* id in the store, 0 = none (uniform, float) */
     const char *label;      /* "uniform8", "allocation 3", "float32" */

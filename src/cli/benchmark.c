@@ -1,9 +1,8 @@
 /* benchmark.c -- preparing, measuring and storing a benchmark.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
-#include "src/cli/model.h"
 
-#include "kernels/timer.h"
+#include "src/base/rng.h"
 #include "src/cli/data_options.h"
 #include "src/cli/model.h"
 #include "src/cli/progress.h"
@@ -14,13 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WARM_UP_ROUNDS = 3, SLICE = 500 }; /* images between progress lines */
+enum { SLICE = 500 }; /* images between progress lines */
 
 /* --- preparing --------------------------------------------------------- */
 
 static hawq_status load_calibration(hawq_benchmark *b) {
     size_t limit = (size_t)b->calibration_limit, n = b->data.n;
-    b->calibration_text = b->calibrate ? b->calibrate : "--data";
+    b->calibration_text = b->calibrate    ? b->calibrate
+                          : b->times_only ? "random numbers"
+                                          : "--data";
     if (b->calibrate) {
         HAWQ_TRY(
             hawq_data_load_other(b->calibrate, 0, limit, b->graph, &b->other));
@@ -31,13 +32,7 @@ static hawq_status load_calibration(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
-static hawq_status load(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_model_load(b->cli, b->model_path, 0, &b->graph));
-    if (b->graph->n_layers == 0)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "%s: no Conv, Gemm or MatMul with constant weights: "
-                         "there is nothing to quantize",
-                         b->model_path);
+static hawq_status load_images(hawq_benchmark *b) {
     HAWQ_TRY(hawq_data_load(b->graph, &b->data));
     if (!b->data.labels)
         return hawq_fail(HAWQ_EINVAL,
@@ -48,6 +43,33 @@ static hawq_status load(hawq_benchmark *b) {
                          "the data has %zu images, fewer than --batch-size %d; "
                          "give more images or a smaller batch",
                          b->data.n, b->batch_size);
+    return HAWQ_OK;
+}
+
+/* Integer kernels take the same time whatever the numbers: any will do. */
+static hawq_status draw_images(hawq_benchmark *b) {
+    const hawq_tensor *in = b->graph->input;
+    size_t n = (size_t)b->batch_size, least = (size_t)b->graph->batch;
+    if (b->graph->fixed_batch && n < least) n = least;
+    size_t   values = n * hawq_per_image(b->graph, in);
+    uint64_t key = hawq_rng_key(b->cli->seed, 0, 0, 0);
+    HAWQ_TAKE(b->data.x, &b->data.arena, values);
+    b->data.n = n;
+    for (size_t i = 0; i < values; i++)
+        b->data.x[i] = (real)hawq_rng_uniform(key, i);
+    return HAWQ_OK;
+}
+
+static hawq_status load(hawq_benchmark *b) {
+    hawq_cli silent = *b->cli; /* who only wants times has read it before */
+    silent.quiet |= b->times_only;
+    HAWQ_TRY(hawq_model_load(&silent, b->model_path, 0, &b->graph));
+    if (b->graph->n_layers == 0)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "%s: no Conv, Gemm or MatMul with constant weights: "
+                         "there is nothing to quantize",
+                         b->model_path);
+    HAWQ_TRY(b->times_only ? draw_images(b) : load_images(b));
     return load_calibration(b);
 }
 
@@ -61,23 +83,6 @@ static hawq_status open_to_read(hawq_benchmark *b) {
 static hawq_status open_to_write(hawq_benchmark *b) {
     if (b->store) return HAWQ_OK;
     return hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store);
-}
-
-/* A device other than the processor is a table of kernels of its name. */
-static hawq_status select_kernels(hawq_benchmark *b) {
-    bool        cpu = strcmp(b->device, "cpu") == 0;
-    const char *name = cpu || b->kernels ? b->kernels : b->device;
-    b->table = hawq_kernels_select(name);
-    if (!b->table)
-        return hawq_fail(HAWQ_EINVAL,
-                         "%s %s: unknown, not built, or not usable on this "
-                         "machine; usable kernels are: %s",
-                         b->kernels ? "--kernels" : "--device", name,
-                         hawq_kernels_usable_names());
-    if (b->table->by_name ? strcmp(b->table->name, b->device) != 0 : !cpu)
-        return hawq_fail(HAWQ_EINVAL, "--kernels %s do not run on --device %s",
-                         b->table->name, b->device);
-    return HAWQ_OK;
 }
 
 /* Float network and uniform8 first: they are the baselines of every speed-up,
@@ -97,7 +102,7 @@ static hawq_status resolve(hawq_benchmark *b) {
         if (i >= 2 && !b->contender[same].asked)
             b->contender[same].asked = ++b->n_asked;
     }
-    return hawq_benchmark_predict(b);
+    return HAWQ_OK;
 }
 
 const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
@@ -108,9 +113,8 @@ const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
 
 /* A batch is spread over the threads: this many images for each. */
 static hawq_status start_timing(hawq_benchmark *b) {
-    int n = b->cli->threads ? b->cli->threads : b->batch_size == 1 ? 1 : 0;
+    int n = hawq_latency_threads(b->cli, b->batch_size);
     HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
-    n = hawq_threads_count(b->timing_threads);
     int chunk = (b->batch_size + n - 1) / n;
     HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
                             &b->small_graph));
@@ -141,7 +145,7 @@ static hawq_status run_float(hawq_benchmark *b) {
     for (size_t i = 0; i < b->data.n; i += SLICE) {
         size_t     n = b->data.n - i < SLICE ? b->data.n - i : SLICE;
         size_t     n_in = hawq_per_image(b->graph, b->graph->input);
-        hawq_batch batch = {n, b->data.x + i * n_in, b->data.labels + i, NULL};
+        hawq_batch batch = {.n = n, .x = b->data.x + i * n_in};
         hawq_engine_forward(engine, &batch, b->float_output + i * n_out, NULL,
                             NULL);
         hawq_progress_update(&p, (int64_t)(i + n), NULL);
@@ -195,10 +199,11 @@ static hawq_status lower_all(hawq_benchmark *b) {
 }
 
 hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
-    HAWQ_TRY(select_kernels(b));
+    HAWQ_TRY(hawq_latency_kernels(b->device, b->kernels, &b->table));
     HAWQ_TRY(load(b));
     HAWQ_TRY(open_to_read(b));
     HAWQ_TRY(resolve(b));
+    if (!b->times_only) HAWQ_TRY(hawq_benchmark_predict(b));
     HAWQ_TRY(run_float(b));
     HAWQ_TRY(start_timing(b));
     HAWQ_TRY(lower_all(b));
@@ -221,12 +226,15 @@ static double cross_entropy(const float *y, size_t n, size_t label) {
     return log(sum) + largest - (double)y[label];
 }
 
-/* Accuracy, loss and agreement of outputs y (n_out per image). */
+/* Accuracy, loss and agreement of outputs y (n_out per image); not known
+ * without labels. */
 static void score(const hawq_benchmark *b, const float *y, double *accuracy,
                   double *loss, double *agreement) {
     size_t n_out = hawq_per_image(b->graph, b->graph->output);
     size_t correct = 0, agree = 0;
     double sum = 0;
+    *accuracy = *loss = *agreement = NAN;
+    if (!b->data.labels) return;
     for (size_t i = 0; i < b->data.n; i++) {
         size_t label = (size_t)b->data.labels[i];
         size_t found = argmax(y + i * n_out, n_out);
@@ -264,85 +272,6 @@ static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
     return verify(b, c, &r->bit_exact);
 }
 
-/* --- time -------------------------------------------------------------- */
-
-static double run_batch(hawq_benchmark *b, const hawq_contender *c) {
-    size_t     n = (size_t)b->batch_size;
-    uint64_t   from = hawq_timer_now();
-    hawq_batch batch = {n, b->data.x, b->data.labels, NULL};
-    if (c->runner)
-        hawq_runner_run(c->runner, n, b->data.x, b->output);
-    else
-        hawq_engine_forward(b->engine, &batch, b->output, NULL, NULL);
-    return (double)(hawq_timer_now() - from);
-}
-
-static void run_rounds(hawq_benchmark *b) {
-    hawq_progress p;
-    hawq_progress_begin(&p, b->cli->quiet, "timing", b->repeats, "rounds");
-    for (int round = -WARM_UP_ROUNDS; round < b->repeats; round++) {
-        for (int i = 0; i < b->n; i++) {
-            double ns = run_batch(b, &b->contender[i]);
-            if (round >= 0) b->contender[i].sample[round] = ns;
-        }
-        hawq_progress_update(&p, round > 0 ? round : 0, NULL);
-    }
-    hawq_progress_end(&p);
-}
-
-/* Median over the rounds of how many times faster c is than the baseline. */
-static double speedup(const hawq_benchmark *b, const hawq_contender *baseline,
-                      const hawq_contender *c, double *scratch) {
-    for (int i = 0; i < b->repeats; i++)
-        scratch[i] = baseline->sample[i] / c->sample[i];
-    return hawq_timing_of(scratch, b->repeats).median_ns;
-}
-
-static hawq_status summarise_rounds(hawq_benchmark *b) {
-    double *scratch;
-    HAWQ_TAKE(scratch, &b->arena, (size_t)b->repeats);
-    for (int i = 0; i < b->n; i++) {
-        hawq_contender        *c = &b->contender[i];
-        hawq_benchmark_record *r = &c->record;
-        r->speedup_vs_float = speedup(b, &b->contender[0], c, scratch);
-        r->speedup_vs_uniform8 =
-            b->n > 1 ? speedup(b, &b->contender[1], c, scratch) : NAN;
-    }
-    for (int i = 0; i < b->n; i++) { /* sorts the samples: comes last */
-        hawq_contender *c = &b->contender[i];
-        hawq_timing     t = hawq_timing_of(c->sample, b->repeats);
-        c->record.latency_us = t.median_ns / 1e3;
-        c->record.latency_spread_us = (t.q3_ns - t.q1_ns) / 1e3;
-    }
-    return HAWQ_OK;
-}
-
-/* Time of each layer in a batch, on the timing's threads: the sum over its
- * steps (more than one if shared). */
-static hawq_status time_layers(hawq_benchmark *b, hawq_contender *c) {
-    const hawq_program *p = c->program;
-    size_t              steps = (size_t)p->n_steps;
-    hawq_layer_timing  *layer;
-    double             *ns, *samples;
-    HAWQ_TAKE(layer, &b->arena, (size_t)p->n_layers);
-    HAWQ_TAKE(ns, &b->arena, steps);
-    HAWQ_TAKE(samples, &b->arena, steps * (size_t)b->repeats);
-    hawq_runner_profile(c->runner, (size_t)b->batch_size, b->data.x, b->repeats,
-                        samples, ns);
-    for (int i = 0; i < p->n_layers; i++)
-        layer[i] =
-            (hawq_layer_timing){p->choice[i].layer, p->choice[i].weight_bits,
-                                p->choice[i].activation_bits, "", 0};
-    for (int i = 0; i < p->n_steps; i++) {
-        if (p->step[i].layer < 0) continue;
-        layer[p->step[i].layer].latency_us += ns[i] / 1e3;
-        layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
-    }
-    c->record.n_layers = p->n_layers;
-    c->record.layer = layer;
-    return HAWQ_OK;
-}
-
 /* --- records ----------------------------------------------------------- */
 
 static int64_t float_bytes(const hawq_graph *g, bool biases) {
@@ -363,7 +292,7 @@ static void fill_record(hawq_benchmark *b, hawq_contender *c) {
     r->batch_size = b->batch_size;
     r->threads = hawq_threads_count(b->timing_threads);
     r->repeats = b->repeats;
-    r->samples = (int64_t)b->data.n;
+    r->samples = b->times_only ? 0 : (int64_t)b->data.n;
     if (c->program) {
         r->weight_bytes = c->program->weight_bytes;
         r->file_bytes = c->program->file_bytes;
@@ -381,13 +310,13 @@ hawq_status hawq_benchmark_measure(hawq_benchmark *b) {
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
         if (c->program && c->asked) HAWQ_TRY(measure_outputs(b, c));
-        if (c->program && c->asked) HAWQ_TRY(time_layers(b, c));
+        if (c->program && c->asked) HAWQ_TRY(hawq_benchmark_time_layers(b, c));
         fill_record(b, c);
         c->record.float_accuracy = f->accuracy;
         c->record.float_loss = f->loss;
     }
-    run_rounds(b);
-    return summarise_rounds(b);
+    HAWQ_TRY(hawq_benchmark_time_rounds(b));
+    return hawq_benchmark_predict_times(b);
 }
 
 /* --- storing ----------------------------------------------------------- */
@@ -435,7 +364,7 @@ hawq_status hawq_benchmark_store(hawq_benchmark *b) {
     if (!record.data || !record.sampling) return HAWQ_ENOMEM;
     HAWQ_TRY(hawq_store_begin_run(b->store, &record, &run));
     hawq_status status = put_all(b, run);
-    if (status == HAWQ_OK) return HAWQ_OK;
+    if (status == HAWQ_OK) return hawq_benchmark_fit_times(b);
     hawq_status dropped = hawq_store_drop_run(b->store, run);
     return dropped == HAWQ_OK ? status : dropped;
 }

@@ -20,6 +20,7 @@
 #define HAWQ_BENCHMARK_H
 #include "results/store.h"
 #include "src/cli/cli.h"
+#include "src/cli/latency.h"
 #include "src/deploy/run.h"
 #include "src/load/dataset.h"
 
@@ -33,10 +34,11 @@ typedef struct hawq_contender {
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */
-    double                mean_bits; /* of the weights */
-    hawq_program         *program;
-    hawq_runner          *runner;
-    double               *sample; /* ns per batch, one for each round */
+    double        predicted_us;   /* its time, or NaN; see predict_times */
+    double        mean_bits;      /* of the weights */
+    hawq_program *program;
+    hawq_runner  *runner;
+    double       *sample; /* ns per batch, one for each round */
     hawq_benchmark_record record;
 } hawq_contender;
 
@@ -49,8 +51,9 @@ typedef struct hawq_benchmark {
     const char *device;  /* "cpu", "cuda", "opencl" */
     const char *kernels; /* NULL: the best usable table of the device */
     int         batch_size, repeats, verify;
-    int weight_range; /* hawq_range; -1: each allocation's own, else max */
-    int activation_range;
+    int  weight_range; /* hawq_range; -1: each allocation's own, else max */
+    int  activation_range;
+    bool times_only; /* no data: random images, no accuracy, no loss */
 
     /* results */
     int             n; /* the float network, uniform8, and what was asked */
@@ -62,6 +65,11 @@ typedef struct hawq_benchmark {
     size_t          verified;         /* images compared with `ref` */
     const char     *predicted_by;     /* metric of hawq_benchmark_predict, if it
                                          predicted anything */
+
+    const char
+        *other_range;     /* of the weights, in an analysis that for that
+                             reason did not predict what was asked; or NULL */
+    hawq_latency latency; /* what the database now holds of times */
 
     /* private */
     hawq_arena          arena;
@@ -88,6 +96,12 @@ HAWQ_NODISCARD hawq_status hawq_benchmark_store(hawq_benchmark *b);
 
 void hawq_benchmark_close(hawq_benchmark *b);
 
+/* The rounds, and the layers of one contender, as described above. In
+ * benchmark_time.c. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_time_rounds(hawq_benchmark *b);
+HAWQ_NODISCARD hawq_status hawq_benchmark_time_layers(hawq_benchmark *b,
+                                                      hawq_contender *c);
+
 /* The contender that was asked for as number `row`, 1 .. n_asked. */
 const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row);
 
@@ -101,5 +115,11 @@ HAWQ_NODISCARD hawq_status hawq_benchmark_allocation(hawq_benchmark *b,
  * metric of the newest allocation asked for, or by trace; what that does not
  * know stays NaN. In benchmark_predict.c. */
 HAWQ_NODISCARD hawq_status hawq_benchmark_predict(hawq_benchmark *b);
+
+/* After the measurement: predicted_us of every network whose layers were timed,
+ * from all times but its own in this run; NaN where they do not suffice. And
+ * after the storing: `latency`, from all times. In benchmark_predict.c. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_predict_times(hawq_benchmark *b);
+HAWQ_NODISCARD hawq_status hawq_benchmark_fit_times(hawq_benchmark *b);
 
 #endif

@@ -80,7 +80,8 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     int     bits[2];
     int64_t id = 0;
     size_t  n = strlen(name);
-    *out = (hawq_contender){.predicted = NAN, .weight_range = HAWQ_RANGE_MAX};
+    *out = (hawq_contender){
+        .predicted = NAN, .predicted_us = NAN, .weight_range = HAWQ_RANGE_MAX};
     if (b->weight_range >= 0) out->weight_range = (hawq_range)b->weight_range;
     if (strcmp(name, "float32") == 0) {
         out->label = name;

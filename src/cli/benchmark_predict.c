@@ -1,11 +1,15 @@
-/* benchmark_predict.c -- the loss rise that an analysis in the database
- * predicts for bits that no search chose: uniform ones and those of a file.
+/* benchmark_predict.c -- what was expected of a network before it ran: its loss
+ * and its time.
  *
- * As in the search, the sum over the layers of the stored sensitivities at
- * their weight bits and, for the metrics cross and hybrid, of the interactions
- * of all pairs. Activations below 8 bits are not in an analysis, so bits with
- * such have no prediction; nor have weights quantized in another range than
- * the analysis'.
+ * The loss rise of bits that no search chose, uniform ones and those of a file,
+ * is predicted by an analysis in the database: as in the search, the sum over
+ * the layers of the stored sensitivities at their weight bits and, for the
+ * metrics cross and hybrid, of the interactions of all pairs. Activations below
+ * 8 bits are not in an analysis, so bits with such have no prediction; nor have
+ * weights quantized in another range than the analysis'.
+ *
+ * The time is that of latency.h, from all that was measured elsewhere: earlier
+ * runs, and the other networks of this one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
@@ -73,11 +77,15 @@ static double predict(const analysis *a, const hawq_contender *c) {
     return found == a->n_layers ? sum : NAN;
 }
 
-static bool is_predictable(const analysis *a, const hawq_contender *c) {
+static bool has_range(const analysis *a, const hawq_contender *c) {
+    return strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
+}
+
+/* But for the range. */
+static bool is_predictable(const hawq_contender *c) {
     for (int i = 0; i < c->n_choices; i++)
         if (c->choice[i].activation_bits != 8) return false;
-    return c->choice && !c->metric &&
-           strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
+    return c->choice && !c->metric;
 }
 
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
@@ -92,9 +100,73 @@ hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
     HAWQ_TRY(load(b, run, metric, &a));
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
-        if (!is_predictable(&a, c)) continue;
-        c->predicted = predict(&a, c);
+        if (!is_predictable(c)) continue;
+        if (has_range(&a, c))
+            c->predicted = predict(&a, c);
+        else if (c->asked)
+            b->other_range = a.run.weight_range;
         if (c->asked && !isnan(c->predicted)) b->predicted_by = metric;
     }
     return HAWQ_OK;
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+/* What the database and this run measured, but for contender `but`. */
+static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
+                           int but, hawq_latency *out) {
+    hawq_latency l = {0};
+    size_t       timings = (size_t)known->n_timings;
+    for (int i = 0; i < b->n; i++)
+        timings += (size_t)b->contender[i].record.n_layers;
+    HAWQ_TAKE(l.timing, &b->arena, timings);
+    HAWQ_TAKE(l.total, &b->arena, (size_t)(known->n_totals + b->n));
+    for (int i = 0; i < b->n; i++) {
+        const hawq_benchmark_record *r = &b->contender[i].record;
+        if (i == but || !r->n_layers) continue;
+        hawq_total_timing *total = &l.total[l.n_totals++];
+        *total = (hawq_total_timing){r->latency_us, r->latency_spread_us, 0};
+        for (int k = 0; k < r->n_layers; k++) {
+            l.timing[l.n_timings++] = r->layer[k];
+            total->layers_us += r->layer[k].latency_us;
+        }
+    }
+    for (int i = 0; i < known->n_timings; i++)
+        l.timing[l.n_timings++] = known->timing[i];
+    for (int i = 0; i < known->n_totals; i++)
+        l.total[l.n_totals++] = known->total[i];
+    HAWQ_TRY(hawq_latency_fit(&l, &b->arena));
+    *out = l;
+    return HAWQ_OK;
+}
+
+/* hash: 17 bytes that the key refers to. */
+static hawq_latency_key key_of(hawq_benchmark *b, char *hash) {
+    hawq_run_record run;
+    hawq_cli_record(b->cli, &run);
+    hawq_graph_hash(b->graph, hash);
+    return (hawq_latency_key){hash, run.host, b->table->name,
+                              hawq_latency_threads(b->cli, b->batch_size),
+                              b->batch_size};
+}
+
+hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
+    char             hash[17];
+    hawq_latency     known, rest;
+    hawq_latency_key key = key_of(b, hash);
+    HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender *c = &b->contender[i];
+        if (!c->record.n_layers) continue;
+        HAWQ_TRY(collect(b, &known, i, &rest));
+        c->predicted_us = hawq_latency_predict(&rest, c->program->n_layers,
+                                               c->program->choice);
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_benchmark_fit_times(hawq_benchmark *b) {
+    char             hash[17];
+    hawq_latency_key key = key_of(b, hash);
+    return hawq_latency_load(b->store, &key, &b->arena, &b->latency);
 }

@@ -65,11 +65,14 @@ static const char *const all_columns[] = {"allocation",
                                           "kernels",
                                           "layers_latency_us",
                                           "file_bytes",
-                                          "loss_rise"};
+                                          "loss_rise",
+                                          "predicted_latency_us",
+                                          "latency_error_percent"};
 static const char *const short_columns[] = {
-    "allocation", "bits",       "bytes", "predicted", "rise",
-    "accuracy",   "agreement",  "loss",  "ms",        "spread",
-    "x float",    "x uniform8", "exact", "kernels"};
+    "allocation", "bits",       "bytes",        "predicted",
+    "rise",       "accuracy",   "agreement",    "loss",
+    "ms",         "spread",     "predicted ms", "error %",
+    "x float",    "x uniform8", "exact",        "kernels"};
 enum {
     N_ALL = sizeof all_columns / sizeof *all_columns,
     N_SHORT = sizeof short_columns / sizeof *short_columns
@@ -80,6 +83,11 @@ static double layers_latency(const hawq_benchmark_record *r) {
     double sum = r->n_layers ? 0 : NAN;
     for (int i = 0; i < r->n_layers; i++) sum += r->layer[i].latency_us;
     return sum;
+}
+
+/* How far the predicted time is above the measured one. */
+static double latency_error(const hawq_contender *c) {
+    return 100 * (c->predicted_us / c->record.latency_us - 1);
 }
 
 static double loss_rise(const hawq_benchmark_record *r) {
@@ -104,6 +112,8 @@ static void print_all(hawq_table *t, const hawq_contender *c) {
     hawq_table_real(t, layers_latency(r), 4);
     hawq_table_integer(t, r->file_bytes);
     hawq_table_real(t, loss_rise(r), 4);
+    hawq_table_real(t, c->predicted_us, 4);
+    hawq_table_real(t, latency_error(c), 4);
 }
 
 static void print_short(hawq_table *t, const hawq_contender *c) {
@@ -118,6 +128,8 @@ static void print_short(hawq_table *t, const hawq_contender *c) {
     hawq_table_fixed(t, r->loss, 4);
     hawq_table_fixed(t, r->latency_us / 1e3, 4);
     hawq_table_fixed(t, r->latency_spread_us / 1e3, 4);
+    hawq_table_fixed(t, c->predicted_us / 1e3, 4);
+    hawq_table_fixed(t, latency_error(c), 1);
     hawq_table_fixed(t, r->speedup_vs_float, 2);
     hawq_table_fixed(t, r->speedup_vs_uniform8, 2);
     hawq_table_text(t, r->bit_exact ? "yes" : "NO");
@@ -181,6 +193,13 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "speedup_vs_float", r->speedup_vs_float);
     hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
     hawq_json_real(w, "layers_latency_us", layers_latency(r));
+    hawq_json_real(w, "predicted_latency_us", c->predicted_us);
+    hawq_json_real(w, "latency_error_percent", latency_error(c));
+    hawq_json_real(w, "latency_constant_us",
+                   b->latency.n_totals ? b->latency.constant.mean : NAN);
+    if (b->latency.n_totals >= 3)
+        hawq_json_real(w, "latency_constant_stderr_us",
+                       b->latency.constant.stderr1);
     hawq_json_flag(w, "bit_exact", r->bit_exact);
     if (c->program)
         hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
@@ -246,6 +265,19 @@ static void note_rescaled(const hawq_benchmark *b, const hawq_contender *c) {
                   list ? list : "");
 }
 
+static void note_latency(const hawq_benchmark *b) {
+    const hawq_estimate *c = &b->latency.constant;
+    const char          *error = "";
+    if (c->n >= 3)
+        error = hawq_arena_format(&b->cli->arena, ", standard error %.2g",
+                                  c->stderr1);
+    hawq_cli_note(b->cli,
+                  "a batch takes its layers' times and a constant of %.3g us "
+                  "(fitted to %d network%s%s); \"predicted ms\" adds up what "
+                  "was measured in earlier runs and other rows",
+                  c->mean, c->n, plural((size_t)c->n), error ? error : "");
+}
+
 static void note_integers(const hawq_benchmark *b) {
     size_t n = b->calibration_images;
     hawq_cli_note(b->cli, "activation ranges (%s) from %s of %s",
@@ -263,6 +295,13 @@ static void note_integers(const hawq_benchmark *b) {
                       "\"predicted\" of what no search made: the sum of the "
                       "newest analysis' '%s' sensitivities",
                       b->predicted_by);
+    if (b->other_range)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" is missing where weights are quantized in "
+                      "another range than the newest analysis' (%s): --range "
+                      "%s compares like with like",
+                      b->other_range, b->other_range);
+    note_latency(b);
     if (!few_bits_are_fast(b))
         hawq_cli_note(b->cli, "4- and 2-bit weights are no faster than 8 on "
                               "these kernels: what they save is bytes");

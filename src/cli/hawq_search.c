@@ -11,13 +11,17 @@ static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
     int         solver; /* index in solver_name; -1: by the problem */
     double      time_limit;
-    int         device, first_last, resamples, analysis;
+    int         device, first_last, resamples, analysis, batch_size, repeats;
     const char *explain, *plot, *score;
     hawq_texts  exports;
     bool        all_points;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
-} o = {.metric = "trace", .solver = -1, .resamples = 200};
+} o = {.metric = "trace",
+       .solver = -1,
+       .resamples = 200,
+       .batch_size = 1,
+       .repeats = 50};
 
 static const char *const solver_name[] = {"dp",     "bnb",      "ilp",  "cross",
                                           "greedy", "monotone", "brute"};
@@ -67,6 +71,10 @@ static const hawq_option options[] = {
                        "whose times are the latency (default cpu)"),
     HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
                      "with which kernels (default: hawq-bench's choice)"),
+    HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
+                    "images in a timed batch (default 1, on one thread)"),
+    HAWQ_OPTION_INT("repeats", 0, &o.repeats, 3, 100000, "N",
+                    "timed rounds where times are not known yet (default 50)"),
     HAWQ_OPTION_TEXT("explain", 0, &o.explain, "LAYER",
                      "what each choice for this layer would cost, and the best "
                      "allocation with it"),
@@ -251,6 +259,8 @@ static hawq_status run(hawq_cli *cli) {
                                   .metric = o.metric,
                                   .device = devices[o.device],
                                   .kernels = o.kernels,
+                                  .batch_size = o.batch_size,
+                                  .repeats = o.repeats,
                                   .front_kind = o.front_kind,
                                   .first_last = o.first_last,
                                   .wanted = o.analysis,

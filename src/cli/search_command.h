@@ -1,10 +1,10 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
- * (candidates, groups, pins), search_analysis.c (which analysis) and
- * search_budgets.c; what is said about it from search_answers.c,
- * search_confidence.c, search_report.c and search_front.c; what is stored from
- * search_record.c, which files are written and where from search_outputs.c and
- * search_export.c.
+ * (candidates, groups, pins), search_analysis.c (which analysis),
+ * search_latency.c (times) and search_budgets.c; what is said about it from
+ * search_answers.c, search_confidence.c, search_report.c and search_front.c;
+ * what is stored from search_record.c, which files are written and where from
+ * search_outputs.c and search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -17,6 +17,7 @@
 #include "search/records.h"
 #include "search/solve.h"
 #include "src/cli/cli.h"
+#include "src/cli/latency.h"
 #include "src/cli/output.h"
 
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
@@ -31,6 +32,16 @@ typedef struct hawq_search_group {
     const char *reason;
 } hawq_search_group;
 
+/* The times of a search, and where they are from. */
+typedef struct hawq_search_times {
+    hawq_latency_key key;
+    hawq_latency     table;
+    int              measured; /* times of layers that were not known before */
+    int              n_widths; /* of all candidates, 8 bits first */
+    hawq_width      *width;
+    double          *uniform_us; /* [width]: of the uniform network */
+} hawq_search_times;
+
 typedef struct hawq_search {
     hawq_cli   *cli;
     hawq_texts  budgets, pins, groups, ungroups; /* as on the command line */
@@ -39,6 +50,7 @@ typedef struct hawq_search {
     const char *metric, *device, *kernels; /* kernels may be NULL */
     const char *front_kind;                /* --pareto, or NULL */
     int         wanted;                    /* --analysis; 0: the newest */
+    int         batch_size, repeats;       /* of measured times */
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
 
@@ -61,6 +73,7 @@ typedef struct hawq_search {
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
     hawq_choice             *imported;  /* [layer] with --score */
+    hawq_search_times       *times;     /* NULL: no latency is asked for */
     double activation_peak, peak_limit; /* bytes; a limit < 0: none */
     double front_gap;                   /* of a front where layers interact */
     double drop_limit; /* largest predicted loss rise; negative: none */
@@ -77,6 +90,19 @@ HAWQ_NODISCARD hawq_status hawq_search_check_pins(hawq_search *s);
 bool hawq_search_has_budget(const hawq_search *s, const char *kind);
 /* Do the budgets or the front ask for measured times? */
 bool hawq_search_wants_latency(const hawq_search *s);
+/* The times of the candidates' layers, from the database or measured now, and
+ * of what they are (s->times). EINVAL: widths that no kernel runs. */
+HAWQ_NODISCARD hawq_status hawq_search_latency(hawq_search *s, int n_layers,
+                                               const hawq_layer_record *layer,
+                                               int                     *n,
+                                               hawq_layer_timing      **timing);
+/* The measured spread of a kind of cost, in its unit; NAN if it has none. */
+double hawq_search_spread(const hawq_search *s, const char *kind);
+/* A latency with its spread and what it is of, where s->times is; the same as
+ * an object; on stderr, what was measured and whether widths matter. */
+void hawq_search_print_latency(const hawq_search *s, double us);
+void hawq_search_json_latency(const hawq_search *s, hawq_json *w);
+void hawq_search_note_latency(const hawq_search *s);
 /* The constraints, into the problem. */
 HAWQ_NODISCARD hawq_status hawq_search_tie_and_pin(hawq_search *s);
 HAWQ_NODISCARD hawq_status hawq_search_add_budgets(hawq_search *s);

@@ -38,6 +38,7 @@ static hawq_status json_front(const hawq_search *s, const hawq_pareto *front,
     hawq_json_text(&w, "cost_kind", s->front_kind);
     hawq_json_text(&w, "metric", s->metric);
     hawq_search_json_analysis(s, &w);
+    hawq_search_json_latency(s, &w);
     hawq_json_array(&w, "layers");
     for (int l = 0; l < p->n_layers; l++)
         hawq_json_text(&w, NULL, p->layer[l].name);
@@ -167,6 +168,7 @@ hawq_status hawq_search_report_front(const hawq_search *s,
         HAWQ_TRY(print_front(s, front, all_points));
     }
     hawq_search_note_problem(s);
+    hawq_search_note_latency(s);
     HAWQ_TRY(hawq_search_note_analysis(s));
     if (s->problem->n_interactions)
         hawq_cli_note(s->cli,

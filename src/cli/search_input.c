@@ -1,6 +1,5 @@
 /* search_input.c -- the problem of hawq-search.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kernels/kernel.h"
 #include "search/problem_json.h"
 #include "src/cli/search_command.h"
 
@@ -28,29 +27,11 @@ static hawq_status open_store(hawq_search *s) {
     if (status == HAWQ_EIO && could_be_made(s))
         return hawq_fail(status, "%s; run hawq-analyze %s first",
                          hawq_message(), s->cli->arg[0]);
-    HAWQ_TRY(status);
-    hawq_store_close(store);
+    if (status == HAWQ_OK)
+        hawq_store_close(store);
+    else if (status != HAWQ_ESTATE) /* of an older schema, it is migrated */
+        return status;
     return hawq_store_open(s->cli->db, HAWQ_STORE_WRITE, &s->store);
-}
-
-/* Times of this machine with the kernels asked for, or those that hawq-bench
- * chooses by itself. */
-static hawq_status load_timings(hawq_search *s, int *n,
-                                hawq_layer_timing **timing) {
-    static const hawq_layer_timing none = {0};
-    hawq_run_record                run;
-    const char                    *name =
-        s->kernels || !strcmp(s->device, "cpu") ? s->kernels : s->device;
-    const hawq_kernels *kernels = hawq_kernels_select(name);
-    if (kernels) name = kernels->name; /* else those of another build */
-    hawq_cli_record(s->cli, &run);
-    HAWQ_TRY(hawq_store_load_timings(s->store, s->hash, run.host, name,
-                                     s->cli->threads ? s->cli->threads : 1,
-                                     &s->cli->arena, n, timing));
-    if (*n) return HAWQ_OK;
-    HAWQ_TAKE(*timing, &s->cli->arena, 1); /* so that the missing is named */
-    **timing = none;
-    return HAWQ_OK;
 }
 
 /* Metrics whose loss has terms of two layers. */
@@ -81,7 +62,7 @@ static hawq_status load_model(hawq_search *s) {
                                          &s->sensitivity));
     if (s->score_path) HAWQ_TRY(hawq_search_import(s));
     if (hawq_search_wants_latency(s))
-        HAWQ_TRY(load_timings(s, &n_timings, &timing));
+        HAWQ_TRY(hawq_search_latency(s, n_layers, layer, &n_timings, &timing));
     HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
                                       s->sensitivity, n_timings, timing,
                                       s->n_widths, s->width, &s->problem));

@@ -77,9 +77,12 @@ static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
     printf("%-15s %s <= %.10g%s", "budget", u->kind, shown(u, u->limit),
            u->unit_name);
     if (bytes) printf(" (%s)", hawq_bytes_text(&s->cli->arena, u->limit));
-    printf(", used %.10g: %s\n", shown(u, u->used),
-           u->binding ? "binds"
-                      : "does not bind, the optimum without it is the same");
+    printf(", used %.10g", shown(u, u->used));
+    double spread = hawq_search_spread(s, u->kind);
+    if (!isnan(spread)) printf(" +- %.2g", spread);
+    printf(": %s\n", u->binding
+                         ? "binds"
+                         : "does not bind, the optimum without it is the same");
 }
 
 /* A round amount, about a tenth of the limit or less, and its name. */
@@ -205,7 +208,10 @@ static hawq_status print_table(const hawq_search   *s,
     print_total("weight bytes", totals.weight_bytes, 15, "");
     print_total("mean bits", totals.mean_bits, 4, "");
     print_total("BOPS", totals.bops, 10, "");
-    print_total("latency", totals.latency_us, 6, s->problem_path ? "" : " us");
+    if (s->times)
+        hawq_search_print_latency(s, totals.latency_us);
+    else
+        print_total("latency", totals.latency_us, 6, "");
     for (int b = 0; b < solution->n_budgets; b++) {
         print_budget(s, &solution->budget[b]);
         if (answers->next)
@@ -218,7 +224,8 @@ static hawq_status print_table(const hawq_search   *s,
 /* --- JSON ------------------------------------------------------------------
  */
 
-static void json_budgets(hawq_json *w, const hawq_solution *solution,
+static void json_budgets(const hawq_search *s, hawq_json *w,
+                         const hawq_solution  *solution,
                          const hawq_next_step *next) {
     hawq_json_array(w, "budgets");
     for (int b = 0; b < solution->n_budgets; b++) {
@@ -227,6 +234,8 @@ static void json_budgets(hawq_json *w, const hawq_solution *solution,
         hawq_json_text(w, "kind", u->kind);
         hawq_json_real(w, "limit", u->limit);
         hawq_json_real(w, "used", u->used);
+        double spread = hawq_search_spread(s, u->kind);
+        if (!isnan(spread)) hawq_json_real(w, "spread", spread);
         hawq_json_flag(w, "binding", u->binding);
         hawq_json_real(w, "least", u->least);
         if (solution->choice) hawq_json_real(w, "price", u->price);
@@ -304,7 +313,8 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "bops", totals.bops);
     hawq_json_real(&w, "latency_us", totals.latency_us);
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
-    json_budgets(&w, solution, answers->next);
+    hawq_search_json_latency(s, &w);
+    json_budgets(s, &w, solution, answers->next);
     json_layers(&w, s->problem, solution, &answers->confidence);
     HAWQ_TRY(json_answers(s, answers, &w));
     hawq_json_end(&w);
@@ -336,6 +346,7 @@ hawq_status hawq_search_report(const hawq_search   *s,
         HAWQ_TRY(print_table(s, solution, answers));
     }
     hawq_search_note_problem(s);
+    hawq_search_note_latency(s);
     if (solution->choice) HAWQ_TRY(hawq_search_note_analysis(s));
     hawq_search_note_noise(s, solution);
     note_answers(s, answers);

@@ -45,6 +45,7 @@ static hawq_status print_json(const hawq_search *s, const char *const *kind,
     hawq_json_object(&w, NULL);
     hawq_json_text(&w, "metric", s->metric);
     hawq_search_json_analysis(s, &w);
+    hawq_search_json_latency(s, &w);
     hawq_json_array(&w, "layers");
     for (int l = 0; l < p->n_layers; l++)
         hawq_json_text(&w, NULL, p->layer[l].name);
@@ -85,6 +86,7 @@ hawq_status hawq_search_surface(hawq_search *s) {
     else
         HAWQ_TRY(print_rows(s, kind, &surface));
     hawq_search_note_problem(s);
+    hawq_search_note_latency(s);
     HAWQ_TRY(hawq_search_note_analysis(s));
     hawq_cli_note(s->cli,
                   "%d allocation%s that none beats in %s, %s and loss; not "
