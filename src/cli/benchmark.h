@@ -117,8 +117,8 @@ HAWQ_NODISCARD hawq_status hawq_benchmark_allocation(hawq_benchmark *b,
 HAWQ_NODISCARD hawq_status hawq_benchmark_predict(hawq_benchmark *b);
 
 /* After the measurement: predicted_us of every network whose layers were timed,
- * from all times but its own in this run; NaN where they do not suffice. And
- * after the storing: `latency`, from all times. In benchmark_predict.c. */
+ * from all totals but its own in this run; NaN where there is none. And after
+ * the storing: `latency`, from all times. In benchmark_predict.c. */
 HAWQ_NODISCARD hawq_status hawq_benchmark_predict_times(hawq_benchmark *b);
 HAWQ_NODISCARD hawq_status hawq_benchmark_fit_times(hawq_benchmark *b);
 

@@ -9,7 +9,8 @@
  * weights quantized in another range than the analysis'.
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
- * runs, and the other networks of this one.
+ * runs, and the other networks of this one; its own only where a layer was
+ * measured in none of them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/benchmark.h"
@@ -112,7 +113,8 @@ hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
 
 /* --- time ---------------------------------------------------------------- */
 
-/* What the database and this run measured, but for contender `but`. */
+/* What the database and this run measured, but for the total of contender
+ * `but`; its layers count where no others are known. */
 static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
                            int but, hawq_latency *out) {
     hawq_latency l = {0};
@@ -133,6 +135,8 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
     }
     for (int i = 0; i < known->n_timings; i++)
         l.timing[l.n_timings++] = known->timing[i];
+    for (int k = 0; k < b->contender[but].record.n_layers; k++)
+        l.timing[l.n_timings++] = b->contender[but].record.layer[k];
     for (int i = 0; i < known->n_totals; i++)
         l.total[l.n_totals++] = known->total[i];
     HAWQ_TRY(hawq_latency_fit(&l, &b->arena));

@@ -274,7 +274,8 @@ static void note_latency(const hawq_benchmark *b) {
     hawq_cli_note(b->cli,
                   "a batch takes its layers' times and a constant of %.3g us "
                   "(fitted to %d network%s%s); \"predicted ms\" adds up what "
-                  "was measured in earlier runs and other rows",
+                  "earlier runs and the other rows measured, and the row's own "
+                  "layers where they did not",
                   c->mean, c->n, plural((size_t)c->n), error ? error : "");
 }
 
