@@ -2,10 +2,16 @@
  *
  *     bench_hvp MODEL.onnx IMAGES PROBES [THREADS [CHUNK]]
  *
- * Random images. Prints what it runs, then the seconds of a forward sweep, a
- * gradient and PROBES Hessian products over the IMAGES; and once more for every
- * line read from stdin, so that a peer can be measured interleaved with it
- * (tests/peers/hvp.py).
+ * Random images and labels. Prints what it runs, then does what each line of
+ * stdin says and answers with the seconds it took:
+ *
+ *     forward       inference: outputs and loss
+ *     gradient      of the loss by all weights
+ *     products M    Hv for M <= PROBES random v, primal sweeps included
+ *     peak          no seconds: GFLOP/s of fused multiply-adds from registers
+ *                   alone, on all threads
+ *
+ * so that a peer can be measured interleaved with it (tests/peers/hvp.py).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/timer.h"
@@ -16,6 +22,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct bench {
     hawq_graph    *graph;
@@ -25,9 +32,89 @@ typedef struct bench {
     hawq_arena     arena;
     hawq_batch     batch;
     int            probes;
-    real          *v;
+    real          *v, *outputs;
     double        *products, *gradient;
 } bench;
+
+/* --- the peak ----------------------------------------------------------- */
+
+enum { PEAK_LOOPS = 2000000, PEAK_SUMS = 16 };
+
+#if defined(__x86_64__)
+#define REPEAT(m)                                                              \
+    m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13)
+#define CLOBBERED                                                              \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",    \
+        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define ZERO(i) "vxorps %%xmm" #i ", %%xmm" #i ", %%xmm" #i "\n\t"
+#define FMA512(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" #i "\n\t"
+#define FMA256(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" #i "\n\t"
+
+/* 14 independent sums: more than latency times ports */
+#define PEAK_LOOP(FMA)                                                         \
+    long n = PEAK_LOOPS;                                                       \
+    __asm__ volatile(REPEAT(ZERO) ZERO(14) ZERO(15) "1:\n\t" REPEAT(           \
+                         FMA) "dec %0\n\tjnz 1b\n\tvzeroupper"                 \
+                     : "+r"(n)::CLOBBERED, "cc");
+
+__attribute__((target("avx512f"))) static void peak_avx512(void) {
+    PEAK_LOOP(FMA512)
+}
+__attribute__((target("avx2,fma"))) static void peak_avx2(void) {
+    PEAK_LOOP(FMA256)
+}
+#endif
+
+static int peak_lanes(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f")) return 16;
+    if (__builtin_cpu_supports("fma")) return 8;
+#endif
+    return 0;
+}
+
+static void peak_task(void *self, size_t task, int worker) {
+    (void)self, (void)task, (void)worker;
+#if defined(__x86_64__)
+    if (peak_lanes() == 16)
+        peak_avx512();
+    else if (peak_lanes() == 8)
+        peak_avx2();
+#endif
+}
+
+static double peak(const bench *b) {
+    size_t n = (size_t)hawq_threads_count(b->threads);
+    double t0 = (double)hawq_timer_now();
+    hawq_threads_run(b->threads, n, peak_task, NULL, NULL);
+    double ns = (double)hawq_timer_now() - t0;
+    return 2.0 * 14 * PEAK_LOOPS * (double)n * peak_lanes() / ns;
+}
+
+/* --- the work ----------------------------------------------------------- */
+
+static hawq_status draw_batch(bench *b, size_t images) {
+    size_t   each = hawq_per_image(b->graph, b->graph->input);
+    size_t   out = hawq_per_image(b->graph, b->graph->output);
+    size_t   total = hawq_selection_total(&b->weights);
+    real    *x;
+    int64_t *labels;
+    HAWQ_TAKE(x, &b->arena, images * each);
+    HAWQ_TAKE(labels, &b->arena, images);
+    HAWQ_TAKE(b->outputs, &b->arena, images * out);
+    HAWQ_TAKE(b->v, &b->arena, (size_t)b->probes * total);
+    HAWQ_TAKE(b->products, &b->arena, (size_t)b->probes * total);
+    HAWQ_TAKE(b->gradient, &b->arena, total);
+    for (size_t i = 0; i < images * each; i++)
+        x[i] = (real)hawq_rng_normal(1, i);
+    for (size_t i = 0; i < images; i++)
+        labels[i] = (int64_t)hawq_rng_below(2, i, out);
+    for (size_t i = 0; i < (size_t)b->probes * total; i++)
+        b->v[i] = (real)hawq_rng_sign(3, i);
+    b->batch = (hawq_batch){images, x, labels, NULL};
+    return HAWQ_OK;
+}
 
 static hawq_status open_bench(bench *b, char **arg, int n) {
     size_t images = (size_t)strtoul(arg[2], NULL, 10);
@@ -38,72 +125,97 @@ static hawq_status open_bench(bench *b, char **arg, int n) {
         return hawq_fail(HAWQ_EINVAL, "IMAGES and PROBES must be positive");
     HAWQ_TRY(hawq_onnx_load(arg[1], chunk, &b->graph));
     HAWQ_TRY(hawq_threads_new(threads, &b->threads));
-    HAWQ_TRY(hawq_engine_new(b->graph, b->threads, 0, HAWQ_CROSS_ENTROPY,
-                             &b->forward));
     HAWQ_TRY(hawq_engine_new(b->graph, b->threads, b->probes,
                              HAWQ_CROSS_ENTROPY, &b->engine));
     HAWQ_TRY(hawq_select_weights(b->graph, -1, &b->arena, &b->weights));
-    size_t   total = hawq_selection_total(&b->weights);
-    size_t   each = hawq_per_image(b->graph, b->graph->input);
-    size_t   classes = hawq_per_image(b->graph, b->graph->output);
-    real    *x;
-    int64_t *labels;
-    HAWQ_TAKE(x, &b->arena, images * each);
-    HAWQ_TAKE(labels, &b->arena, images);
-    HAWQ_TAKE(b->v, &b->arena, (size_t)b->probes * total);
-    HAWQ_TAKE(b->products, &b->arena, (size_t)b->probes * total);
-    HAWQ_TAKE(b->gradient, &b->arena, total);
-    for (size_t i = 0; i < images * each; i++)
-        x[i] = (real)hawq_rng_normal(1, i);
-    for (size_t i = 0; i < images; i++)
-        labels[i] = (int64_t)hawq_rng_below(2, i, classes);
-    for (size_t i = 0; i < (size_t)b->probes * total; i++)
-        b->v[i] = (real)hawq_rng_sign(3, i);
-    b->batch = (hawq_batch){images, x, labels, NULL};
+    return draw_batch(b, images);
+}
+
+/* Multiply-adds per image of all products: the layers', and those of one
+ * activation with another (attention). */
+static double multiply_adds(const hawq_graph *g) {
+    double sum = 0;
+    for (int i = 0; i < g->n_layers; i++) sum += (double)g->layer[i].macs;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const hawq_node  *node = g->node[i];
+        const hawq_shape *a = &node->in[0]->shape;
+        if (!strcmp(node->op->name, "MatMul") && !node->in[1]->data)
+            sum += (double)hawq_per_image(g, node->out[0]) *
+                   (double)a->dim[a->rank - 1];
+    }
+    return sum;
+}
+
+/* Engines are made when first asked for, so that the process's peak of
+ * memory is that of what it was asked to do. */
+static hawq_status forward(bench *b) {
+    double loss;
+    if (!b->forward)
+        HAWQ_TRY(hawq_engine_new(b->graph, b->threads, 0, HAWQ_CROSS_ENTROPY,
+                                 &b->forward));
+    hawq_engine_forward(b->forward, &b->batch, b->outputs, &loss, NULL);
     return HAWQ_OK;
 }
 
-static void measure(bench *b) {
-    double loss, t0 = hawq_timer_now();
-    hawq_engine_forward(b->forward, &b->batch, NULL, &loss, NULL);
-    double t1 = hawq_timer_now();
-    hawq_engine_gradient(b->engine, &b->batch, &b->weights, b->gradient, NULL,
-                         NULL);
-    double t2 = hawq_timer_now();
-    hawq_engine_products(b->engine, &b->batch, HAWQ_HESSIAN, b->probes,
-                         &b->weights, b->v, &b->weights, b->products, NULL);
-    double t3 = hawq_timer_now();
-    printf("%.6f %.6f %.6f\n", 1e-9 * (t1 - t0), 1e-9 * (t2 - t1),
-           1e-9 * (t3 - t2));
+static hawq_status obey(bench *b, const char *line) {
+    char   word[16] = "";
+    int    m = b->probes;
+    double t0 = (double)hawq_timer_now();
+    sscanf(line, "%15s %d", word, &m);
+    if (m < 1 || m > b->probes) m = b->probes;
+    if (!strcmp(word, "peak")) {
+        printf("%.1f\n", peak(b));
+        return HAWQ_OK;
+    }
+    if (!strcmp(word, "forward"))
+        HAWQ_TRY(forward(b));
+    else if (!strcmp(word, "gradient"))
+        hawq_engine_gradient(b->engine, &b->batch, &b->weights, b->gradient,
+                             NULL, NULL);
+    else if (!strcmp(word, "products"))
+        hawq_engine_products(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
+                             b->v, &b->weights, b->products, NULL);
+    else
+        return hawq_fail(HAWQ_EINVAL,
+                         "'%s' is none of forward, gradient, "
+                         "products and peak",
+                         word);
+    printf("%.6f\n", 1e-9 * ((double)hawq_timer_now() - t0));
+    return HAWQ_OK;
+}
+
+static void describe(const bench *b) {
+    printf("%d images a chunk, %.1f MMAC an image, %.0f MB, %s\n",
+           b->graph->batch, multiply_adds(b->graph) * 1e-6,
+           1e-6 * (double)hawq_engine_taken(b->engine).total,
+           hawq_conv_provider());
+}
+
+static hawq_status run(bench *b, char **arg, int n) {
+    char line[64];
+    HAWQ_TRY(open_bench(b, arg, n));
+    describe(b);
     fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        HAWQ_TRY(obey(b, line));
+        fflush(stdout);
+    }
+    return HAWQ_OK;
 }
 
 int main(int n, char **arg) {
     bench b = {0};
-    char  line[64];
     if (n < 4) {
         fprintf(stderr, "usage: bench_hvp MODEL.onnx IMAGES PROBES [THREADS "
                         "[CHUNK]]\n");
         return 2;
     }
-    if (open_bench(&b, arg, n) != HAWQ_OK) {
-        fprintf(stderr, "bench_hvp: %s\n", hawq_message());
-        return 1;
-    }
-    double macs = 0;
-    for (int i = 0; i < b.graph->n_layers; i++)
-        macs += (double)b.graph->layer[i].macs;
-    printf("%d images a chunk, %.1f MMAC an image, %.0f MB, %s\n",
-           b.graph->batch, macs * 1e-6,
-           1e-6 * (double)hawq_engine_taken(b.engine).total,
-           hawq_conv_provider());
-    printf("seconds: forward, gradient, %d Hessian products\n", b.probes);
-    measure(&b);
-    while (fgets(line, sizeof line, stdin)) measure(&b);
+    hawq_status status = run(&b, arg, n);
+    if (status != HAWQ_OK) fprintf(stderr, "bench_hvp: %s\n", hawq_message());
     hawq_engine_free(b.engine);
     hawq_engine_free(b.forward);
     hawq_threads_free(b.threads);
     hawq_graph_free(b.graph);
     hawq_arena_free(&b.arena);
-    return 0;
+    return status != HAWQ_OK;
 }

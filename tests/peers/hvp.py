@@ -1,108 +1,258 @@
-"""Hessian products against PyTorch's double backward, interleaved.
+"""Hessian products, gradients and inference against PyTorch and ONNX Runtime,
+interleaved.
 
-    python tests/peers/hvp.py BENCH_HVP MODEL.onnx [IMAGES [PROBES [ROUNDS]]]
+    python tests/peers/hvp.py BENCH_HVP FOLDER [NETWORK ...] [--rounds 11]
+                              [--threads 2] [--fold] [--skip ours,...]
 
-MODEL is a CIFAR ResNet of depth 6n + 2 (its depth is read off the number of
-convolutions); the same architecture is built in torch, with random weights and
-BatchNormalization in evaluation mode. Per round: torch's products (graph kept,
-one after another), then bench_hvp's; the ratio of the two. Prints the median
-and the quartiles of the ratios. Two threads each.
+NETWORKs are those of hvp_networks.py (default: all but resnet50, which is for
+memory); their ONNX files are made in FOLDER where they are missing. bench_hvp,
+torch and onnxruntime each run in a process of their own with --threads threads,
+and take turns: per round and kind of work one measurement each, whose ratio is
+one sample. Printed are the medians and quartiles of the ratios, above 1 where
+bench_hvp is faster; the share of the fused multiply-add peak, probed with
+registers alone in every round; and the peak of resident memory after Hessian
+products (torch: less what it takes before the network is made).
+
+    product     Hv, a batch of PROBES sharing its primal sweeps, per probe,
+                against torch.autograd.grad of the kept gradient graph, alone
+    with graph  the same, torch's forward pass and gradient graph included
+    reading     v_l'(Hv)_l per layer and channel, against product and v * Hv
+    single      one probe, primal sweeps and gradient graph included
+    gradient, forward
+
+torch runs BatchNormalization in evaluation mode as the network has it, or,
+with --fold, folded into the convolutions first, as bench_hvp does.
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 
+import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
 
-import onnx
-import torch
-from torch import nn
-from torch.nn import functional as F
+import hvp_networks
+
+TORCH_PROBES = 2  # measured; all cost the same
 
 
-class Block(nn.Module):
-    def __init__(self, c, o, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(c, o, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(o, o, 3, 1, 1, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(o), nn.BatchNorm2d(o)
-        self.pad = (o - c) // 2
-
-    def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        if self.pad:
-            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.pad, self.pad))
-        return F.relu(x + y)
+# --- the peers: a command per line, the seconds it took in answer ----------
 
 
-class ResNet(nn.Module):
-    def __init__(self, n):
-        super().__init__()
-        self.conv, self.bn = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        blocks, c = [], 16
-        for o in (16, 32, 64):
-            for i in range(n):
-                blocks.append(Block(c, o, 2 if c != o else 1))
-                c = o
-        self.blocks, self.fc = nn.Sequential(*blocks), nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.blocks(F.relu(self.bn(self.conv(x))))
-        return self.fc(x.mean((2, 3)))
-
-
-def torch_round(model, x, y, params, probes):
-    t0 = time.perf_counter()
-    with torch.no_grad():
-        model(x)
-    t1 = time.perf_counter()
-    loss = F.cross_entropy(model(x), y)
-    grads = torch.autograd.grad(loss, params, create_graph=True)
-    t2 = time.perf_counter()
-    for _ in range(probes):
-        v = [torch.randint(0, 2, p.shape).float() * 2 - 1 for p in params]
-        torch.autograd.grad(grads, params, grad_outputs=v, retain_graph=True)
-    t3 = time.perf_counter()
-    return t1 - t0, t2 - t1, t3 - t2
+def fold(net):
+    """BatchNormalization that follows a convolution, into it."""
+    from torch import nn
+    for m in net.modules():
+        for name in ("1", "2"):
+            if hasattr(m, "bn" + name):
+                conv = nn.utils.fusion.fuse_conv_bn_eval(getattr(m, "conv" + name),
+                                                         getattr(m, "bn" + name))
+                setattr(m, "conv" + name, conv)
+                setattr(m, "bn" + name, nn.Identity())
+        if isinstance(m, nn.Sequential):
+            for i in range(len(m) - 1):
+                if isinstance(m[i], nn.Conv2d) and isinstance(m[i + 1], nn.BatchNorm2d):
+                    m[i] = nn.utils.fusion.fuse_conv_bn_eval(m[i], m[i + 1])
+                    m[i + 1] = nn.Identity()
+    return net
 
 
-def report(name, ratios):
-    q = statistics.quantiles(ratios, n=4)
-    print(f"{name:<34} {q[1]:6.2f}x  (quartiles {q[0]:.2f} to {q[2]:.2f})")
+class Torch:
+    def __init__(self, name, images, threads, folded):
+        import torch
+        self.torch = torch
+        torch.set_num_threads(threads)
+        self.net = hvp_networks.make(name)
+        if folded:
+            fold(self.net)
+        _, shape, classes, _, _ = hvp_networks.NETWORKS[name]
+        self.x = torch.randn(images, *shape)
+        self.y = torch.randint(0, classes, (images,))
+        self.w = [m.weight for m in self.net.modules()
+                  if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+
+    def forward(self):
+        with self.torch.no_grad():
+            self.net(self.x)
+
+    def gradient(self, graph=False):
+        loss = self.torch.nn.functional.cross_entropy(self.net(self.x), self.y)
+        return self.torch.autograd.grad(loss, self.w, create_graph=graph)
+
+    def direction(self):
+        return [self.torch.randint(0, 2, w.shape).float() * 2 - 1 for w in self.w]
+
+    def products(self, n, read):
+        """Seconds of the gradient's graph, and of one product."""
+        v = [self.direction() for _ in range(n)]
+        t0 = time.perf_counter()
+        g = self.gradient(True)
+        t1 = time.perf_counter()
+        for row in v:
+            h = self.torch.autograd.grad(g, self.w, grad_outputs=row, retain_graph=True)
+            if read:
+                [float((a * b).sum()) for a, b in zip(row, h)]
+        return t1 - t0, (time.perf_counter() - t1) / n
+
+
+class Ort:
+    def __init__(self, path, shape, images, threads):
+        import numpy
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(path, options)
+        self.x = numpy.random.default_rng(1).standard_normal((images, *shape), numpy.float32)
+
+    def forward(self):
+        self.session.run(None, {"x": self.x})
+
+
+def serve(o):
+    name, images = o.networks[0], int(o.rounds)
+    if o.worker == "torch":
+        import torch  # noqa: F401  counted before the network is
+        print(resident(os.getpid()), flush=True)
+        peer = Torch(name, images, o.threads, o.fold)
+    else:
+        print(0, flush=True)
+        shape = hvp_networks.NETWORKS[name][1]
+        peer = Ort(hvp_networks.save(name, o.folder), shape, images, o.threads)
+    for line in sys.stdin:
+        word, *n = line.split()
+        t0 = time.perf_counter()
+        if word in ("products", "readings"):
+            print(*peer.products(int(n[0]), word == "readings"), flush=True)
+            continue
+        getattr(peer, word)()
+        print(time.perf_counter() - t0, flush=True)
+
+
+# --- the driver -------------------------------------------------------------
+
+
+def resident(pid, field="VmHWM"):
+    """MB"""
+    with open(f"/proc/{pid}/status") as f:
+        return next(float(s.split()[1]) for s in f if s.startswith(field)) / 1024
+
+
+class Process:
+    def __init__(self, *command):
+        self.p = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+
+    def line(self):
+        line = self.p.stdout.readline()
+        if not line:
+            sys.exit("a measured process ended")
+        return line.strip()
+
+    def ask(self, *words):
+        print(*words, file=self.p.stdin, flush=True)
+        return [float(v) for v in self.line().split()]
+
+    def processor(self):
+        """Seconds of processor time so far, all threads."""
+        with open(f"/proc/{self.p.pid}/stat") as f:
+            fields = f.read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self):
+        self.p.stdin.close()
+        self.p.wait()
+
+
+def ours(o, path, images, probes):
+    """The process, multiply-adds of a forward pass, and what computes."""
+    p = Process(o.bench, path, images, probes, o.threads)
+    head = p.line()
+    macs = float(head.split(", ")[1].split()[0])
+    return p, macs * 1e6 * images, head
+
+
+def measure(o, name, rounds):
+    """Per kind of work the seconds of a round: [(ours, peer)], and the peak."""
+    _, _, _, images, probes = hvp_networks.NETWORKS[name]
+    path = hvp_networks.save(name, o.folder)
+    a, macs, head = ours(o, path, images, probes)
+    here = [sys.executable, os.path.abspath(__file__), o.bench, o.folder, name,
+            "--rounds", images, "--threads", o.threads] + ["--fold"] * o.fold
+    b = Process(*here, "--worker", "torch")
+    base = float(b.line())
+    print(f"\n{name}: {images} images, {probes} probes; {head}", flush=True)
+    a.ask("products", probes)
+    b.ask("products", min(TORCH_PROBES, probes))
+    memory = resident(a.p.pid), resident(b.p.pid) - base
+    c = Process(*here, "--worker", "ort")
+    c.line()
+    for p in (a, b, c):
+        p.ask("forward")
+    kinds = {k: [] for k in ("product", "with graph", "reading", "single", "gradient",
+                             "forward", "forward, onnxruntime")}
+    peaks = []
+    for _ in range(rounds):
+        peaks.append(a.ask("peak")[0])
+        [t] = a.ask("products", probes)
+        graph, each = b.ask("products", min(TORCH_PROBES, probes))
+        kinds["product"].append((t / probes, each))
+        kinds["with graph"].append((t / probes, each + graph / probes))
+        if probes > 1:
+            peaks.append(a.ask("peak")[0])
+            kinds["single"].append((a.ask("products", 1)[0], sum(b.ask("products", 1))))
+        kinds["gradient"].append((a.ask("gradient")[0], b.ask("gradient")[0]))
+        [t] = a.ask("forward")
+        kinds["forward"].append((t, b.ask("forward")[0]))
+        kinds["forward, onnxruntime"].append((t, c.ask("forward")[0]))
+    for p in (a, b, c):
+        p.end()
+    return kinds, peaks, macs, probes, memory
+
+
+def quartiles(values, form="%.2f"):
+    q = statistics.quantiles(values, n=4)
+    return f"{form} ({form} to {form})" % (q[1], q[0], q[2])
+
+
+def report(kinds, peaks, macs, probes, memory):
+    # multiply-adds in units of a forward pass: primal 3, a product 6
+    cost = {"product": 6 + 3 / probes, "with graph": 6 + 3 / probes, "single": 9,
+            "gradient": 3, "forward": 1}
+    peak = statistics.median(peaks)
+    print(f"  peak of fused multiply-adds {quartiles(peaks, '%.0f')} GFLOP/s")
+    print(f"  {'':22} {'ours ms':>9} {'peer ms':>9}   times faster (quartiles)   of peak")
+    for kind, pairs in kinds.items():
+        if not pairs:
+            continue
+        ms = [1e3 * statistics.median(p[i] for p in pairs) for i in (0, 1)]
+        share = 2e-9 * macs * cost[kind] / (1e-3 * ms[0]) / peak if kind in cost else None
+        print(f"  {kind:22} {ms[0]:9.1f} {ms[1]:9.1f}   "
+              f"{quartiles([p[1] / p[0] for p in pairs]):24}"
+              + (f" {100 * share:6.0f} %" if share else ""))
+    print(f"  peak memory: ours {memory[0]:.0f} MB, torch {memory[1]:.0f} MB", flush=True)
 
 
 def main():
-    bench, path = sys.argv[1:3]
-    images, probes, rounds = (
-        int(v) for v in (sys.argv[3:] + ["128", "8", "11"][len(sys.argv) - 3:])
-    )
-    torch.set_num_threads(2)
-    convs = sum(n.op_type == "Conv" for n in onnx.load(path).graph.node)
-    model = ResNet((convs - 1) // 6).eval()
-    x, y = torch.randn(images, 3, 32, 32), torch.randint(0, 10, (images,))
-    params = [m.weight for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-    ours = subprocess.Popen([bench, path, str(images), str(probes), "2"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    print(ours.stdout.readline().strip())
-    ours.stdout.readline()
-    ours.stdout.readline()
-    torch_round(model, x, y, params, 1)
-    ratios = ([], [], [])
-    for _ in range(rounds):
-        a = torch_round(model, x, y, params, probes)
-        ours.stdin.write("\n")
-        ours.stdin.flush()
-        b = [float(v) for v in ours.stdout.readline().split()]
-        for i in range(3):
-            ratios[i].append(a[i] / b[i])
-        print("torch %.3f %.3f %.3f   ours %.3f %.3f %.3f s" % (*a, *b), flush=True)
-    print(f"torch {torch.__version__}, {images} images, {probes} probes, "
-          f"{rounds} rounds; times faster than torch:")
-    for name, r in zip(("forward", "gradient (torch: with its graph)", "Hessian product"), ratios):
-        report(name, r)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("bench")
+    p.add_argument("folder")
+    p.add_argument("networks", nargs="*", metavar="NETWORK")
+    p.add_argument("--rounds", type=int, default=11)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--fold", action="store_true")
+    p.add_argument("--worker", help=argparse.SUPPRESS)
+    o = p.parse_args()
+    if o.worker:
+        serve(o)
+        return
+    names = o.networks or [n for n in hvp_networks.NETWORKS if n != "resnet50"]
+    print(f"{o.rounds} rounds, {o.threads} threads, BatchNormalization in torch "
+          + ("folded" if o.fold else "in evaluation mode"))
+    for name in names:
+        report(*measure(o, name, o.rounds))
 
 
 main()
