@@ -8,6 +8,9 @@
  *     forward       inference: outputs and loss
  *     gradient      of the loss by all weights
  *     products M    Hv for M <= PROBES random v, primal sweeps included
+ *     readings M    v_l'(Hv)_l of every layer and channel, unbiased, without
+ *                   Hv (reading.h), for M <= PROBES; -1 where the network has
+ *                   no readings
  *     peak          no seconds: GFLOP/s of fused multiply-adds from registers
  *                   alone, on all threads
  *
@@ -17,6 +20,7 @@
 #include "kernels/timer.h"
 #include "src/base/rng.h"
 #include "src/graph/convolve.h"
+#include "src/graph/reading.h"
 #include "src/graph/sweep.h"
 #include "src/load/onnx.h"
 
@@ -33,7 +37,7 @@ typedef struct bench {
     hawq_batch     batch;
     int            probes;
     real          *v, *outputs;
-    double        *products, *gradient;
+    double        *products, *gradient, *readings;
 } bench;
 
 /* --- the peak ----------------------------------------------------------- */
@@ -106,6 +110,8 @@ static hawq_status draw_batch(bench *b, size_t images) {
     HAWQ_TAKE(b->v, &b->arena, (size_t)b->probes * total);
     HAWQ_TAKE(b->products, &b->arena, (size_t)b->probes * total);
     HAWQ_TAKE(b->gradient, &b->arena, total);
+    HAWQ_TAKE(b->readings, &b->arena,
+              (size_t)b->probes * hawq_reading_channels(b->graph));
     for (size_t i = 0; i < images * each; i++)
         x[i] = (real)hawq_rng_normal(1, i);
     for (size_t i = 0; i < images; i++)
@@ -163,8 +169,9 @@ static hawq_status obey(bench *b, const char *line) {
     double t0 = (double)hawq_timer_now();
     sscanf(line, "%15s %d", word, &m);
     if (m < 1 || m > b->probes) m = b->probes;
-    if (!strcmp(word, "peak")) {
-        printf("%.1f\n", peak(b));
+    if (!strcmp(word, "peak") ||
+        (!strcmp(word, "readings") && !hawq_can_read(b->graph))) {
+        printf("%.1f\n", *word == 'p' ? peak(b) : -1.0);
         return HAWQ_OK;
     }
     if (!strcmp(word, "forward"))

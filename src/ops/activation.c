@@ -2,9 +2,8 @@
  * Abs, Sign: each is its jet, see unary.h. The last three also serve integer
  * constants.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/exponential.h"
 #include "src/ops/unary.h"
-
-#include <math.h>
 
 hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena) {
     (void)arena;
@@ -72,7 +71,7 @@ const hawq_op hawq_op_clip = UNARY_OP("Clip", "max min", 3, clip_shape, clip);
 
 static inline hawq_jet sigmoid(real x, const void *param) {
     (void)param;
-    real s = (real)(1 / (1 + exp(-(double)x)));
+    real s = hawq_sigmoid(x);
     return (hawq_jet){s, s * (1 - s), s * (1 - s) * (1 - 2 * s)};
 }
 UNARY_SWEEPS(sigmoid)
@@ -81,7 +80,7 @@ const hawq_op hawq_op_sigmoid =
 
 static inline hawq_jet tanh_jet(real x, const void *param) {
     (void)param;
-    real t = (real)tanh((double)x), d = 1 - t * t;
+    real t = hawq_tanh(x), d = 1 - t * t;
     return (hawq_jet){t, d, -2 * t * d};
 }
 UNARY_SWEEPS(tanh_jet)
@@ -90,7 +89,7 @@ const hawq_op hawq_op_tanh =
 
 static inline hawq_jet exp_jet(real x, const void *param) {
     (void)param;
-    real e = (real)exp((double)x);
+    real e = hawq_exp(x);
     return (hawq_jet){e, e, e};
 }
 UNARY_SWEEPS(exp_jet)

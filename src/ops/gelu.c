@@ -4,39 +4,36 @@
  *                                     Gelu'' = (2 - x^2) phi
  *     tanh   x (1 + tanh u) / 2,      u = sqrt(2/pi) (x + 0.044715 x^3)
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/ops/exponential.h"
 #include "src/ops/unary.h"
 
-#include <math.h>
 #include <string.h>
 
 static inline hawq_jet erf_jet(real x, const void *param) {
     (void)param;
-    double v = (double)x, d = M_2_SQRTPI * exp(-v * v);
-    return (hawq_jet){(real)erf(v), (real)d, (real)(-2 * v * d)};
+    real gauss, y = hawq_erf(x, &gauss), d = (real)M_2_SQRTPI * gauss;
+    return (hawq_jet){y, d, -2 * x * d};
 }
 UNARY_SWEEPS(erf_jet)
 const hawq_op hawq_op_erf = UNARY_OP("Erf", "", 1, hawq_unary_shape, erf_jet);
 
-static inline hawq_jet gelu_erf(double v) {
-    double cdf = 0.5 * erfc(-v * M_SQRT1_2);
-    double pdf = 0.5 * M_2_SQRTPI * M_SQRT1_2 * exp(-0.5 * v * v);
-    return (hawq_jet){(real)(v * cdf), (real)(cdf + v * pdf),
-                      (real)((2 - v * v) * pdf)};
+static inline hawq_jet gelu_erf(real x) {
+    real pdf, cdf = hawq_normal(x, &pdf);
+    return (hawq_jet){x * cdf, cdf + x * pdf, (2 - x * x) * pdf};
 }
 
-static inline hawq_jet gelu_tanh(double v) {
-    const double c = M_2_SQRTPI * M_SQRT1_2, k = 0.044715;
-    double       t = tanh(c * (v + k * v * v * v));
-    double       du = c * (1 + 3 * k * v * v), ddu = 6 * c * k * v;
-    double       d = (1 - t * t) * du;
-    double       dd = (1 - t * t) * ddu - 2 * t * d * du;
-    return (hawq_jet){(real)(0.5 * v * (1 + t)),
-                      (real)(0.5 * (1 + t) + 0.5 * v * d),
-                      (real)(d + 0.5 * v * dd)};
+/* (1 + tanh u) / 2 = s(2u), the sigmoid; s' = s (1 - s), s'' = s' (1 - 2s) */
+static inline hawq_jet gelu_tanh(real x) {
+    const real c = (real)(2 * M_2_SQRTPI * M_SQRT1_2), k = (real)0.044715;
+    real       s = hawq_sigmoid(c * (x + k * x * x * x));
+    real       du = c * (1 + 3 * k * x * x), ddu = 6 * c * k * x;
+    real       slope = s * (1 - s), d = slope * du;
+    real       dd = slope * ddu + slope * (1 - 2 * s) * du * du;
+    return (hawq_jet){x * s, s + x * d, 2 * d + x * dd};
 }
 
 static inline hawq_jet gelu(real x, const void *param) {
-    return param ? gelu_tanh((double)x) : gelu_erf((double)x);
+    return param ? gelu_tanh(x) : gelu_erf(x);
 }
 UNARY_SWEEPS(gelu)
 

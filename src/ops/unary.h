@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_UNARY_H
 #define HAWQ_UNARY_H
+#include "src/base/wide.h"
 #include "src/ops/ops.h"
 
 typedef struct hawq_jet {
@@ -22,61 +23,79 @@ hawq_status hawq_unary_shape(hawq_node *node, hawq_arena *arena);
 
 /* Derivatives are worked out for so many elements at a time, then used by all
  * lanes: a jet may cost an exponential. */
-enum { UNARY_BLOCK = 128 };
+enum { UNARY_BLOCK = 256 };
 
 static inline size_t hawq_unary_block(size_t n, size_t at) {
     return n - at < UNARY_BLOCK ? n - at : UNARY_BLOCK;
 }
 
+/* to += d from + curve dx; NULL: zero */
+HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
+                                 const real *curve, const real *dx, real *to) {
+    if (from && dx)
+        for (size_t k = 0; k < n; k++)
+            to[k] += d[k] * from[k] + curve[k] * dx[k];
+    else if (from)
+        for (size_t k = 0; k < n; k++) to[k] += d[k] * from[k];
+    else if (dx)
+        for (size_t k = 0; k < n; k++) to[k] += curve[k] * dx[k];
+}
+
 #define UNARY_SWEEPS(jet)                                                      \
-    static void jet##_forward(const hawq_node *node, const hawq_planes *p) {   \
+    HAWQ_WIDE static void jet##_forward(const hawq_node   *node,               \
+                                        const hawq_planes *p) {                \
         const real *x = hawq_val(p, node->in[0]);                              \
         real       *y = hawq_val(p, node->out[0]);                             \
-        for (size_t i = 0; i < node->out[0]->n; i++)                           \
-            y[i] = jet(x[i], node->param).f;                                   \
+        const void *param = node->param;                                       \
+        size_t      n = node->out[0]->n;                                       \
+        for (size_t i = 0; i < n; i++) y[i] = jet(x[i], param).f;              \
     }                                                                          \
-    static void jet##_tangent(const hawq_node *node, const hawq_planes *p) {   \
+    HAWQ_WIDE static void jet##_tangent(const hawq_node   *node,               \
+                                        const hawq_planes *p) {                \
         const real *x = hawq_val(p, node->in[0]);                              \
+        const void *param = node->param;                                       \
         real        d[UNARY_BLOCK];                                            \
         for (size_t i = 0, n; i < node->out[0]->n; i += n) {                   \
             n = hawq_unary_block(node->out[0]->n, i);                          \
-            for (size_t k = 0; k < n; k++)                                     \
-                d[k] = jet(x[i + k], node->param).d;                           \
+            for (size_t k = 0; k < n; k++) d[k] = jet(x[i + k], param).d;      \
             for (int l = 0; l < p->lanes; l++) {                               \
                 const real *dx = hawq_dot(p, l, node->in[0]);                  \
                 real       *dy = hawq_dot(p, l, node->out[0]);                 \
-                for (size_t k = 0; dx && dy && k < n; k++)                     \
-                    dy[i + k] = d[k] * dx[i + k];                              \
+                if (!dx || !dy) continue;                                      \
+                for (size_t k = 0; k < n; k++) dy[i + k] = d[k] * dx[i + k];   \
             }                                                                  \
         }                                                                      \
     }                                                                          \
-    static void jet##_adjoint(const hawq_node *node, const hawq_planes *p) {   \
+    HAWQ_WIDE static void jet##_adjoint(const hawq_node   *node,               \
+                                        const hawq_planes *p) {                \
         const real *x = hawq_val(p, node->in[0]);                              \
         const real *by = hawq_bar(p, node->out[0]);                            \
         real       *bx = hawq_bar(p, node->in[0]);                             \
-        for (size_t i = 0; bx && by && i < node->out[0]->n; i++)               \
-            bx[i] += jet(x[i], node->param).d * by[i];                         \
+        const void *param = node->param;                                       \
+        size_t      n = bx && by ? node->out[0]->n : 0;                        \
+        for (size_t i = 0; i < n; i++) bx[i] += jet(x[i], param).d * by[i];    \
     }                                                                          \
-    static void jet##_adjoint_tangent(const hawq_node   *node,                 \
-                                      const hawq_planes *p) {                  \
+    HAWQ_WIDE static void jet##_adjoint_tangent(const hawq_node   *node,       \
+                                                const hawq_planes *p) {        \
         const real *x = hawq_val(p, node->in[0]);                              \
         const real *by = hawq_bar(p, node->out[0]);                            \
+        const void *param = node->param;                                       \
         real        d[UNARY_BLOCK], curve[UNARY_BLOCK];                        \
         for (size_t i = 0, n; i < node->out[0]->n; i += n) {                   \
             n = hawq_unary_block(node->out[0]->n, i);                          \
             for (size_t k = 0; k < n; k++) {                                   \
-                hawq_jet j = jet(x[i + k], node->param);                       \
+                hawq_jet j = jet(x[i + k], param);                             \
                 d[k] = j.d;                                                    \
-                curve[k] = by ? j.dd * by[i + k] : 0;                          \
+                curve[k] = j.dd;                                               \
             }                                                                  \
+            for (size_t k = 0; by && k < n; k++) curve[k] *= by[i + k];        \
             for (int l = 0; l < p->lanes; l++) {                               \
-                const real *dx = hawq_dot(p, l, node->in[0]);                  \
+                const real *dx = by ? hawq_dot(p, l, node->in[0]) : NULL;      \
                 const real *bdy = hawq_bardot(p, l, node->out[0]);             \
                 real       *bdx = hawq_bardot(p, l, node->in[0]);              \
-                for (size_t k = 0; bdx && bdy && k < n; k++)                   \
-                    bdx[i + k] += d[k] * bdy[i + k];                           \
-                for (size_t k = 0; bdx && by && dx && k < n; k++)              \
-                    bdx[i + k] += curve[k] * dx[i + k];                        \
+                if (bdx)                                                       \
+                    hawq_unary_back(n, d, bdy ? bdy + i : NULL, curve,         \
+                                    dx ? dx + i : NULL, bdx + i);              \
             }                                                                  \
         }                                                                      \
     }

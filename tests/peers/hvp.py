@@ -199,6 +199,10 @@ def measure(o, name, rounds):
         graph, each = b.ask("products", min(TORCH_PROBES, probes))
         kinds["product"].append((t / probes, each))
         kinds["with graph"].append((t / probes, each + graph / probes))
+        [t] = a.ask("readings", probes)
+        if t >= 0:
+            each = b.ask("readings", min(TORCH_PROBES, probes))[1]
+            kinds["reading"].append((t / probes, each))
         if probes > 1:
             peaks.append(a.ask("peak")[0])
             kinds["single"].append((a.ask("products", 1)[0], sum(b.ask("products", 1))))
