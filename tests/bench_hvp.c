@@ -182,10 +182,13 @@ static hawq_status obey(bench *b, const char *line) {
     else if (!strcmp(word, "products"))
         hawq_engine_products(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
                              b->v, &b->weights, b->products, NULL);
+    else if (!strcmp(word, "readings"))
+        hawq_engine_readings(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
+                             b->v, b->readings);
     else
         return hawq_fail(HAWQ_EINVAL,
-                         "'%s' is none of forward, gradient, "
-                         "products and peak",
+                         "'%s' is none of forward, gradient, products, "
+                         "readings and peak",
                          word);
     printf("%.6f\n", 1e-9 * ((double)hawq_timer_now() - t0));
     return HAWQ_OK;
