@@ -2,6 +2,11 @@
  * is the Hessian (or its Gauss-Newton part) of the mean loss over mini-batch
  * k, restricted to the weights of all layers.
  *
+ * Where the network is piecewise linear from a layer's output to its own, as
+ * with Relu and max pooling, the Hessian's diagonal blocks are those of
+ * Gauss-Newton, and those have readings of far less noise
+ * (hawq_engine_squares). hawq_hvp_choose finds out.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_HVP_H
 #define HAWQ_HVP_H
@@ -13,10 +18,19 @@ typedef struct hawq_hvp { /* all borrowed */
     hawq_curvature  curvature;
     hawq_selection *at; /* from hawq_select_weights */
     hawq_sampler   *sampler;
+    hawq_engine    *single; /* of the same network, one image a chunk; NULL:
+                               probes only */
 } hawq_hvp;
 
-/* The operator, with `read` where the network allows it (hawq_can_read); *hvp
- * must outlive it. */
+/* Keeps hvp->single if it serves: if Gauss-Newton is asked for, or if on n
+ * mini-batches from `first` on the readings of the Hessian and of Gauss-Newton
+ * are equal to the last bit, so that there is no second-order term. Else sets
+ * it to NULL. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_hvp_choose(hawq_hvp *hvp, uint64_t first, int n,
+                                           hawq_arena *arena);
+
+/* The operator, with `trace` if hvp->single is set and `read` where the network
+ * allows it (hawq_can_read); *hvp must outlive it. */
 hawq_linop hawq_hvp_linop(hawq_hvp *hvp);
 
 /* One block per layer, in layer order, as hawq_select_weights lays them out;

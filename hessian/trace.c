@@ -67,6 +67,7 @@ static double power_of_two(double x) {
 }
 
 hawq_status hawq_tracer_balance(hawq_tracer *t, uint64_t first, int n) {
+    if (t->A.trace) return HAWQ_OK;
     for (int k = 0; k < n; k++) {
         HAWQ_TRY(product(t, first + (uint64_t)k));
         for (int l = 0; l < t->n_blocks; l++) {
@@ -97,14 +98,17 @@ static double channel_sum(const hawq_tracer *t, const hawq_block *b, size_t c) {
 /* Readings of all channels, of probes as they were scaled. */
 static hawq_status read_channels(hawq_tracer *t, uint64_t sample) {
     double *reading = t->reading;
-    if (t->A.read) {
+    bool    multiplies = !t->A.trace && !t->A.read;
+    if (t->A.trace)
+        t->A.trace(t->A.self, sample, t->seed, reading);
+    else if (t->A.read) {
         draw(t, sample);
         t->A.read(t->A.self, sample, t->v, reading);
     } else
         HAWQ_TRY(product(t, sample));
     for (int l = 0; l < t->n_blocks; l++) {
         const hawq_block *b = &t->block[l];
-        for (size_t c = 0; !t->A.read && c < b->channels; c++)
+        for (size_t c = 0; multiplies && c < b->channels; c++)
             reading[c] = channel_sum(t, b, c);
         HAWQ_TRY(check_finite(b, sample, b->channels, reading));
         reading += b->channels;

@@ -4,7 +4,7 @@
  * tr(A_ll). One product gives a reading for every block l at once, and for
  * every output channel inside a block (Bekas, Kokiopoulou, Saad 2007: the
  * elementwise product v (A v) estimates the diagonal). An operator may offer
- * such readings without the product (linop.h).
+ * such readings without the product, or without a probe (linop.h).
  *
  * The variance of a reading (Rademacher v; Avron, Toledo 2011) is that of the
  * block's own off-diagonal, plus the cross terms sum_{m != l} ||A_lm||_F^2: a
@@ -66,7 +66,8 @@ typedef struct hawq_tracer {
 HAWQ_NODISCARD hawq_status hawq_tracer_init(hawq_tracer *t, hawq_arena *arena);
 
 /* Sets the scales from the n samples first, first + 1, ... A block whose
- * products are zero keeps its scale. ENONFINITE names the block. */
+ * products are zero keeps its scale; so do all where no probe is used.
+ * ENONFINITE names the block. */
 HAWQ_NODISCARD hawq_status hawq_tracer_balance(hawq_tracer *t, uint64_t first,
                                                int n);
 

@@ -26,7 +26,7 @@ static inline void dense_apply(void *self, uint64_t k, const real *v,
 }
 
 static inline hawq_linop dense_linop(dense *m) {
-    return (hawq_linop){m->n, dense_apply, m, NULL};
+    return (hawq_linop){m->n, dense_apply, m, NULL, NULL};
 }
 
 #endif

@@ -35,7 +35,7 @@ static void check_traces(const char *folder) {
         CHECK_OK(
             hawq_sampler_init(&sampler, r.graph, &all, BATCH, 1, &r.arena));
         CHECK_OK(hawq_hvp_blocks(r.graph, &r.arena, &block));
-        hawq_hvp    h = {r.engine, HAWQ_HESSIAN, &at, &sampler};
+        hawq_hvp    h = {r.engine, HAWQ_HESSIAN, &at, &sampler, NULL};
         hawq_tracer t = {.A = hawq_hvp_linop(&h),
                          .probe = &hawq_probe_rademacher,
                          .seed = 1,

@@ -394,7 +394,7 @@ static void nearest_budgets_can_be_met(void) {
 
 static void confidence_is_of_samples_and_seed(void) {
     static char first[PROGRAM_TEXT];
-    const char *command = "hawq-search net.onnx --budget weight-size=0.5x "
+    const char *command = "hawq-search net.onnx --budget weight-size=0.3x "
                           "--format json --resamples 50";
     program_step(command, 0);
     memcpy(first, program_out, sizeof first);
@@ -406,7 +406,7 @@ static void confidence_is_of_samples_and_seed(void) {
     CHECK(count(program_out, "\"confidence\": ") == 22);
     program_step(command, 0);
     CHECK(!strcmp(first, program_out));
-    program_step("hawq-search net.onnx --budget weight-size=0.5x --format json "
+    program_step("hawq-search net.onnx --budget weight-size=0.3x --format json "
                  "--resamples 50 --seed 1",
                  0);
     CHECK(strcmp(first, program_out) != 0);

@@ -46,8 +46,8 @@ static void add_node(net *w, const char *op, int n_in, const char *const *in,
                                                    n_attr, &transpose}));
 }
 
-static void net_open(net *w, const char *activation) {
-    hawq_shape input = {2, {CHUNK, INPUTS}};
+static void net_open(net *w, const char *activation, int chunk) {
+    hawq_shape input = {2, {chunk, INPUTS}};
     memset(w, 0, sizeof *w);
     CHECK_OK(hawq_graph_new(hawq_op_find, 13, &w->graph));
     CHECK_OK(hawq_graph_input(w->graph, "x", &input));
@@ -127,8 +127,9 @@ static hawq_tracer tracer_of(net *w, hawq_hvp *h, hawq_block **block) {
 
 /* Readings on mini-batches of 3 of the 7 images (7 samples = 3 walks, so their
  * mean is over all images equally) average to the traces of the dense
- * diagonal blocks and of every channel within 4 standard errors. */
-static void traces_match_the_dense_hessian(net *w) {
+ * diagonal blocks and of every channel within 4 standard errors; with a probe,
+ * or image by image. */
+static void traces_match_the_dense_hessian(net *w, hawq_engine *single) {
     enum { SAMPLES = 7 * 60, CHANNELS = HIDDEN + OUTPUTS };
     static double  block[SAMPLES][2], channel[SAMPLES][CHANNELS];
     hawq_selection at;
@@ -136,9 +137,9 @@ static void traces_match_the_dense_hessian(net *w) {
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 3, 1, &w->arena));
-    hawq_hvp    h = {w->engine, HAWQ_HESSIAN, &at, &sampler};
+    hawq_hvp    h = {w->engine, HAWQ_HESSIAN, &at, &sampler, single};
     hawq_tracer t = tracer_of(w, &h, &blocks);
-    CHECK(t.n_channels == CHANNELS);
+    CHECK(t.n_channels == CHANNELS && !!t.A.trace == !!single);
     CHECK_OK(hawq_tracer_balance(&t, 1000000, 4));
     for (uint64_t k = 0; k < SAMPLES; k++)
         CHECK_OK(hawq_tracer_sample(&t, k, block[k], channel[k]));
@@ -279,7 +280,7 @@ static void read_rise(net *w, const double *size, double *by_channel,
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 7, 1, &w->arena));
-    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler};
+    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler, NULL};
     hawq_tracer t = tracer_of(w, &h, &blocks);
     t.scale[1] = 0; /* the probe on fc1 alone: no cross terms */
     block[0] = block[1] = 0;
@@ -301,7 +302,7 @@ static void trace_rise_survives_rescaling(void) {
     static net w;
     double     before[2], after[2], size[HIDDEN] = {1, 2, 3, 4};
     hawq_block one = {"c", 0, 1, 3, 2};
-    net_open(&w, "Relu");
+    net_open(&w, "Relu", CHUNK);
     for (int i = INPUTS; i < N1; i++) *weight(&w, i) = 0; /* channel 0 alone */
     for (int c = 1; c < HIDDEN; c++) w.graph->layer[0].bias->data[c] = -1;
     read_rise(&w, size, &before[0], &before[1]);
@@ -353,6 +354,31 @@ static void rounded_activations_are_measured(net *w) {
     hawq_engine_forward(w->engine, &batch, NULL, &loss, NULL);
     CHECK_NEAR(rise.mean, loss - before, 1e-14);
     CHECK(rise.n == 3 && rise.stderr1 > 0);
+}
+
+/* Image by image where the network is piecewise linear, and only there; for
+ * Gauss-Newton always. */
+static void readings_by_image_where_they_serve(const char *activation,
+                                               bool        serves) {
+    static net     w, one;
+    hawq_selection at;
+    hawq_sampler   sampler;
+    net_open(&w, activation, CHUNK);
+    net_open(&one, activation, 1);
+    CHECK_OK(hawq_select_weights(w.graph, -1, &w.arena, &at));
+    CHECK_OK(hawq_sampler_init(&sampler, w.graph, &w.data, 3, 1, &w.arena));
+    hawq_hvp h = {w.engine, HAWQ_HESSIAN, &at, &sampler, one.engine};
+    CHECK_OK(hawq_hvp_choose(&h, 1000, 2, &w.arena));
+    CHECK(!!h.single == serves);
+    h = (hawq_hvp){w.engine, HAWQ_GAUSS_NEWTON, &at, &sampler, one.engine};
+    CHECK_OK(hawq_hvp_choose(&h, 1000, 2, &w.arena));
+    CHECK(h.single != NULL);
+    if (serves) {
+        dense_hessian(&w);
+        traces_match_the_dense_hessian(&w, one.engine);
+    }
+    net_close(&w);
+    net_close(&one);
 }
 
 static hawq_status take_everything(net *w, hawq_arena *arena) {
@@ -407,9 +433,9 @@ static void search_values(void) {
 
 int main(void) {
     static net w;
-    net_open(&w, "Tanh");
+    net_open(&w, "Tanh", CHUNK);
     dense_hessian(&w);
-    traces_match_the_dense_hessian(&w);
+    traces_match_the_dense_hessian(&w, NULL);
     quadratic_matches_the_dense_hessian(&w);
     measured_is_quadratic_to_third_order(&w);
     noise_is_relative_to_the_signal(&w);
@@ -419,5 +445,8 @@ int main(void) {
     net_close(&w);
     trace_rise_survives_rescaling();
     search_values();
+    readings_by_image_where_they_serve("Relu", true);
+    readings_by_image_where_they_serve("LeakyRelu", true);
+    readings_by_image_where_they_serve("Sigmoid", false);
     DONE();
 }

@@ -11,10 +11,13 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
+#include "src/graph/loss.h"
 #include "src/graph/reading.h"
 #include "src/graph/sweep.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
+
+#include <math.h>
 
 enum { IMAGES = 5, CLASSES = 3, PIXELS = 2 * 6 * 5, MOST = 512 };
 
@@ -236,6 +239,33 @@ static void selections_are_blocks_of_the_whole(void) {
     fixture_close(&f);
 }
 
+/* The mean of bar bar' over random signs is the loss's second derivative,
+ * within 5 standard errors of N draws. */
+static void loss_factors_square_to_its_curvature(hawq_loss loss) {
+    enum { N = 20000, ROWS = 2, C = 3, Z = ROWS * C };
+    const hawq_rows shape = {ROWS, C};
+    const double    z[Z] = {0.3, -1, 2, 0, 0.5, -0.2};
+    double          bar[Z], sum[Z][Z] = {0}, squares[Z][Z] = {0};
+    for (uint64_t k = 0; k < N; k++) {
+        hawq_loss_factor(loss, shape, z, 0.7, hawq_rng_key(8, k, 0, 0), bar);
+        for (int i = 0; i < Z; i++)
+            for (int j = 0; j < Z; j++) {
+                sum[i][j] += bar[i] * bar[j];
+                squares[i][j] += bar[i] * bar[j] * bar[i] * bar[j];
+            }
+    }
+    for (int j = 0; j < Z; j++) {
+        double unit[Z] = {0}, column[Z];
+        unit[j] = 1;
+        hawq_loss_curvature(loss, shape, z, 0.7, unit, column);
+        for (int i = 0; i < Z; i++) {
+            double mean = sum[i][j] / N;
+            double var = squares[i][j] / N - mean * mean;
+            CHECK_NEAR(mean, column[i], 5 * sqrt(fmax(var, 0) / N) + 1e-12);
+        }
+    }
+}
+
 static size_t weight_offset(const fixture *f, const hawq_layer *layer) {
     int k = 0;
     while (f->all.tensor[k] != layer->weight) k++;
@@ -427,6 +457,8 @@ int main(void) {
     hessian_is_the_difference_of_the_gradient();
     gauss_newton_is_the_hessian_at_its_own_target();
     selections_are_blocks_of_the_whole();
+    loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY);
+    loss_factors_square_to_its_curvature(HAWQ_MSE);
     readings_are_diagonal_blocks(HAWQ_HESSIAN);
     readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();

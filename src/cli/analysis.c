@@ -97,6 +97,20 @@ static hawq_status read_bits(hawq_analysis *a) {
 
 /* --- preparing ----------------------------------------------------------- */
 
+hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
+                                     hawq_graph **out) {
+    hawq_cli silent = *a->cli;
+    silent.quiet = true;
+    return hawq_model_load(&silent, a->model_path, batch, out);
+}
+
+/* For readings image by image, if the file allows any number of images. */
+static hawq_status load_single(hawq_analysis *a) {
+    if (!hawq_analysis_samples(a)) return HAWQ_OK;
+    if (a->graph->fixed_batch && a->graph->batch > 1) return HAWQ_OK;
+    return hawq_analysis_load_again(a, 1, &a->single_graph);
+}
+
 static hawq_status load(hawq_analysis *a) {
     HAWQ_TRY(hawq_model_load(a->cli, a->model_path, 0, &a->graph));
     if (a->graph->n_layers == 0)
@@ -104,6 +118,7 @@ static hawq_status load(hawq_analysis *a) {
                          "%s: no Conv, Gemm or MatMul with constant weights: "
                          "there is nothing to quantize",
                          a->model_path);
+    HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
     HAWQ_TRY(hawq_data_load(a->graph, &a->data));
@@ -202,16 +217,24 @@ static const char *describe_activations(hawq_analysis *a) {
                              hawq_range_name((hawq_range)a->activation_range));
 }
 
+const char *hawq_analysis_estimator(const hawq_analysis *a,
+                                    hawq_metric          metric) {
+    return a->by_image[metric] ? "random signs for each image"
+                               : "one random probe";
+}
+
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
     const char *bits = list(&a->arena, &a->bits);
     const char *activations = describe_activations(a);
     a->sampling = hawq_arena_format(
         &a->arena,
-        "batch-size %d, images %d, chunk %d, bits %s, range %s, rademacher "
-        "probes balanced by %d pilots, %s%s",
+        "batch-size %d, images %d, chunk %d, bits %s, range %s, trace by %s, "
+        "gauss-newton by %s, %s%s",
         a->batch_size, a->images, a->graph->batch, bits ? bits : "",
-        hawq_range_name((hawq_range)a->range), HAWQ_PILOTS,
+        hawq_range_name((hawq_range)a->range),
+        hawq_analysis_estimator(a, HAWQ_METRIC_TRACE),
+        hawq_analysis_estimator(a, HAWQ_METRIC_GAUSS_NEWTON),
         hawq_conv_provider(), activations ? activations : "");
     return bits && activations && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
@@ -231,6 +254,7 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(quantize(a));
     HAWQ_TRY(start_engine(a));
+    HAWQ_TRY(hawq_analysis_choose(a));
     HAWQ_TRY(start_study(a));
     HAWQ_TRY(describe_sampling(a));
     hawq_cli_detail(a->cli, "%d threads, %d lanes; %s", a->n_threads, a->lanes,
@@ -320,6 +344,8 @@ hawq_status hawq_analysis_run(hawq_analysis *a) {
 
 void hawq_analysis_close(hawq_analysis *a) {
     hawq_store_close(a->store);
+    hawq_engine_free(a->single);
+    hawq_graph_free(a->single_graph);
     hawq_engine_free(a->engine);
     hawq_threads_free(a->threads);
     hawq_dataset_free(&a->data);

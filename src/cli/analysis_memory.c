@@ -8,7 +8,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/analysis_parts.h"
-#include "src/cli/model.h"
 
 #include "src/base/comm.h"
 
@@ -128,6 +127,13 @@ static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     hawq_memory_add(&m, "scratch of all threads", e.scratch);
     hawq_memory_add(&m, "tables", e.total - e.planes - e.lanes - e.scratch);
     hawq_memory_add(&m, "quantizing and estimating", arena_bytes(a));
+    if (a->single_graph) {
+        hawq_engine_size one = hawq_engine_measure(a->single_graph, threads, 1);
+        hawq_memory_add(&m, "network, for single images",
+                        hawq_arena_bytes(&a->single_graph->arena));
+        hawq_memory_add(&m, "planes, for single images", one.total);
+        if (one.total == SIZE_MAX) e.total = SIZE_MAX;
+    }
     if (e.total == SIZE_MAX) m.total = SIZE_MAX;
     return m;
 }
@@ -137,12 +143,9 @@ static bool fits(const hawq_analysis *a, int threads, int lanes,
     return predict(a, threads, lanes).total <= budget;
 }
 
-/* The network for another number of images at once; its notes are known. */
 static hawq_status reload(hawq_analysis *a, int batch) {
-    hawq_cli    silent = *a->cli;
     hawq_graph *graph;
-    silent.quiet = true;
-    HAWQ_TRY(hawq_model_load(&silent, a->model_path, batch, &graph));
+    HAWQ_TRY(hawq_analysis_load_again(a, batch, &graph));
     hawq_graph_free(a->graph);
     a->graph = graph;
     hawq_memory_trim();

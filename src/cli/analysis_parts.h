@@ -34,6 +34,12 @@ static inline int hawq_analysis_most_samples(const hawq_analysis *a) {
     return a->tolerance > 0 ? HAWQ_MAX_SAMPLES : a->samples;
 }
 
+/* The network for another number of images at once; its notes are not
+ * repeated. The caller frees *out. */
+HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
+                                                    int                  batch,
+                                                    hawq_graph         **out);
+
 /* Chooses n_threads, lanes and the graph's chunk so that the analysis stays
  * within `available` bytes and --memory, says so, and makes room in the arena
  * for all that is taken there later. After model, data and options are known;
@@ -42,6 +48,8 @@ static inline int hawq_analysis_most_samples(const hawq_analysis *a) {
 HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
                                              size_t         available);
 
+/* Finds out which sampled metrics can be read image by image. */
+HAWQ_NODISCARD hawq_status hawq_analysis_choose(hawq_analysis *a);
 /* trace or gauss-newton: samples until enough. */
 HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,
                                                 hawq_metric    metric);

@@ -51,6 +51,12 @@ static hawq_status print_agreement(hawq_analysis *a, double *work) {
     return hawq_table_print(&t, a->cli->format, stdout);
 }
 
+static const char *sampled_with(const hawq_analysis *a) {
+    return hawq_analysis_estimator(a, a->wanted[HAWQ_METRIC_TRACE]
+                                          ? HAWQ_METRIC_TRACE
+                                          : HAWQ_METRIC_GAUSS_NEWTON);
+}
+
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
@@ -59,9 +65,9 @@ static void print_summary(const hawq_analysis *a) {
     printf(", gradient norm %.4g on %zu images\n", a->study.gradient_norm,
            a->study.data.n);
     if (a->n_samples)
-        printf("curvature from %d samples of %d images, each with its own "
-               "probe; run %lld\n",
-               a->n_samples, a->batch_size, (long long)a->run);
+        printf("curvature from %d samples of %d images, each with %s; run "
+               "%lld\n",
+               a->n_samples, a->batch_size, sampled_with(a), (long long)a->run);
     printf("\n");
 }
 
@@ -158,6 +164,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_integer(&w, "images", (int64_t)a->study.data.n);
     hawq_json_integer(&w, "samples", a->n_samples);
     hawq_json_integer(&w, "batch_size", a->batch_size);
+    if (a->n_samples) hawq_json_text(&w, "estimator", sampled_with(a));
     hawq_json_integer(&w, "run", a->run);
     hawq_json_ints(&w, "bits", a->bits.n, a->bits.item);
     hawq_json_array(&w, "layers");

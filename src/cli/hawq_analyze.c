@@ -41,7 +41,7 @@ static const hawq_option options[] = {
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
-                    "mini-batches with a probe each, for trace and "
+                    "mini-batches, for trace and "
                     "gauss-newton (default 64)"),
     HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
                      "instead of --samples: until every layer's 95 % interval "

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/loss.h"
 
+#include "src/base/rng.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -104,6 +106,32 @@ void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
         }
         for (size_t i = at; i < at + n; i++)
             bardot[i] = (real)(each * 2 * dot[i] / (double)n);
+    }
+}
+
+static void row_softmax_factor(size_t n, const real *z, double root,
+                               uint64_t key, uint64_t at, real *bar) {
+    double total = log_sum_exp(n, z), mean = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += exp((z[i] - total) / 2) * hawq_rng_sign(key, at + i);
+    for (size_t i = 0; i < n; i++) {
+        double half = exp((z[i] - total) / 2); /* sqrt(p) */
+        bar[i] =
+            (real)(root * half * (hawq_rng_sign(key, at + i) - half * mean));
+    }
+}
+
+void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
+                      double weight, uint64_t key, real *bar) {
+    size_t n = shape.classes;
+    double root = sqrt(weight / (double)shape.rows);
+    for (size_t at = 0; at < n * shape.rows; at += n) {
+        if (loss != HAWQ_MSE) {
+            row_softmax_factor(n, z + at, root, key, at, bar + at);
+            continue;
+        }
+        for (size_t i = at; i < at + n; i++)
+            bar[i] = (real)(root * sqrt(2 / (double)n) * hawq_rng_sign(key, i));
     }
 }
 

@@ -31,6 +31,12 @@ double hawq_loss_value(hawq_loss loss, hawq_rows shape, const real *z,
 void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
                          double weight, const real *dot, real *bardot);
 
+/* bar = S e with S S' = weight / rows * d2L/dz2, e one sign per output: S = the
+ * diagonal of sqrt(p) less p sqrt(p)' for the softmax losses. The mean over
+ * random signs of bar bar' is the loss's curvature, row by row. */
+void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
+                      double weight, uint64_t key, real *bar);
+
 /* Rows whose largest output is the label (the first of equals). */
 size_t hawq_loss_correct(hawq_rows shape, const real *z, const int64_t *label);
 

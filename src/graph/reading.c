@@ -74,3 +74,10 @@ void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *p,
                 channel_product(inner, kept + r * inner, bdz + r * inner);
     run_with(node->op->adjoint_tangent, node, p, &dot[w], NULL);
 }
+
+void hawq_add_squares(const hawq_layer *layer, const real *x, double *square) {
+    for (size_t r = 0; r < layer->outer * layer->channels; r++) {
+        const real *row = x + r * layer->inner;
+        square[r % layer->channels] += channel_product(layer->inner, row, row);
+    }
+}

@@ -38,4 +38,7 @@ void hawq_read_tangent(const hawq_node *node, const hawq_planes *planes,
 void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *planes,
                        const real *kept, double *reading);
 
+/* square[c] += |x_c|^2, x shaped as the layer's weight. */
+void hawq_add_squares(const hawq_layer *layer, const real *x, double *square);
+
 #endif

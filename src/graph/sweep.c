@@ -12,6 +12,7 @@
  * nothing needs after the adjoint sweep.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/base/rng.h"
 #include "src/graph/engine.h"
 #include "src/graph/loss.h"
 #include "src/graph/reading.h"
@@ -31,6 +32,8 @@ typedef struct call {
     double               *products; /* first lane's row, or NULL */
     double               *gradient; /* or NULL */
     double               *readings; /* instead of products, or NULL */
+    double               *squares;  /* instead of all else, or NULL */
+    uint64_t              key;      /* of the signs for squares */
     double                loss;
     size_t                correct;
     hawq_visit           *visit;
@@ -267,6 +270,21 @@ static void lend_bars(const call *c, hawq_worker *w, bool lend) {
     }
 }
 
+/* squares of one image */
+static void square_gradients(const call *c, hawq_worker *w, size_t image) {
+    const hawq_engine *e = c->e;
+    int                z = e->graph->output->id;
+    hawq_loss_factor(e->loss, hawq_loss_rows(e->graph), w->planes.val[z],
+                     1 / (double)c->batch->n, hawq_rng_key(c->key, image, 0, 0),
+                     w->planes.bar[z]);
+    sweep_adjoint(e, w);
+    memset(w->reading, 0, e->channels * sizeof *w->reading);
+    for (int l = 0; l < e->graph->n_layers; l++)
+        hawq_add_squares(&e->graph->layer[l],
+                         w->planes.bar[e->graph->layer[l].weight->id],
+                         w->reading + e->first_channel[l]);
+}
+
 static void work(void *self, size_t chunk, int index) {
     const call  *c = self;
     hawq_worker *w = &c->e->worker[index];
@@ -280,7 +298,8 @@ static void work(void *self, size_t chunk, int index) {
         memcpy(c->outputs + first * each,
                w->planes.val[c->e->graph->output->id], n * each * sizeof(real));
     if (c->want_loss) seed_loss(c, w, chunk, n);
-    if (!c->at) return;
+    if (c->squares) square_gradients(c, w, first);
+    if (!c->at || c->squares) return;
     if (!c->gauss_newton || c->gradient) sweep_adjoint(c->e, w);
     lend_bars(c, w, true);
     if (c->readings)
@@ -309,6 +328,8 @@ static void commit(void *self, size_t chunk, int index) {
     size_t readings = (size_t)c->lanes * c->e->channels;
     for (size_t i = 0; c->readings && i < readings; i++)
         c->readings[i] += w->reading[i];
+    for (size_t i = 0; c->squares && i < c->e->channels; i++)
+        c->squares[i] += w->reading[i];
     for (int l = 0; c->products && l < c->lanes; l++)
         add_selection(c->at, w->result[l],
                       c->products + (size_t)l * hawq_selection_total(c->at));
@@ -403,6 +424,15 @@ void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
 
 void hawq_engine_round(hawq_engine *engine, const hawq_rounding *rounding) {
     engine->rounding = rounding;
+}
+
+void hawq_engine_squares(hawq_engine *engine, const hawq_batch *batch,
+                         const hawq_selection *at, uint64_t key,
+                         double *readings) {
+    call c = {
+        .e = engine, .batch = batch, .at = at, .squares = readings, .key = key};
+    memset(readings, 0, engine->channels * sizeof *readings);
+    run(&c);
 }
 
 void hawq_engine_visit(hawq_engine *engine, const hawq_batch *batch,

@@ -128,6 +128,17 @@ typedef struct hawq_rounding {
  * itself counting as the identity. */
 void hawq_engine_round(hawq_engine *engine, const hawq_rounding *rounding);
 
+/* readings[c]: a reading of the trace of channel c's block of the Gauss-Newton
+ * matrix G = J' S S' J / n, one channel after the other as above: the mean over
+ * the images of |J' S e|^2 on the channel's weights, e random signs from the
+ * key, new ones for every image. That is one adjoint sweep an image, and none
+ * of the noise that other layers and other images bring into a probe (Dangel,
+ * Kunstner, Hennig 2020, "BackPACK", DiagGGN-MC, with signs for classes). at:
+ * the weights of all layers. Only for a graph of one image a chunk. */
+void hawq_engine_squares(hawq_engine *engine, const hawq_batch *batch,
+                         const hawq_selection *at, uint64_t key,
+                         double *readings);
+
 /* Runs the forward sweep and calls visit for every chunk, in chunk order, one
  * at a time, with the chunk's val planes (needs an engine with lanes >= 1,
  * whose planes all live at once). n: valid images in the chunk. */
