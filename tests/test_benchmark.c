@@ -27,7 +27,8 @@ static void uniform_names(hawq_benchmark *b) {
         const char *name;
         int         weight_bits, activation_bits;
     } known[] = {{"uniform8", 8, 8}, {"uniform4", 4, 8}, {"uniform2", 2, 8},
-                 {"w4a4", 4, 4},     {"w2a8", 2, 8},     {"w8a2", 8, 2}};
+                 {"w4a4", 4, 4},     {"w2a8", 2, 8},     {"w8a2", 8, 2},
+                 {"w32a32", 32, 32}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         hawq_contender c;
         if (!CHECK_OK(hawq_benchmark_allocation(b, known[i].name, &c)))
@@ -46,8 +47,9 @@ static void uniform_names(hawq_benchmark *b) {
 }
 
 static void other_names_are_refused(hawq_benchmark *b) {
-    static const char *const bad[] = {"uniform3", "uniform88", "w4", "w4a3",
-                                      "w4a44",    "best",      "",   "-1"};
+    static const char *const bad[] = {"uniform3", "uniform88", "w4",    "w4a3",
+                                      "w32",      "w32a8",     "w4a44", "best",
+                                      "",         "-1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         hawq_contender c;
         CHECK_FAILS(hawq_benchmark_allocation(b, bad[i], &c), HAWQ_EINVAL,

@@ -290,14 +290,15 @@ static void bad_allocations_are_refused(void) {
 }
 
 /* A constant per channel behind a pool, a mean over one axis, a sum over
- * channels: each refused by the node's name. */
+ * channels: in float, which batches of two cannot be; refused by the node's
+ * name, with the reason. */
 static void what_is_no_integer_step_is_refused(void) {
     static const struct {
         const char *op, *in, *want, *attr;
-    } bad[] = {{"Mul", "mp scale", "folded into it", ""},
+    } bad[] = {{"Mul", "mp scale", "be folded into", ""},
                {"ReduceMean", "mp", "axes 2 and 3", "axes=2"},
-               {"Mul", "mp c5", "cannot be lowered", ""},
-               {"ReduceSum", "mp", "cannot be lowered", ""}};
+               {"Mul", "mp c5", "several activations", ""},
+               {"ReduceSum", "mp", "no integer step", ""}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         fixture       f;
         hawq_program *p = NULL;

@@ -42,10 +42,11 @@ typedef struct hawq_layer_record {
 
 /* Bytes of a layer's weights at a width, as they lie in a file: packed without
  * gaps, plus one float32 scale per output channel (symmetric: no zero points).
- * The one cost model of search and benchmark. */
+ * 32 bits are float32, without a scale. The one cost model of search and
+ * benchmark. */
 static inline int64_t hawq_weight_bytes(int64_t params, int64_t channels,
                                         int bits) {
-    return (params * bits + 7) / 8 + 4 * channels;
+    return (params * bits + 7) / 8 + (bits == 32 ? 0 : 4 * channels);
 }
 
 /* An estimate with its error: mean of n samples. */
@@ -93,7 +94,8 @@ typedef struct hawq_activation_record {
     const hawq_rise *rise; /* widest first */
 } hawq_activation_record;
 
-/* Bits of one layer. activation_bits: of the layer's input tensor. */
+/* Bits of one layer. activation_bits: of the layer's input tensor. Both 32: the
+ * layer stays in float32. */
 typedef struct hawq_choice {
     const char *layer;
     int         weight_bits, activation_bits;

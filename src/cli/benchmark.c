@@ -32,6 +32,12 @@ static hawq_status load_calibration(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
+/* As hawq_model_load does. */
+static void take_logits(hawq_graph *graph) {
+    hawq_graph_take_logits(graph);
+    hawq_graph_take_logits(graph);
+}
+
 static hawq_status load_images(hawq_benchmark *b) {
     HAWQ_TRY(hawq_data_load(b->graph, &b->data));
     if (!b->data.labels)
@@ -69,6 +75,8 @@ static hawq_status load(hawq_benchmark *b) {
                          "%s: no Conv, Gemm or MatMul with constant weights: "
                          "there is nothing to quantize",
                          b->model_path);
+    HAWQ_TRY(hawq_onnx_load(b->model_path, 1, &b->image_graph));
+    take_logits(b->image_graph);
     HAWQ_TRY(b->times_only ? draw_images(b) : load_images(b));
     return load_calibration(b);
 }
@@ -116,21 +124,30 @@ static hawq_status start_timing(hawq_benchmark *b) {
     int n = hawq_latency_threads(b->cli, b->batch_size);
     HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
     int chunk = (b->batch_size + n - 1) / n;
-    HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
-                            &b->small_graph));
-    hawq_graph_take_logits(b->small_graph); /* as hawq_model_load does */
-    hawq_graph_take_logits(b->small_graph);
+    b->small_graph = b->image_graph;
+    if (chunk > 1) {
+        HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
+                                &b->small_graph));
+        take_logits(b->small_graph);
+    }
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }
 
-static hawq_status calibrate(hawq_benchmark *b, hawq_engine *engine) {
+/* Ranges of the activations of the graph that is lowered. */
+static hawq_status calibrate(hawq_benchmark *b) {
     const hawq_dataset *images = b->calibrate ? &b->other : &b->data;
     hawq_batch batch = {b->calibration_images, images->x, images->labels, NULL};
-    return hawq_calibrate(engine, b->graph, &batch, &b->arena, &b->calibration);
+    hawq_engine *engine;
+    HAWQ_TRY(hawq_engine_new(b->image_graph, b->threads, 1, HAWQ_CROSS_ENTROPY,
+                             &engine));
+    hawq_status status = hawq_calibrate(engine, b->image_graph, &batch,
+                                        &b->arena, &b->calibration);
+    hawq_engine_free(engine);
+    return status;
 }
 
-/* Float outputs of all images, and the ranges of the activations. */
+/* Float outputs of all images. */
 static hawq_status run_float(hawq_benchmark *b) {
     hawq_engine *engine;
     size_t       n_out = hawq_per_image(b->graph, b->graph->output);
@@ -138,7 +155,7 @@ static hawq_status run_float(hawq_benchmark *b) {
     HAWQ_TAKE(b->output, &b->arena, b->data.n * n_out);
     HAWQ_TRY(hawq_threads_new(b->cli->threads, &b->threads));
     HAWQ_TRY(
-        hawq_engine_new(b->graph, b->threads, 1, HAWQ_CROSS_ENTROPY, &engine));
+        hawq_engine_new(b->graph, b->threads, 0, HAWQ_CROSS_ENTROPY, &engine));
     hawq_progress p;
     hawq_progress_begin(&p, b->cli->quiet, "float network", (int64_t)b->data.n,
                         "images");
@@ -151,9 +168,8 @@ static hawq_status run_float(hawq_benchmark *b) {
         hawq_progress_update(&p, (int64_t)(i + n), NULL);
     }
     hawq_progress_end(&p);
-    hawq_status status = calibrate(b, engine);
     hawq_engine_free(engine);
-    return status;
+    return calibrate(b);
 }
 
 static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
@@ -171,8 +187,8 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                   .weight_range = c->weight_range,
                                   .activation_range =
                                       (hawq_range)b->activation_range};
-    hawq_status        status =
-        hawq_program_lower(b->graph, &b->calibration, &options, &c->program);
+    hawq_status status = hawq_program_lower(b->image_graph, &b->calibration,
+                                            &options, &c->program);
     if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
     if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
     c->mean_bits = mean_bits(b->graph, c->program->choice);
@@ -377,7 +393,8 @@ void hawq_benchmark_close(hawq_benchmark *b) {
     hawq_engine_free(b->engine);
     hawq_threads_free(b->timing_threads);
     hawq_threads_free(b->threads);
-    hawq_graph_free(b->small_graph);
+    if (b->small_graph != b->image_graph) hawq_graph_free(b->small_graph);
+    hawq_graph_free(b->image_graph);
     hawq_graph_free(b->graph);
     hawq_dataset_free(&b->data);
     hawq_dataset_free(&b->other);

@@ -24,6 +24,12 @@
 #include "src/deploy/run.h"
 #include "src/load/dataset.h"
 
+/* A node that runs in float32 inside an integer program. */
+typedef struct hawq_float_timing {
+    const hawq_floating *what;
+    double               latency_us;
+} hawq_float_timing;
+
 /* One network to be measured: an allocation, or the float network. */
 typedef struct hawq_contender {
     const char *label;
@@ -34,11 +40,12 @@ typedef struct hawq_contender {
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */
-    double        predicted_us;   /* its time, or NaN; see predict_times */
-    double        mean_bits;      /* of the weights */
-    hawq_program *program;
-    hawq_runner  *runner;
-    double       *sample; /* ns per batch, one for each round */
+    double             predicted_us; /* its time, or NaN; see predict_times */
+    double             mean_bits;    /* of the weights */
+    hawq_program      *program;
+    hawq_runner       *runner;
+    double            *sample;     /* ns per batch, one for each round */
+    hawq_float_timing *float_node; /* program->n_floats of them */
     hawq_benchmark_record record;
 } hawq_contender;
 
@@ -60,6 +67,7 @@ typedef struct hawq_benchmark {
     int             n_asked;
     hawq_contender *contender;
     hawq_graph     *graph;
+    hawq_graph     *image_graph; /* of one image: what is lowered */
     size_t          calibration_images;
     const char     *calibration_text; /* a specification, or "--data" */
     size_t          verified;         /* images compared with `ref` */
@@ -75,13 +83,14 @@ typedef struct hawq_benchmark {
     hawq_arena          arena;
     hawq_store         *store;
     const hawq_kernels *table;
-    hawq_graph         *small_graph; /* for batches of the timing */
-    hawq_dataset        data, other; /* other: of --calibrate */
-    hawq_threads       *threads, *timing_threads;
-    hawq_engine        *engine;       /* of small_graph */
-    float              *float_output; /* of all images */
-    float              *output;
-    hawq_calibration    calibration;
+    hawq_graph         *small_graph; /* for batches of the timing; may be
+                                        image_graph */
+    hawq_dataset     data, other;    /* other: of --calibrate */
+    hawq_threads    *threads, *timing_threads;
+    hawq_engine     *engine;       /* of small_graph */
+    float           *float_output; /* of all images */
+    float           *output;
+    hawq_calibration calibration;
 } hawq_benchmark;
 
 /* Loads model and data, resolves the allocations, runs and calibrates on the

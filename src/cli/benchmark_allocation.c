@@ -3,6 +3,8 @@
  *     float32                   the network as it is
  *     uniform8 uniform4 uniform2  weights of so many bits, activations of 8
  *     w4a4 w8a4 ...             weights and activations, 8, 4 or 2 bits each
+ *     w32a32                    every layer in float32 inside the integer
+ *                               program, image by image, with a time each
  *     last                      the newest allocation of this model in the
  *                               database
  *     12                        the allocation of that id
@@ -26,6 +28,10 @@ static bool read_uniform(const char *name, int bits[2]) {
     if (strncmp(name, "uniform", 7) == 0 && is_width(name[7]) && !name[8]) {
         bits[0] = name[7] - '0';
         bits[1] = 8;
+        return true;
+    }
+    if (!strcmp(name, "w32a32")) {
+        bits[0] = bits[1] = 32;
         return true;
     }
     if (name[0] != 'w' || !is_width(name[1]) || name[2] != 'a' ||

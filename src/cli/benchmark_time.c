@@ -65,6 +65,19 @@ hawq_status hawq_benchmark_time_rounds(hawq_benchmark *b) {
     return summarise(b);
 }
 
+/* The nodes in float, with their shares of a batch's time. */
+static hawq_status list_floats(hawq_benchmark *b, hawq_contender *c,
+                               const double *ns) {
+    const hawq_program *p = c->program;
+    hawq_float_timing  *next;
+    HAWQ_TAKE(next, &b->arena, (size_t)p->n_floats);
+    c->float_node = next;
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->step[i].kind == HAWQ_STEP_FLOAT)
+            *next++ = (hawq_float_timing){&p->step[i].u.floating, ns[i] / 1e3};
+    return HAWQ_OK;
+}
+
 hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
     const hawq_program *p = c->program;
     size_t              steps = (size_t)p->n_steps;
@@ -80,11 +93,13 @@ hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
             (hawq_layer_timing){p->choice[i].layer, p->choice[i].weight_bits,
                                 p->choice[i].activation_bits, "", 0};
     for (int i = 0; i < p->n_steps; i++) {
+        hawq_step_kind kind = p->step[i].kind;
         if (p->step[i].layer < 0) continue;
         layer[p->step[i].layer].latency_us += ns[i] / 1e3;
-        layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
+        if (kind != HAWQ_STEP_QUANTIZE && kind != HAWQ_STEP_DEQUANTIZE)
+            layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
     }
     c->record.n_layers = p->n_layers;
     c->record.layer = layer;
-    return HAWQ_OK;
+    return list_floats(b, c, ns);
 }

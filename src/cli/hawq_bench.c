@@ -5,6 +5,7 @@
 #include "src/cli/output.h"
 
 #include <math.h>
+#include <string.h>
 
 static struct {
     hawq_texts  allocations;
@@ -163,6 +164,20 @@ static void json_layers(hawq_json *w, const hawq_benchmark_record *r) {
     hawq_json_end(w);
 }
 
+static void json_floats(hawq_json *w, const hawq_contender *c) {
+    hawq_json_array(w, "float_nodes");
+    for (int i = 0; i < c->program->n_floats; i++) {
+        const hawq_floating *what = c->float_node[i].what;
+        hawq_json_object(w, NULL);
+        hawq_json_text(w, "name", what->node->name);
+        hawq_json_text(w, "op", what->node->op->name);
+        hawq_json_text(w, "reason", what->why);
+        hawq_json_real(w, "latency_us", c->float_node[i].latency_us);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
 static void json_row(hawq_json *w, const hawq_benchmark *b,
                      const hawq_contender *c) {
     const hawq_benchmark_record *r = &c->record;
@@ -204,6 +219,7 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     if (c->program)
         hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
     json_layers(w, r);
+    if (c->program) json_floats(w, c);
     hawq_json_end(w);
 }
 
@@ -279,6 +295,31 @@ static void note_latency(const hawq_benchmark *b) {
                   c->mean, c->n, plural((size_t)c->n), error ? error : "");
 }
 
+static bool same_cause(const hawq_floating *a, const hawq_floating *b) {
+    return a->node->op == b->node->op && !strcmp(a->why, b->why);
+}
+
+/* "Mul 2 (it combines several activations), Softmax 1 (...)" */
+static void note_floats(const hawq_benchmark *b, const hawq_contender *c) {
+    const char *list = "";
+    int         n = c->program->n_floats;
+    for (int i = 0; i < n && list; i++) {
+        const hawq_floating *what = c->float_node[i].what;
+        int                  before = 0, count = 0;
+        for (int j = 0; j < n; j++) {
+            bool same = same_cause(what, c->float_node[j].what);
+            before += same && j < i;
+            count += same;
+        }
+        if (before) continue;
+        list = hawq_arena_format(&b->cli->arena, "%s%s%s %d (%s)", list,
+                                 *list ? ", " : "", what->node->op->name, count,
+                                 what->why);
+    }
+    hawq_cli_note(b->cli, "%s: %d node%s in float32: %s", c->label, n,
+                  n == 1 ? " runs" : "s run", list ? list : "");
+}
+
 static void note_integers(const hawq_benchmark *b) {
     size_t n = b->calibration_images;
     hawq_cli_note(b->cli, "activation ranges (%s) from %s of %s",
@@ -322,6 +363,7 @@ static void say_notes(const hawq_benchmark *b) {
         const hawq_contender *c = hawq_benchmark_row(b, row);
         if (!c->program) continue;
         integers = true;
+        if (c->program->n_floats) note_floats(b, c);
         if (c->program->n_rescaled) note_rescaled(b, c);
         if (!c->record.bit_exact)
             hawq_cli_note(b->cli,

@@ -44,6 +44,18 @@ static void sort_by_size(slot **order, int n) {
     }
 }
 
+/* Where the floats of every tensor lie. */
+static hawq_status place_floats(lowering *low) {
+    hawq_program *p = low->program;
+    size_t        n = (size_t)low->graph->n_tensors;
+    HAWQ_TAKE(p->float_at, &p->arena, n);
+    for (size_t i = 0; i < n; i++)
+        p->float_at[i] = low->floats[i] >= 0 ? low->slot[low->floats[i]].offset
+                         : low->floats[i] == IMAGE ? HAWQ_AT_IMAGE
+                                                   : HAWQ_NOWHERE;
+    return HAWQ_OK;
+}
+
 hawq_status hawq_lower_place(lowering *low) {
     hawq_program *p = low->program;
     slot        **order;
@@ -61,5 +73,5 @@ hawq_status hawq_lower_place(lowering *low) {
         s->in2 = low->slot[s->in2].offset;
         s->out = low->slot[s->out].offset + low->out_offset[i];
     }
-    return HAWQ_OK;
+    return place_floats(low);
 }

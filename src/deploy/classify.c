@@ -7,10 +7,13 @@
  *     a[i] = i + 1,   b[i] = -a[i],   c[i] = 1 + (i * 2654435761 mod 2^22),
  * and it is an index map if every output is either the same constant in all
  * three or element j of all three, j being read off the first. No list of
- * moving operators is needed, and none can be read wrongly.
+ * moving operators is needed, and none can be read wrongly. What is none of
+ * these, or does not fit the integer form of its kind, stays in float.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/lower.h"
+
+#include "src/graph/mm.h"
 
 #include <string.h>
 
@@ -26,10 +29,6 @@ static bool is_one_of(const hawq_node *node, const char *names) {
         if ((at == names || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
             return true;
     return false;
-}
-
-static bool is_activation(const hawq_tensor *t) {
-    return t && t->role != HAWQ_CONSTANT;
 }
 
 static int count_activations(const hawq_node *node) {
@@ -129,6 +128,7 @@ static hawq_status find_move(lowering *low, const hawq_node *node,
     hawq_mark   mark = hawq_arena_mark(low->scratch);
     hawq_planes planes;
     HAWQ_TRY(hawq_lower_planes(low->graph, &node, 1, low->scratch, &planes));
+    HAWQ_TRY(hawq_mm_open()); /* any operator may be asked */
     real *y[3];
     for (int k = 0; k < 3; k++) {
         HAWQ_TAKE(y[k], low->scratch, n);
@@ -139,6 +139,7 @@ static hawq_status find_move(lowering *low, const hawq_node *node,
     }
     *found = read_map(low->graph, node, y, x, map, plan);
     hawq_arena_reset(low->scratch, mark);
+    plan->identity &= *found;
     plan->map = map;
     return HAWQ_OK;
 }
@@ -169,7 +170,7 @@ static bool scalar_constants(const hawq_node *node) {
     return count_activations(node) == 1;
 }
 
-static bool is_clamp(const hawq_node *node) {
+bool hawq_lower_is_clamp(const hawq_node *node) {
     return is_one_of(node, "Relu Clip") && scalar_constants(node);
 }
 
@@ -205,63 +206,127 @@ static void find_source(lowering *low, int i) {
             low->source[node->out[0]->id] = low->source[node->in[j]->id];
 }
 
-static hawq_status refuse(const hawq_node *node) {
-    if (count_activations(node) == 1 && is_one_of(node, "Add Sub Mul Div"))
-        return hawq_node_fail(
-            node, HAWQ_EUNSUPPORTED,
-            "a constant for each channel runs on integer kernels only where it "
-            "directly follows a Conv, Gemm or MatMul and is folded into it");
-    return hawq_node_fail(
-        node, HAWQ_EUNSUPPORTED,
-        "cannot be lowered to integers; what can: Conv, Gemm and MatMul with "
-        "constant weights, Add of two activations of one shape, functions of "
-        "one element (Relu, HardSwish, PRelu of one slope, x * Sigmoid(x)), "
-        "MaxPool, AveragePool, their global forms, ReduceMean over height and "
-        "width, Concat of activations, and operators that only move values");
+/* --- what has no integer form ------------------------------------------- */
+
+/* A node that stays in float; what this says of it follows its name. */
+static hawq_status keep_float(lowering *low, node_plan *plan, const char *why) {
+    plan->kind = KIND_FLOAT;
+    plan->why = hawq_arena_string(&low->program->arena, why);
+    return plan->why ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static const char *why_float(const hawq_node *node) {
+    if (count_activations(node) > 1) return "it combines several activations";
+    if (is_one_of(node, "Add Sub Mul Div"))
+        return "its constants differ by channel and follow no layer they could "
+               "be folded into";
+    return "no integer step computes it";
+}
+
+/* A kind whose shapes or attributes may not fit: what the check says against
+ * it, behind "node 'x' (Op): ", is the reason for float. */
+static hawq_status take_kind(lowering *low, const hawq_node *node,
+                             node_plan *plan, node_kind kind,
+                             hawq_status checked) {
+    plan->kind = kind;
+    if (checked != HAWQ_EUNSUPPORTED) return checked;
+    const char *message = hawq_message();
+    size_t      prefix =
+        strlen("node '' (): ") + strlen(node->name) + strlen(node->op->name);
+    return keep_float(low, plan,
+                      strlen(message) > prefix ? message + prefix : message);
+}
+
+static hawq_status check_layer(const lowering *low, const hawq_node *node,
+                               const node_plan *plan) {
+    const hawq_layer *layer = &low->graph->layer[plan->layer];
+    hawq_conv         shape;
+    if (is(node, "Conv")) return hawq_lower_conv_shape(node, &shape);
+    return hawq_lower_check_product(node,
+                                    hawq_per_image(low->graph, node->in[0]),
+                                    layer->outer * layer->inner);
+}
+
+static hawq_status check_concat(const hawq_node *node) {
+    int rank = node->out[0]->shape.rank;
+    if (hawq_axis(hawq_attr_int(node, "axis", 1), rank) > 0) return HAWQ_OK;
+    return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                          "concatenation along axis 0");
 }
 
 static hawq_status classify(lowering *low, const hawq_node *node,
                             node_plan *plan) {
-    int  activations = count_activations(node);
-    bool found = false;
+    int       activations = count_activations(node);
+    bool      found = false;
+    hawq_pool pool;
     plan->layer = layer_of(low->graph, node);
     if (plan->layer >= 0)
-        plan->kind = KIND_LAYER;
-    else if (is_pointwise(low, node))
+        return take_kind(low, node, plan, KIND_LAYER,
+                         check_layer(low, node, plan));
+    if (is_pointwise(low, node))
         plan->kind = KIND_POINTWISE;
     else if (is(node, "Add") && activations == 2 &&
              hawq_shape_equal(&node->in[0]->shape, &node->in[1]->shape))
         plan->kind = KIND_ADD;
     else if (is(node, "Concat") && activations == node->n_in)
-        plan->kind = KIND_CONCAT;
+        return take_kind(low, node, plan, KIND_CONCAT, check_concat(node));
     else if (activations != 1)
-        return refuse(node);
+        return keep_float(low, plan, why_float(node));
     else if (is_one_of(node, "MaxPool GlobalMaxPool"))
-        plan->kind = KIND_MAX_POOL;
+        return take_kind(low, node, plan, KIND_MAX_POOL,
+                         hawq_lower_pool_shape(node, &pool));
     else if (is_one_of(node, "AveragePool GlobalAveragePool ReduceMean"))
-        plan->kind = KIND_AVERAGE_POOL;
+        return take_kind(low, node, plan, KIND_AVERAGE_POOL,
+                         hawq_lower_pool_shape(node, &pool));
     else {
         HAWQ_TRY(find_move(low, node, plan, &found));
-        if (!found) return refuse(node);
+        if (!found) return keep_float(low, plan, why_float(node));
         plan->kind = KIND_MOVE;
     }
     return HAWQ_OK;
+}
+
+/* --- what a layer takes along --------------------------------------------- */
+
+static void fuse_node(lowering *low, node_plan *plan, const hawq_node *node) {
+    const hawq_graph *g = low->graph;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i] == node) low->plan[i].kind = KIND_FUSED;
+    plan->end = node;
+}
+
+/* A constant for each output channel, or one for all, that alone reads a MatMul
+ * is its bias. (What follows a Conv or a matrix is folded in the graph.) */
+static void fuse_bias(lowering *low, int i) {
+    const hawq_graph *g = low->graph;
+    node_plan        *plan = &low->plan[i];
+    const hawq_node  *node = g->node[i];
+    if (plan->kind != KIND_LAYER || !is(node, "MatMul")) return;
+    const hawq_node *add = only_reader(g, node->out[0]);
+    if (!add || !is(add, "Add") || count_activations(add) != 1) return;
+    hawq_tensor *b = is_activation(add->in[0]) ? add->in[1] : add->in[0];
+    size_t       last = b->shape.rank ? (size_t)b->shape.rank - 1 : 0;
+    bool         rows = b->shape.rank && b->n == (size_t)b->shape.dim[last];
+    if (!b->data ||
+        !hawq_shape_equal(&add->out[0]->shape, &node->out[0]->shape))
+        return;
+    if (b->n != 1 && !(rows && b->n == g->layer[plan->layer].channels)) return;
+    plan->bias = b;
+    fuse_node(low, plan, add);
 }
 
 /* A Relu or Clip that alone reads a layer or an addition is part of it. */
 static void fuse(lowering *low, int i) {
     const hawq_graph *g = low->graph;
     node_plan        *plan = &low->plan[i];
+    const hawq_node  *end = plan->end ? plan->end : g->node[i];
     if (plan->kind != KIND_LAYER && plan->kind != KIND_ADD) return;
-    const hawq_node *reader = only_reader(g, g->node[i]->out[0]);
-    if (!reader || !is_clamp(reader)) return;
-    for (int j = i + 1; j < g->n_nodes; j++)
-        if (g->node[j] == reader) low->plan[j].kind = KIND_FUSED;
-    plan->activation = reader;
+    const hawq_node *reader = only_reader(g, end->out[0]);
+    if (reader && hawq_lower_is_clamp(reader)) fuse_node(low, plan, reader);
 }
 
-/* The layer whose plain accumulators are the network's output, through moves
- * that change nothing. */
+/* The layer whose plain accumulators are the network's output, through its bias
+ * and moves that change nothing. */
 static void mark_logits(lowering *low) {
     const hawq_graph  *g = low->graph;
     const hawq_tensor *t = g->output;
@@ -270,8 +335,9 @@ static void mark_logits(lowering *low) {
         if (t->n_uses > (t != g->output)) return;
         node_plan *plan = &low->plan[i];
         plan->logits = plan->kind == KIND_LAYER;
-        if (plan->kind != KIND_MOVE || !plan->identity) return;
-        t = g->node[i]->in[0];
+        bool bias = plan->kind == KIND_FUSED && is(g->node[i], "Add");
+        if (!bias && (plan->kind != KIND_MOVE || !plan->identity)) return;
+        t = g->node[i]->in[bias && !is_activation(g->node[i]->in[0])];
     }
 }
 
@@ -293,9 +359,10 @@ static void find_roots(lowering *low) {
 static void find_bits(lowering *low) {
     const hawq_graph *g = low->graph;
     for (int i = 0; i < g->n_nodes; i++) {
-        if (low->plan[i].kind != KIND_LAYER) continue;
+        if (low->plan[i].layer < 0) continue;
         int *bits = &low->bits[low->root[g->node[i]->in[0]->id]];
         int  wish = low->program->choice[low->plan[i].layer].activation_bits;
+        if (wish > 8) wish = 8; /* a float layer reads what 8 bits leave */
         if (wish > *bits) *bits = wish;
     }
     for (int i = 0; i < g->n_tensors; i++)
@@ -317,6 +384,9 @@ hawq_status hawq_lower_classify(lowering *low) {
         HAWQ_TRY(classify(low, g->node[i], &low->plan[i]));
         find_source(low, i);
     }
+    hawq_lower_float_layers(low);
+    for (int i = 0; i < g->n_nodes; i++) fuse_bias(low, i);
+    HAWQ_TRY(hawq_lower_find_floats(low));
     for (int i = 0; i < g->n_nodes; i++) fuse(low, i);
     for (int i = 0; i < g->n_nodes; i++) find_source(low, i); /* anew */
     mark_logits(low);

@@ -36,6 +36,27 @@ static void touch(lowering *low, int slot_number, int step) {
     s->last = step;
 }
 
+static bool has_in(const hawq_step *s) {
+    return s->kind != HAWQ_STEP_FLOAT &&
+           !(s->kind == HAWQ_STEP_QUANTIZE && s->u.boundary.outside);
+}
+
+static bool has_out(const hawq_step *s) {
+    return s->kind != HAWQ_STEP_FLOAT && s->kind != HAWQ_STEP_SCALE &&
+           s->kind != HAWQ_STEP_OUTPUT &&
+           !(s->kind == HAWQ_STEP_DEQUANTIZE && s->u.boundary.outside);
+}
+
+/* The floats that a node reads and writes. */
+static void touch_floats(lowering *low, const hawq_node *node, int step) {
+    for (int i = 0; i < node->n_in + node->n_out; i++) {
+        const hawq_tensor *t =
+            i < node->n_in ? node->in[i] : node->out[i - node->n_in];
+        if (is_activation(t) && low->floats[t->id] >= 0)
+            touch(low, low->floats[t->id], step);
+    }
+}
+
 /* Appends a step; in, in2 and out are numbers of slots, which now live until
  * this step at least. */
 hawq_status hawq_lower_emit(lowering *low, const hawq_step *step,
@@ -52,10 +73,11 @@ hawq_status hawq_lower_emit(lowering *low, const hawq_step *step,
     p->step[p->n_steps].name = hawq_arena_string(&p->arena, step->name);
     if (!p->step[p->n_steps].name) return HAWQ_ENOMEM;
     low->out_offset[p->n_steps] = out_offset;
-    if (step->kind != HAWQ_STEP_QUANTIZE) touch(low, (int)step->in, p->n_steps);
+    if (has_in(step)) touch(low, (int)step->in, p->n_steps);
     if (step->kind == HAWQ_STEP_ADD) touch(low, (int)step->in2, p->n_steps);
-    if (step->kind != HAWQ_STEP_SCALE && step->kind != HAWQ_STEP_DEQUANTIZE)
-        touch(low, (int)step->out, p->n_steps);
+    if (has_out(step)) touch(low, (int)step->out, p->n_steps);
+    if (step->kind == HAWQ_STEP_FLOAT)
+        touch_floats(low, step->u.floating.node, p->n_steps);
     p->n_steps++;
     return HAWQ_OK;
 }
@@ -72,7 +94,9 @@ hawq_status hawq_lower_affine(const lowering *low, const hawq_tensor *t,
                               hawq_affine *out) {
     const hawq_histogram *seen = low->calibration->tensor[t->id];
     if (!seen)
-        return hawq_fail(HAWQ_EINVAL, "tensor '%s' was not calibrated",
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "tensor '%s' has no range to be quantized in: it was "
+                         "not calibrated or holds minus infinity",
                          t->name);
     *out = hawq_affine_find(seen, low->bits[low->root[t->id]],
                             low->options->activation_range);

@@ -1,5 +1,5 @@
 /* geometry.c -- windows of convolutions and pools, read off a node's
- * attributes and shapes.
+ * attributes and shapes, and what the integer forms ask of them.
  *
  * The shapes were worked out by the operator, so what remains is where the
  * first window starts: pads[i], or for auto_pad SAME the smaller (UPPER) or
@@ -67,6 +67,30 @@ hawq_status hawq_lower_conv_shape(const hawq_node *node, hawq_conv *out) {
                        .pad_top = y.pad,
                        .pad_left = x.pad,
                        .groups = (int)hawq_attr_int(node, "group", 1)};
+    return HAWQ_OK;
+}
+
+/* --- products ---------------------------------------------------------- */
+
+hawq_status hawq_lower_check_product(const hawq_node *node, size_t n,
+                                     size_t k) {
+    const hawq_tensor *b = node->n_in > 2 ? node->in[2] : NULL;
+    size_t out = (size_t)node->out[0]->shape.dim[node->out[0]->shape.rank - 1];
+    if (hawq_attr_int(node, "transA", 0) ||
+        hawq_attr_float(node, "alpha", 1) != 1 ||
+        hawq_attr_float(node, "beta", 1) != 1)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer layers have alpha = beta = 1 and no "
+                              "transA");
+    if (n % k != 0)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "%zu inputs per image, expected a multiple of "
+                              "%zu: images must not share a row",
+                              n, k);
+    if (b && (b->role != HAWQ_CONSTANT || (b->n != out && b->n != 1)))
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "integer layers have one constant bias per "
+                              "output channel");
     return HAWQ_OK;
 }
 

@@ -20,8 +20,7 @@ typedef struct channel {
     double  bias;  /* B, still a real number */
 } channel;
 
-static double bias_of(const hawq_node *node, size_t c) {
-    const hawq_tensor *b = node->n_in > 2 ? node->in[2] : NULL;
+static double bias_of(const hawq_tensor *b, size_t c) {
     return b ? (double)b->data[c % b->n] : 0;
 }
 
@@ -54,7 +53,7 @@ static double largest_accumulator(const channel *ch) {
 /* The layer's integers, at scales raised until every bias fits; returns the
  * number of channels raised. `first` receives their scales before. */
 static int quantize(lowering *low, const hawq_layer *layer, int bits,
-                    const hawq_node *node, hawq_affine x, double *first,
+                    const hawq_tensor *bias, hawq_affine x, double *first,
                     double *scale, int8_t *q) {
     hawq_quantizer how = {bits, low->options->weight_range,
                           low->options->granularity};
@@ -66,7 +65,7 @@ static int quantize(lowering *low, const hawq_layer *layer, int bits,
         changed = false;
         hawq_quant_integers(layer, bits, scale, q);
         for (size_t c = 0; c < layer->channels; c++) {
-            channel ch = channel_read(layer, q, scale, c, bias_of(node, c), x);
+            channel ch = channel_read(layer, q, scale, c, bias_of(bias, c), x);
             if (largest_accumulator(&ch) < 0x1p31) continue;
             scale[c] *= 2;
             changed = true;
@@ -128,9 +127,9 @@ static hawq_status requant(const hawq_layer *layer, size_t c, const channel *ch,
                      layer->name, c, M);
 }
 
-hawq_status hawq_lower_weights(lowering *low, int index, const hawq_node *node,
-                               size_t row_channels, hawq_affine x,
-                               hawq_affine y, hawq_weights *what,
+hawq_status hawq_lower_weights(lowering *low, int index,
+                               const hawq_tensor *bias, size_t row_channels,
+                               hawq_affine x, hawq_affine y, hawq_weights *what,
                                float *scale_out) {
     const hawq_layer *layer = &low->graph->layer[index];
     hawq_arena       *arena = &low->program->arena;
@@ -142,13 +141,13 @@ hawq_status hawq_lower_weights(lowering *low, int index, const hawq_node *node,
     HAWQ_TAKE(first, low->scratch, layer->channels);
     HAWQ_TAKE(q, low->scratch, layer->weight->n);
     count_raised(low->program, index,
-                 quantize(low, layer, bits, node, x, first, scale, q));
+                 quantize(low, layer, bits, bias, x, first, scale, q));
     what->shape.weight_bits = bits;
     HAWQ_TRY(pack(arena, layer, q, bits, row_channels, &what->packed));
     requant_arrays r;
     HAWQ_TRY(take_arrays(arena, layer->channels, &r));
     for (size_t c = 0; c < layer->channels; c++) {
-        channel ch = channel_read(layer, q, scale, c, bias_of(node, c), x);
+        channel ch = channel_read(layer, q, scale, c, bias_of(bias, c), x);
         scale_out[c] = (float)(x.scale * ch.scale);
         HAWQ_TRY(requant(layer, c, &ch, x.scale * ch.scale / y.scale, &r));
     }

@@ -27,27 +27,6 @@ static hawq_conv rows_shape(size_t rows, size_t k, size_t channels) {
                        .groups = 1};
 }
 
-static hawq_status check_product(const hawq_node *node, size_t n, size_t k) {
-    const hawq_tensor *b = node->n_in > 2 ? node->in[2] : NULL;
-    size_t out = (size_t)node->out[0]->shape.dim[node->out[0]->shape.rank - 1];
-    if (hawq_attr_int(node, "transA", 0) ||
-        hawq_attr_float(node, "alpha", 1) != 1 ||
-        hawq_attr_float(node, "beta", 1) != 1)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "integer layers have alpha = beta = 1 and no "
-                              "transA");
-    if (n % k != 0)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "%zu inputs per image, expected a multiple of "
-                              "%zu: images must not share a row",
-                              n, k);
-    if (b && (b->role != HAWQ_CONSTANT || (b->n != out && b->n != 1)))
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "integer layers have one constant bias per "
-                              "output channel");
-    return HAWQ_OK;
-}
-
 /* Shape, input value, order of the weight rows and of the output. */
 static hawq_status layer_input(lowering *low, const hawq_node *node,
                                const hawq_layer *layer, hawq_conv *shape,
@@ -61,7 +40,6 @@ static hawq_status layer_input(lowering *low, const hawq_node *node,
         *out_channels = (size_t)shape->oc;
     } else {
         size_t k = layer->outer * layer->inner, n = low->value[t->id].n;
-        HAWQ_TRY(check_product(node, n, k));
         HAWQ_TRY(hawq_lower_reorder(
             low, node, t, n == k ? low->value[t->id].channels : 1, x));
         *row_channels = x->channels;
@@ -99,23 +77,26 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
     const hawq_layer *layer = &low->graph->layer[plan->layer];
     hawq_step         step = {
                 .kind = HAWQ_STEP_CONV, .name = node->name, .layer = plan->layer};
-    hawq_weights *w = &step.u.weights;
-    value         x, y = {0};
-    size_t        row_channels, out_channels;
-    float        *scale;
+    hawq_weights      *w = &step.u.weights;
+    value              x, y = {0};
+    size_t             row_channels, out_channels;
+    float             *scale;
+    const hawq_tensor *bias = plan->bias       ? plan->bias
+                              : node->n_in > 2 ? node->in[2]
+                                               : NULL;
     HAWQ_TRY(layer_input(low, node, layer, &w->shape, &x, &row_channels,
                          &out_channels));
     HAWQ_TAKE(scale, &low->program->arena, layer->channels);
     step.in = (size_t)x.slot;
     if (plan->logits) {
         y.q = (hawq_affine){.scale = 1}; /* not requantized at all */
-        HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q,
+        HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q,
                                     y.q, w, scale));
         return emit_logits(low, node, &step, out_channels, scale);
     }
-    const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
+    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
     HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
-    HAWQ_TRY(hawq_lower_weights(low, plan->layer, node, row_channels, x.q, y.q,
+    HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q, y.q,
                                 w, scale));
     HAWQ_TRY(hawq_lower_value(low, t, out_channels, y.q, &y));
     step.out = (size_t)y.slot;
@@ -126,7 +107,7 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
 
 static hawq_status lower_add(lowering *low, const hawq_node *node,
                              const node_plan *plan) {
-    const hawq_tensor *t = (plan->activation ? plan->activation : node)->out[0];
+    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
     size_t             order = low->value[node->in[0]->id].channels;
     value              a, b, y = {0};
     HAWQ_TRY(hawq_lower_reorder(low, node, node->in[1], order, &b));
@@ -207,9 +188,26 @@ static hawq_status lower_pool(lowering *low, const hawq_node *node,
 
 /* --- whole programs ---------------------------------------------------- */
 
+/* What an integer step reads may be there in floats only. */
+static hawq_status quantize_inputs(lowering *low, int i) {
+    const hawq_graph *g = low->graph;
+    const hawq_node  *node = g->node[i];
+    node_kind         kind = low->plan[i].kind;
+    if (kind == KIND_FLOAT || kind == KIND_CLAMP || kind == KIND_FUSED)
+        return HAWQ_OK;
+    if (kind == KIND_POINTWISE) /* looked up from where its chain begins */
+        return hawq_lower_quantized(low,
+                                    g->tensor[low->source[node->out[0]->id]]);
+    for (int j = 0; j < node->n_in; j++)
+        if (is_activation(node->in[j]))
+            HAWQ_TRY(hawq_lower_quantized(low, node->in[j]));
+    return HAWQ_OK;
+}
+
 static hawq_status lower_node(lowering *low, int i) {
     const hawq_node *node = low->graph->node[i];
     const node_plan *plan = &low->plan[i];
+    HAWQ_TRY(quantize_inputs(low, i));
     switch (plan->kind) {
     case KIND_LAYER:
         return lower_layer(low, node, plan);
@@ -225,26 +223,13 @@ static hawq_status lower_node(lowering *low, int i) {
         return lower_pool(low, node, true);
     case KIND_POINTWISE:
         return hawq_lower_pointwise(low, i);
+    case KIND_FLOAT:
+        return hawq_lower_float(low, i);
+    case KIND_CLAMP:
+        return hawq_lower_clamp(low, node);
     default:
         return hawq_lower_move(low, node, plan);
     }
-}
-
-static hawq_status lower_input(lowering *low) {
-    const hawq_tensor *t = low->graph->input;
-    value              x = {0};
-    HAWQ_TRY(hawq_lower_affine(low, t, &x.q));
-    HAWQ_TRY(hawq_lower_value(low, t, 1, x.q, &x));
-    hawq_step step = {.kind = HAWQ_STEP_QUANTIZE,
-                      .name = t->name,
-                      .layer = -1,
-                      .out = (size_t)x.slot,
-                      .u.boundary = {.n = x.n,
-                                     .factor = 1 / x.q.scale,
-                                     .zero = x.q.zero,
-                                     .high = x.q.high}};
-    low->program->n_in = x.n;
-    return hawq_lower_emit(low, &step, 0);
 }
 
 static hawq_status lower_output(lowering *low) {
@@ -253,19 +238,24 @@ static hawq_status lower_output(lowering *low) {
     p->n_out = hawq_per_image(low->graph, t);
     if (p->step[p->n_steps - 1].kind == HAWQ_STEP_SCALE) return HAWQ_OK;
     value     y = low->value[t->id];
-    hawq_step step = {.kind = HAWQ_STEP_DEQUANTIZE,
+    bool      is_float = low->floats[t->id] >= 0;
+    hawq_step step = {.kind =
+                          is_float ? HAWQ_STEP_OUTPUT : HAWQ_STEP_DEQUANTIZE,
                       .name = "output",
                       .layer = -1,
-                      .in = (size_t)y.slot,
-                      .u.boundary = {.n = y.n,
+                      .in = (size_t)(is_float ? low->floats[t->id] : y.slot),
+                      .u.boundary = {.n = p->n_out,
+                                     .outside = true,
                                      .factor = y.q.scale,
                                      .zero = y.q.zero,
                                      .channels = y.channels}};
     return hawq_lower_emit(low, &step, 0);
 }
 
-static bool is_width(int bits) {
-    return bits == 8 || bits == 4 || bits == 2;
+static bool are_widths(const hawq_choice *c) {
+    int w = c->weight_bits, a = c->activation_bits;
+    return (w == 32 && a == 32) ||
+           ((w == 8 || w == 4 || w == 2) && (a == 8 || a == 4 || a == 2));
 }
 
 /* The caller's choices, one per layer in the graph's order. */
@@ -288,10 +278,11 @@ static hawq_status read_choices(lowering *low) {
         if (p->choice[at].layer)
             return hawq_fail(HAWQ_EINVAL,
                              "the allocation names layer '%s' twice", c->layer);
-        if (!is_width(c->weight_bits) || !is_width(c->activation_bits))
+        if (!are_widths(c))
             return hawq_fail(HAWQ_EINVAL,
                              "layer '%s': weights of %d and activations of %d "
-                             "bits; integer kernels have 8, 4 and 2",
+                             "bits; integer kernels have 8, 4 and 2, a layer "
+                             "in float 32 of both",
                              c->layer, c->weight_bits, c->activation_bits);
         p->choice[at] = *c;
         p->choice[at].layer = hawq_arena_string(&p->arena, c->layer);
@@ -334,7 +325,25 @@ static int64_t step_bytes(const hawq_step *s) {
     }
 }
 
-static void count_bytes(lowering *low) {
+/* The float constants of the float nodes, each once. */
+static hawq_status count_constants(lowering *low) {
+    hawq_program *p = low->program;
+    bool         *counted;
+    HAWQ_TAKE(counted, low->scratch, (size_t)low->graph->n_tensors);
+    for (int i = 0; i < p->n_steps; i++) {
+        const hawq_node *node = p->step[i].u.floating.node;
+        if (p->step[i].kind != HAWQ_STEP_FLOAT) continue;
+        for (int j = 0; j < node->n_in; j++) {
+            const hawq_tensor *t = node->in[j];
+            if (!t || !t->data || counted[t->id]) continue;
+            counted[t->id] = true;
+            p->file_bytes += (int64_t)(t->n * sizeof(float));
+        }
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status count_bytes(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
     for (int i = 0; i < g->n_layers; i++)
@@ -343,6 +352,7 @@ static void count_bytes(lowering *low) {
                                              p->choice[i].weight_bits);
     for (int i = 0; i < p->n_steps; i++)
         p->file_bytes += step_bytes(&p->step[i]);
+    return count_constants(low);
 }
 
 static hawq_status lower_graph(lowering *low) {
@@ -351,11 +361,15 @@ static hawq_status lower_graph(lowering *low) {
     HAWQ_TRY(read_choices(low));
     HAWQ_TRY(hawq_lower_classify(low));
     HAWQ_TAKE(low->value, low->scratch, (size_t)g->n_tensors);
-    HAWQ_TRY(lower_input(low));
+    HAWQ_TAKE(low->floats, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) low->floats[i] = NO_SLOT;
+    low->floats[g->input->id] = IMAGE;
+    p->graph = g;
+    p->n_in = hawq_per_image(g, g->input);
     for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(lower_node(low, i));
     HAWQ_TRY(lower_output(low));
     HAWQ_TRY(hawq_lower_place(low));
-    count_bytes(low);
+    HAWQ_TRY(count_bytes(low));
     hawq_step *steps;
     HAWQ_TAKE(steps, &p->arena, (size_t)p->n_steps);
     memcpy(steps, p->step, (size_t)p->n_steps * sizeof *steps);

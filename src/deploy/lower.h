@@ -1,10 +1,10 @@
 /* lower.h -- what the files of the lowering share; for src/deploy only.
  *
  * classify.c decides what each node becomes and which activation maps belong
- * together; lower.c and moves.c emit the steps (emit.c); layer.c computes a
- * layer's constants, geometry.c windows; buffers.c gives every value
- * its place. While steps are emitted, `in`, `in2` and `out` of a step are
- * numbers of slots; buffers.c turns them into offsets.
+ * together, floats.c what stays in float; lower.c, moves.c and floats.c emit
+ * the steps (emit.c); layer.c computes a layer's constants, geometry.c windows;
+ * buffers.c gives every value its place. While steps are emitted, `in`, `in2`
+ * and `out` of a step are numbers of slots; buffers.c turns them into offsets.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_LOWER_H
@@ -20,7 +20,10 @@ typedef enum node_kind {
     KIND_MAX_POOL,
     KIND_AVERAGE_POOL,
     KIND_POINTWISE, /* a function of one element: a table of 256 entries */
-    KIND_MOVE       /* an index map */
+    KIND_MOVE,      /* an index map */
+    KIND_FLOAT,     /* its own function, on floats */
+    KIND_CLAMP      /* Relu or Clip of floats that are quantized next: the
+                       quantization clamps */
 } node_kind;
 
 /* A Relu or Clip behind a layer or an addition costs nothing: the map of its
@@ -28,12 +31,15 @@ typedef enum node_kind {
  * the map clamps them (a Relu's map has zero = 0). */
 typedef struct node_plan {
     node_kind        kind;
-    int              layer;      /* KIND_LAYER: its index */
-    bool             logits;     /* its accumulators are the output */
-    const hawq_node *activation; /* the Relu or Clip fused into it, or NULL */
-    const int32_t   *map;        /* KIND_MOVE: row-major, per image; -1 fill */
-    double           fill;
-    bool             identity; /* KIND_MOVE: the map changes nothing */
+    int              layer;  /* its index, or -1 */
+    const char      *why;    /* KIND_FLOAT: in the program's arena */
+    bool             logits; /* its accumulators are the output */
+    const hawq_node *end;    /* the last node fused into it, or NULL: an Add of
+                                its bias, then a Relu or Clip */
+    const hawq_tensor *bias; /* of that Add, or NULL */
+    const int32_t     *map;  /* KIND_MOVE: row-major, per image; -1 fill */
+    double             fill;
+    bool               identity; /* KIND_MOVE: the map changes nothing */
 } node_plan;
 
 /* Order of a value's bytes: byte p holds row-major element
@@ -51,6 +57,9 @@ typedef struct slot {
     int    first, last;
 } slot;
 
+/* lowering.floats without a slot: none, or the image itself. */
+enum { NO_SLOT = -1, IMAGE = -2 };
+
 typedef struct lowering {
     const hawq_graph         *graph;
     const hawq_calibration   *calibration;
@@ -60,16 +69,24 @@ typedef struct lowering {
     node_plan                *plan;    /* per node */
     int                      *root;    /* per tensor id: whose map it shares */
     int                      *bits;    /* per tensor id, at roots */
-    int *source;   /* per tensor id: the tensor it is a function of, element by
-                      element; its own id if it is none */
-    value  *value; /* per tensor id */
+    int *source;    /* per tensor id: the tensor it is a function of, element by
+                       element; its own id if it is none */
+    value  *value;  /* per tensor id; n is 0 before it is there */
+    int    *floats; /* per tensor id: slot of its floats, NO_SLOT or IMAGE */
     slot   *slot;
     size_t *out_offset; /* per step: where in its slot it writes */
     int     n_slots, capacity_slots, capacity_steps;
 } lowering;
 
+static inline bool is_activation(const hawq_tensor *t) {
+    return t && t->role != HAWQ_CONSTANT;
+}
+
 /* Fills plan, root and bits. */
 HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
+
+/* A Relu or Clip with constant bounds? */
+bool hawq_lower_is_clamp(const hawq_node *node);
 
 /* --- emit.c: steps and values ------------------------------------------ */
 
@@ -118,6 +135,25 @@ HAWQ_NODISCARD hawq_status hawq_lower_pointwise(lowering *low, int i);
 HAWQ_NODISCARD hawq_status hawq_lower_concat(lowering        *low,
                                              const hawq_node *node);
 
+/* --- floats.c ---------------------------------------------------------- */
+
+/* After the kinds by operator: layers of 32 bits or with a node in float are
+ * in float. */
+void hawq_lower_float_layers(lowering *low);
+
+/* After that: so is what would only lose by a quantization between two float
+ * nodes. */
+HAWQ_NODISCARD hawq_status hawq_lower_find_floats(lowering *low);
+
+/* Node i with its floats, and one that only clamps floats. */
+HAWQ_NODISCARD hawq_status hawq_lower_float(lowering *low, int i);
+HAWQ_NODISCARD hawq_status hawq_lower_clamp(lowering        *low,
+                                            const hawq_node *node);
+
+/* The value of t, quantized now if only its floats are there. */
+HAWQ_NODISCARD hawq_status hawq_lower_quantized(lowering          *low,
+                                                const hawq_tensor *t);
+
 /* --- constants, geometry, places --------------------------------------- */
 
 /* Places the slots and turns slot numbers into offsets. */
@@ -126,10 +162,11 @@ HAWQ_NODISCARD hawq_status hawq_lower_place(lowering *low);
 /* Constants of a layer: quantizes its weights, with the rows in the order of
  * the given channels, computes bias and requantization for input map x and
  * output map y, and fills what->packed and what->requant; what->shape is
- * filled but for weight_bits. `scale` receives s_x s_w per channel. */
+ * filled but for weight_bits. bias: one value per channel or for all, or NULL.
+ * `scale` receives s_x s_w per channel. */
 HAWQ_NODISCARD hawq_status hawq_lower_weights(lowering *low, int layer,
-                                              const hawq_node *node,
-                                              size_t           row_channels,
+                                              const hawq_tensor *bias,
+                                              size_t             row_channels,
                                               hawq_affine x, hawq_affine y,
                                               hawq_weights *what, float *scale);
 
@@ -138,6 +175,9 @@ HAWQ_NODISCARD hawq_status hawq_lower_conv_shape(const hawq_node *node,
                                                  hawq_conv       *out);
 HAWQ_NODISCARD hawq_status hawq_lower_pool_shape(const hawq_node *node,
                                                  hawq_pool       *out);
+/* A Gemm or MatMul of n values per image, k in a row. */
+HAWQ_NODISCARD hawq_status hawq_lower_check_product(const hawq_node *node,
+                                                    size_t n, size_t k);
 
 /* A planes structure in which n nodes can run alone: their inputs' and outputs'
  * planes are allocated, constants are in place. */

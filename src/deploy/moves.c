@@ -209,9 +209,6 @@ hawq_status hawq_lower_concat(lowering *low, const hawq_node *node) {
     int       staging;
     hawq_step step;
     int32_t  *map;
-    if (axis == 0)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "concatenation of images (axis 0)");
     HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     HAWQ_TRY(hawq_lower_slot(low, n, &staging));
     HAWQ_TRY(stage_parts(low, node, y.q, staging));

@@ -1,11 +1,19 @@
-/* program.h -- an integer-only program: what a network becomes once every
- * layer has its bits and every activation its affine map.
+/* program.h -- an integer program: what a network becomes once every layer has
+ * its bits and every activation its affine map.
  *
  * A value is a block of unsigned bytes per image, x = scale (q - zero). A step
  * reads one or two values and writes one. All addresses are offsets into one
  * workspace, reused where lives do not overlap, so a run allocates nothing.
- * Floats exist at the two ends only: the input is quantized, and the last
- * layer's exact int32 accumulators are scaled to the outputs.
+ * The input is quantized, and the last layer's exact int32 accumulators are
+ * scaled to the outputs.
+ *
+ * Float steps. A layer that is to stay in float32, and every node that has no
+ * integer form (a softmax, a normalization, a product of two activations), is
+ * run by the operator's own float function on floats in the workspace: what
+ * integer steps made is dequantized for it, what integer steps read of it is
+ * quantized, and what passes between float nodes stays as it is. The sums are
+ * those of the executor, on one thread, so these bits are the same for every
+ * table of kernels, too.
  *
  * A program knows no instruction set: run.h binds it to a table of kernels,
  * and every table computes the same bits.
@@ -21,15 +29,17 @@
 #include "src/quant/calibrate.h"
 
 typedef enum hawq_step_kind {
-    HAWQ_STEP_QUANTIZE,     /* image, floats -> u8 */
+    HAWQ_STEP_QUANTIZE,     /* image or floats -> u8 */
     HAWQ_STEP_CONV,         /* convolution or fully-connected, u8 -> u8 */
     HAWQ_STEP_CONV_S32,     /* the same, u8 -> int32 accumulators */
     HAWQ_STEP_ADD,          /* residual addition, u8 + u8 -> u8 */
     HAWQ_STEP_MAX_POOL,     /* u8 -> u8 */
     HAWQ_STEP_AVERAGE_POOL, /* u8 -> u8 */
     HAWQ_STEP_MOVE,         /* index map and table, u8 -> u8 */
-    HAWQ_STEP_SCALE,        /* int32 accumulators -> outputs, floats */
-    HAWQ_STEP_DEQUANTIZE    /* u8 -> outputs, floats */
+    HAWQ_STEP_SCALE,        /* int32 accumulators -> outputs */
+    HAWQ_STEP_DEQUANTIZE,   /* u8 -> outputs or floats */
+    HAWQ_STEP_FLOAT,        /* a node's own function, floats -> floats */
+    HAWQ_STEP_OUTPUT        /* floats -> outputs */
 } hawq_step_kind;
 
 /* QUANTIZE: y = clamp(round(x * factor) + zero, 0, high).
@@ -37,7 +47,9 @@ typedef enum hawq_step_kind {
  * p % channels * (n / channels) + p / channels, and its value is
  * accumulator * scale[p % n_scales], or (q - zero) * factor. */
 typedef struct hawq_boundary {
-    size_t       n;
+    size_t n;
+    bool   outside; /* QUANTIZE: x is the image; DEQUANTIZE: y the
+                       outputs; else they are in the workspace */
     float        factor;
     uint8_t      zero, high;
     size_t       channels, n_scales;
@@ -57,12 +69,19 @@ typedef struct hawq_gather {
     uint8_t        table[256];
 } hawq_gather;
 
+/* A node in float32. Its tensors lie where program->float_at says. */
+typedef struct hawq_floating {
+    const hawq_node *node;
+    const char      *why; /* it has no integer form, or was not to have it */
+} hawq_floating;
+
 typedef struct hawq_step {
     hawq_step_kind kind;
     const char    *name;  /* of the node it comes from */
-    int            layer; /* index of the layer it computes, or -1 */
-    /* Offsets into the workspace. QUANTIZE has no `in`, SCALE and DEQUANTIZE
-     * no `out`; only ADD has an `in2`. */
+    int            layer; /* index of the layer it computes, or -1; of a float
+                             layer also the steps that (de)quantize for it */
+    /* Offsets into the workspace. What is outside has none, nor has FLOAT;
+     * only ADD has an `in2`. */
     size_t in, in2, out;
     union {
         hawq_boundary boundary;
@@ -70,29 +89,41 @@ typedef struct hawq_step {
         hawq_add      add;
         hawq_pool     pool;
         hawq_gather   gather;
+        hawq_floating floating;
     } u;
 } hawq_step;
 
+/* hawq_program.float_at of a tensor that has no floats in the workspace, and
+ * of the network's input, which is the image itself. */
+#define HAWQ_NOWHERE ((size_t)-1)
+#define HAWQ_AT_IMAGE ((size_t)-2)
+
 typedef struct hawq_program {
-    hawq_arena   arena;       /* owns everything below */
-    size_t       n_in, n_out; /* floats per image */
-    int          n_steps;
-    hawq_step   *step;
-    size_t       workspace_bytes;
-    int          n_layers;     /* as in the graph */
-    hawq_choice *choice;       /* the bits that were really used */
-    int64_t      weight_bytes; /* sum of hawq_weight_bytes */
-    int64_t      file_bytes;   /* of every constant: packed weights, biases,
-                                  multipliers and shifts, scales, tables */
-    int  n_rescaled;           /* channels whose scale was raised, see below */
-    int *rescaled;             /* per layer: how many of them */
+    hawq_arena        arena;       /* owns everything below but the graph */
+    size_t            n_in, n_out; /* floats per image */
+    int               n_steps;
+    hawq_step        *step;
+    size_t            workspace_bytes;
+    int               n_floats;      /* FLOAT steps */
+    const hawq_graph *graph;         /* borrowed: whose nodes they run */
+    size_t           *float_at;      /* per tensor id: offset of its floats */
+    size_t            scratch_reals; /* what the nodes want in planes.scratch */
+    int               n_layers;      /* as in the graph */
+    hawq_choice      *choice; /* the bits that were really used; 32: float */
+    int64_t           weight_bytes; /* sum of hawq_weight_bytes */
+    int64_t           file_bytes; /* of every constant: packed weights, biases,
+                                     multipliers and shifts, scales, tables, and
+                                     the float constants of float nodes */
+    int  n_rescaled; /* channels whose scale was raised, see below */
+    int *rescaled;   /* per layer: how many of them */
 } hawq_program;
 
 typedef struct hawq_lower_options {
     /* One choice per layer, in any order: weights of 8, 4 or 2 bits;
-     * activation_bits (8, 4 or 2) of the layer's input. A tensor read by
-     * several layers takes the largest of their wishes, one read by none 8
-     * bits. Pooling and moves keep the map of what they read. */
+     * activation_bits (8, 4 or 2) of the layer's input. Both 32: the layer
+     * stays in float32. A tensor read by several layers takes the largest of
+     * their wishes (a float layer's is 8), one read by none 8 bits. Pooling
+     * and moves keep the map of what they read. */
     int                n_choices;
     const hawq_choice *choice;
     hawq_range         weight_range;
@@ -101,7 +132,7 @@ typedef struct hawq_lower_options {
 } hawq_lower_options;
 
 /* Bits for every layer of the graph: {name, weight_bits, activation_bits},
- * in the arena. */
+ * in the arena. 32, 32: every layer in float32. */
 HAWQ_NODISCARD hawq_status hawq_choice_uniform(const hawq_graph *graph,
                                                int               weight_bits,
                                                int           activation_bits,
@@ -112,9 +143,12 @@ HAWQ_NODISCARD hawq_status hawq_choice_uniform(const hawq_graph *graph,
  * leave 32 bits. A channel whose bias would (its weights being tiny) gets its
  * weight scale doubled until it fits: the bias then outweighs its weights by
  * far. A channel without weights takes a scale at which its bias is exact to
- * 2^-17 of itself. EINVAL for a missing, repeated or unknown layer or width;
- * EUNSUPPORTED names the node that cannot be lowered and why.
- * The program is free of the graph; hawq_program_free gives it back. */
+ * 2^-17 of itself. Nodes without an integer form become float steps, which
+ * run one image: they need a graph of one (graph->batch 1).
+ * EINVAL for a missing, repeated or unknown layer or width; EUNSUPPORTED names
+ * the node that cannot be lowered and why; ENONFINITE.
+ * The graph is borrowed and must outlive the program, its constants unchanged.
+ */
 HAWQ_NODISCARD hawq_status
 hawq_program_lower(const hawq_graph *graph, const hawq_calibration *calibration,
                    const hawq_lower_options *options, hawq_program **out);

@@ -3,6 +3,9 @@
 #include "src/deploy/run.h"
 
 #include "kernels/timer.h"
+#include "src/graph/mm.h"
+
+#include <string.h>
 
 struct hawq_runner {
     hawq_arena          arena;
@@ -12,6 +15,7 @@ struct hawq_runner {
     void              **packed;    /* per step; NULL where it has no weights */
     uint8_t           **workspace; /* per worker */
     uint8_t           **scratch;   /* per worker */
+    hawq_planes        *planes;    /* per worker: of the float nodes */
     float             **profiled;  /* per worker: outputs of a timed image */
     double            **step_ns;   /* per worker and step: of a timed pass */
     /* of the run in progress */
@@ -23,10 +27,29 @@ static bool has_weights(const hawq_step *s) {
     return s->kind == HAWQ_STEP_CONV || s->kind == HAWQ_STEP_CONV_S32;
 }
 
+/* Where a worker's float nodes find their tensors; the image is put in place
+ * when it comes. */
+static hawq_status bind_planes(hawq_runner *r, size_t worker) {
+    const hawq_program *p = r->program;
+    hawq_planes        *planes = &r->planes[worker];
+    size_t              n = (size_t)p->graph->n_tensors;
+    HAWQ_TAKE(planes->val, &r->arena, n);
+    HAWQ_TAKE(planes->bar, &r->arena, n);
+    HAWQ_TAKE(planes->scratch, &r->arena, p->scratch_reals);
+    for (size_t i = 0; i < n; i++) {
+        planes->val[i] = p->graph->tensor[i]->data;
+        if (p->float_at[i] < HAWQ_AT_IMAGE)
+            planes->val[i] =
+                (real *)(void *)(r->workspace[worker] + p->float_at[i]);
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status bind(hawq_runner *r) {
     const hawq_program *p = r->program;
     size_t              scratch = 0, workers;
     workers = (size_t)hawq_threads_count(r->threads);
+    if (p->n_floats) HAWQ_TRY(hawq_mm_open());
     HAWQ_TAKE(r->packed, &r->arena, (size_t)p->n_steps);
     for (int i = 0; i < p->n_steps; i++) {
         const hawq_weights *w = &p->step[i].u.weights;
@@ -43,11 +66,13 @@ static hawq_status bind(hawq_runner *r) {
     HAWQ_TAKE(r->step_ns, &r->arena, workers);
     HAWQ_TAKE(r->workspace, &r->arena, workers);
     HAWQ_TAKE(r->scratch, &r->arena, workers);
+    HAWQ_TAKE(r->planes, &r->arena, workers);
     for (size_t i = 0; i < workers; i++) {
         HAWQ_TAKE(r->profiled[i], &r->arena, p->n_out);
         HAWQ_TAKE(r->step_ns[i], &r->arena, (size_t)p->n_steps);
         HAWQ_TAKE(r->workspace[i], &r->arena, p->workspace_bytes);
         HAWQ_TAKE(r->scratch[i], &r->arena, scratch);
+        if (p->n_floats) HAWQ_TRY(bind_planes(r, i));
     }
     return HAWQ_OK;
 }
@@ -91,9 +116,16 @@ static void scale_outputs(const hawq_boundary *b, const int32_t *acc,
 
 static void dequantize(const hawq_boundary *b, const uint8_t *q, float *y) {
     size_t pixels = b->n / b->channels;
-    for (size_t p = 0; p < b->n; p++)
-        y[p % b->channels * pixels + p / b->channels] =
-            (float)(q[p] - b->zero) * b->factor;
+    for (size_t c = 0; c < b->channels; c++)
+        for (size_t p = 0; p < pixels; p++)
+            y[c * pixels + p] =
+                (float)(q[p * b->channels + c] - b->zero) * b->factor;
+}
+
+static void run_float(const hawq_program *p, const hawq_node *node,
+                      const float *x, const hawq_planes *planes) {
+    planes->val[p->graph->input->id] = (real *)x; /* read only */
+    node->op->forward(node, planes);
 }
 
 static void run_step(const hawq_runner *r, int i, int worker, const float *x,
@@ -108,7 +140,8 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
     void                *scratch = r->scratch[worker];
     switch (s->kind) {
     case HAWQ_STEP_QUANTIZE:
-        k->quantize(b->n, x, b->factor, b->zero, 0, b->high, out);
+        k->quantize(b->n, b->outside ? x : (const float *)(const void *)in,
+                    b->factor, b->zero, 0, b->high, out);
         break;
     case HAWQ_STEP_CONV:
         k->conv(&w->shape, r->packed[i], &w->requant, in, out, scratch);
@@ -133,7 +166,13 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
         scale_outputs(b, (const int32_t *)(const void *)in, y);
         break;
     case HAWQ_STEP_DEQUANTIZE:
-        dequantize(b, in, y);
+        dequantize(b, in, b->outside ? y : (float *)(void *)out);
+        break;
+    case HAWQ_STEP_FLOAT:
+        run_float(r->program, s->u.floating.node, x, &r->planes[worker]);
+        break;
+    case HAWQ_STEP_OUTPUT:
+        memcpy(y, in, b->n * sizeof *y);
         break;
     }
 }
@@ -206,6 +245,7 @@ void hawq_runner_profile(hawq_runner *runner, size_t n, const float *x,
 
 const char *hawq_runner_kernel(const hawq_runner *runner, int step) {
     const hawq_step *s = &runner->program->step[step];
+    if (s->kind == HAWQ_STEP_FLOAT) return "float32";
     return has_weights(s) ? runner->kernels->conv_name(&s->u.weights.shape)
                           : runner->kernels->name;
 }

@@ -37,8 +37,8 @@ void hawq_runner_run(hawq_runner *runner, size_t n, const float *x,
 void hawq_runner_profile(hawq_runner *runner, size_t n, const float *x,
                          int repeats, double *samples, double *ns);
 
-/* The kernel that step i runs on: conv_name of the table for a layer, else the
- * table's name. */
+/* The kernel that step i runs on: conv_name of the table for a layer, "float32"
+ * for a node in float, else the table's name. */
 const char *hawq_runner_kernel(const hawq_runner *runner, int step);
 
 #endif

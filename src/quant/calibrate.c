@@ -57,6 +57,13 @@ static bool all_finite(const real *x, size_t n) {
     return sum == 0;
 }
 
+/* Finite but for the minus infinity that hides what attention must not see? */
+static bool is_masked(const real *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!(x[i] < (real)INFINITY)) return false;
+    return true;
+}
+
 static void visit(void *self, const hawq_graph *graph,
                   const hawq_planes *planes, size_t first, size_t n) {
     visit_state *s = self;
@@ -69,6 +76,8 @@ static void visit(void *self, const hawq_graph *graph,
         size_t count = n * hawq_per_image(graph, t);
         if (all_finite(x, count))
             hawq_histogram_add(h, x, count);
+        else if (is_masked(x, count))
+            s->out->tensor[i] = NULL; /* it has no range */
         else
             s->not_finite = t;
     }

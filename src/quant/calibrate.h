@@ -42,7 +42,8 @@ void hawq_histogram_init(hawq_histogram *histogram);
 void hawq_histogram_add(hawq_histogram *histogram, const real *x, size_t n);
 
 /* Runs the batch through the engine (made with lanes >= 1) and fills a
- * histogram for the input and every float activation. Memory comes from the
+ * histogram for the input and every float activation; none for one that holds
+ * minus infinity (a mask), which can stay in float only. Memory comes from the
  * arena. EINVAL without images; ENONFINITE naming the tensor. */
 HAWQ_NODISCARD hawq_status hawq_calibrate(hawq_engine      *engine,
                                           const hawq_graph *graph,

@@ -1,0 +1,207 @@
+/* floats.c -- what stays in float32 inside an integer program, and its steps.
+ *
+ * A node is in float because its layer is to have 32 bits, or because it has no
+ * integer form (classify.c). Between such nodes a quantization would only cost
+ * accuracy, so the following stay in float, too:
+ *     a function of one element of a float tensor;
+ *     an addition or concatenation of float tensors only;
+ *     a move of a float tensor that a float node reads, or that is the output.
+ * Everything else reads what is quantized, with the map that calibration found
+ * for the tensor. A Relu or Clip between float and integers takes no step of
+ * its own: saturating to the ends of its output's map clamps.
+ *
+ * Steps are of one image, so shapes must be of one, too.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/lower.h"
+
+/* --- which nodes --------------------------------------------------------- */
+
+/* One node of a layer in float, or 32 bits: all of it. */
+void hawq_lower_float_layers(lowering *low) {
+    const hawq_graph *g = low->graph;
+    hawq_program     *p = low->program;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (low->plan[i].kind == KIND_FLOAT && low->plan[i].layer >= 0)
+            p->choice[low->plan[i].layer].weight_bits = 32;
+    for (int i = 0; i < g->n_nodes; i++) {
+        node_plan *plan = &low->plan[i];
+        if (plan->layer < 0 || p->choice[plan->layer].weight_bits != 32)
+            continue;
+        p->choice[plan->layer].activation_bits = 32;
+        if (plan->kind == KIND_FLOAT) continue;
+        plan->kind = KIND_FLOAT;
+        plan->why = "its layer has 32 bits";
+    }
+}
+
+/* Per tensor id: is it read by a node that runs, or would run, in float? */
+static hawq_status find_wanted(const lowering *low, bool **out) {
+    const hawq_graph *g = low->graph;
+    bool             *wanted;
+    HAWQ_TAKE(wanted, low->scratch, (size_t)g->n_tensors);
+    wanted[g->output->id] = true;
+    for (int i = g->n_nodes; i-- > 0;) {
+        const hawq_node *node = g->node[i];
+        node_kind        kind = low->plan[i].kind;
+        bool             wants = kind == KIND_FLOAT || kind == KIND_POINTWISE ||
+                     (kind == KIND_MOVE && wanted[node->out[0]->id]);
+        for (int j = 0; j < node->n_in; j++)
+            if (is_activation(node->in[j])) wanted[node->in[j]->id] |= wants;
+    }
+    *out = wanted;
+    return HAWQ_OK;
+}
+
+static bool reads_floats(const hawq_node *node, const bool *is_float,
+                         bool all) {
+    bool any = false;
+    for (int i = 0; i < node->n_in; i++) {
+        if (!is_activation(node->in[i])) continue;
+        any |= is_float[node->in[i]->id];
+        if (all && !is_float[node->in[i]->id]) return false;
+    }
+    return any;
+}
+
+/* The kind of a node among floats. */
+static node_kind follow(const lowering *low, int i, const bool *is_float,
+                        const bool *wanted) {
+    const hawq_node *node = low->graph->node[i];
+    node_kind        kind = low->plan[i].kind;
+    bool             leaves = !wanted[node->out[0]->id];
+    switch (kind) {
+    case KIND_POINTWISE:
+        if (!reads_floats(node, is_float, false)) return kind;
+        return leaves && hawq_lower_is_clamp(node) ? KIND_CLAMP : KIND_FLOAT;
+    case KIND_MOVE:
+        return reads_floats(node, is_float, false) && !leaves ? KIND_FLOAT
+                                                              : kind;
+    case KIND_ADD:
+    case KIND_CONCAT:
+        return reads_floats(node, is_float, true) ? KIND_FLOAT : kind;
+    default:
+        return kind;
+    }
+}
+
+static hawq_status check_batch(const lowering *low, int i) {
+    const hawq_graph *g = low->graph;
+    if (g->batch == 1) return HAWQ_OK;
+    return hawq_node_fail(
+        g->node[i], HAWQ_EUNSUPPORTED,
+        "runs in float32, one image at a time (%s), but the network is built "
+        "for batches of %d%s",
+        low->plan[i].why, g->batch,
+        g->fixed_batch ? ", which the file fixes: re-export it with a free "
+                         "batch dimension"
+                       : "");
+}
+
+hawq_status hawq_lower_find_floats(lowering *low) {
+    const hawq_graph *g = low->graph;
+    bool             *is_float, *wanted;
+    HAWQ_TRY(find_wanted(low, &wanted));
+    HAWQ_TAKE(is_float, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_nodes; i++) {
+        const hawq_node *node = g->node[i];
+        node_plan       *plan = &low->plan[i];
+        node_kind        kind = follow(low, i, is_float, wanted);
+        if (kind == KIND_FLOAT && plan->kind != KIND_FLOAT)
+            plan->why = "it follows a node in float";
+        plan->kind = kind;
+        if (kind != KIND_FLOAT) continue;
+        HAWQ_TRY(check_batch(low, i));
+        for (int j = 0; j < node->n_out; j++)
+            if (node->out[j]) is_float[node->out[j]->id] = true;
+    }
+    return HAWQ_OK;
+}
+
+/* --- their steps --------------------------------------------------------- */
+
+static hawq_status take_floats(lowering *low, const hawq_tensor *t) {
+    return hawq_lower_slot(low, t->n * sizeof(real), &low->floats[t->id]);
+}
+
+static const hawq_tensor *activation_in(const hawq_node *node) {
+    int i = 0;
+    while (!is_activation(node->in[i])) i++;
+    return node->in[i];
+}
+
+/* The float layer that the floats of t come from, through a clamp; or -1. */
+static int layer_behind(const lowering *low, const hawq_tensor *t) {
+    for (int i = low->graph->n_nodes; i-- > 0;) {
+        const hawq_node *node = low->graph->node[i];
+        if (node != t->producer) continue;
+        if (low->plan[i].kind != KIND_CLAMP) return low->plan[i].layer;
+        t = activation_in(node);
+    }
+    return -1;
+}
+
+hawq_status hawq_lower_quantized(lowering *low, const hawq_tensor *t) {
+    value     x = {0};
+    int       from = low->floats[t->id];
+    hawq_step step = {.kind = HAWQ_STEP_QUANTIZE, .name = t->name, .layer = -1};
+    if (low->value[t->id].n) return HAWQ_OK;
+    HAWQ_TRY(hawq_lower_affine(low, t, &x.q));
+    HAWQ_TRY(hawq_lower_value(low, t, 1, x.q, &x));
+    if (from >= 0) step.in = (size_t)from;
+    step.out = (size_t)x.slot;
+    step.u.boundary = (hawq_boundary){.n = x.n,
+                                      .outside = from == IMAGE,
+                                      .factor = 1 / x.q.scale,
+                                      .zero = x.q.zero,
+                                      .high = x.q.high};
+    step.layer = layer_behind(low, t);
+    return hawq_lower_emit(low, &step, 0);
+}
+
+/* The floats of t, which may be there only quantized; for `layer`, or -1. */
+static hawq_status dequantized(lowering *low, const hawq_tensor *t, int layer) {
+    value x = low->value[t->id];
+    if (low->floats[t->id] != NO_SLOT) return HAWQ_OK;
+    HAWQ_TRY(take_floats(low, t));
+    hawq_step step = {.kind = HAWQ_STEP_DEQUANTIZE,
+                      .name = t->name,
+                      .layer = layer,
+                      .in = (size_t)x.slot,
+                      .out = (size_t)low->floats[t->id],
+                      .u.boundary = {.n = x.n,
+                                     .factor = x.q.scale,
+                                     .zero = x.q.zero,
+                                     .channels = x.channels}};
+    return hawq_lower_emit(low, &step, 0);
+}
+
+hawq_status hawq_lower_float(lowering *low, int i) {
+    const hawq_node *node = low->graph->node[i];
+    const node_plan *plan = &low->plan[i];
+    hawq_program    *p = low->program;
+    for (int j = 0; j < node->n_in; j++)
+        if (is_activation(node->in[j]))
+            HAWQ_TRY(dequantized(low, node->in[j], plan->layer));
+    int from = low->floats[activation_in(node)->id];
+    if (plan->identity && from >= 0) { /* another shape of the same floats */
+        low->floats[node->out[0]->id] = from;
+        return HAWQ_OK;
+    }
+    for (int j = 0; j < node->n_out; j++)
+        if (node->out[j]) HAWQ_TRY(take_floats(low, node->out[j]));
+    if (node->scratch > p->scratch_reals) p->scratch_reals = node->scratch;
+    p->n_floats++;
+    hawq_step step = {.kind = HAWQ_STEP_FLOAT,
+                      .name = node->name,
+                      .layer = plan->layer,
+                      .u.floating = {node, plan->why}};
+    return hawq_lower_emit(low, &step, 0);
+}
+
+hawq_status hawq_lower_clamp(lowering *low, const hawq_node *node) {
+    low->floats[node->out[0]->id] = low->floats[activation_in(node)->id];
+    HAWQ_TRY(hawq_lower_quantized(low, node->out[0]));
+    low->floats[node->out[0]->id] = NO_SLOT; /* those are not clamped */
+    return HAWQ_OK;
+}
