@@ -4,12 +4,9 @@
 #define HAWQ_CROSS_H
 #include "search/solve.h"
 
-/* Seconds of a clock whose start is arbitrary. */
-double hawq_cross_clock(void);
-
-/* Solves a knapsack with pairs until the clock shows `deadline`. start (may be
- * NULL): an allocation within the budgets. first: any allocation better than
- * it is enough, by more than rounding. out as in hawq_solver. */
+/* Solves a knapsack with pairs until the clock (clock.h) shows `deadline`.
+ * start (may be NULL): an allocation within the budgets. first: any allocation
+ * better than it is enough, by more than rounding. out as in hawq_solver. */
 HAWQ_NODISCARD hawq_status hawq_cross_search(const hawq_knapsack *k,
                                              double deadline, const int *start,
                                              bool first, hawq_outcome *out);

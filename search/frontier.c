@@ -11,6 +11,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/frontier.h"
 
+#include "search/clock.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -54,6 +56,8 @@ typedef struct sweep {
     size_t  bound_capacity;
     double  dropped;
     size_t  room; /* states that may still be stored */
+    double  deadline;
+    size_t  n_merged; /* extensions so far */
     bool    stopped;
 } sweep;
 
@@ -222,6 +226,11 @@ static hawq_status append(sweep *s, const head *h, double loss,
     return HAWQ_OK;
 }
 
+/* The clock is read now and then. */
+static bool late(sweep *s) {
+    return ++s->n_merged % 16384 == 0 && hawq_clock_passed(s->deadline);
+}
+
 static hawq_status merge(sweep *s) {
     double cost[HAWQ_DIMENSIONS_MAX];
     size_t m = (size_t)s->m;
@@ -235,10 +244,8 @@ static hawq_status merge(sweep *s) {
             HAWQ_TRY(grow_stairs(s));
         if (!hopeless(s, loss, cost) && admit(s, loss, cost))
             HAWQ_TRY(append(s, h, loss, cost));
-        if (s->next.n > s->room) {
-            s->stopped = true;
-            return HAWQ_OK;
-        }
+        s->stopped = s->next.n > s->room || late(s);
+        if (s->stopped) return HAWQ_OK;
         h->at++;
         set_key(s, h);
     }
@@ -344,12 +351,13 @@ static hawq_status open_sweep(sweep *s) {
 }
 
 hawq_status hawq_frontier_sweep(const hawq_knapsack *k, const hawq_prune *prune,
-                                size_t max_states, hawq_arena *arena,
-                                hawq_frontier *out) {
+                                size_t max_states, double deadline,
+                                hawq_arena *arena, hawq_frontier *out) {
     sweep s = {.k = k, .prune = prune, .arena = arena, .m = k->n_budgets};
     *out = (hawq_frontier){.dropped = INFINITY};
     s.dropped = INFINITY;
     s.room = max_states;
+    s.deadline = deadline;
     HAWQ_TAKE(out->stage, arena, (size_t)k->n_groups);
     HAWQ_TRY(open_sweep(&s));
     for (int g = k->n_groups - 1; g >= 0; g--) {

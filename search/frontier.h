@@ -38,18 +38,16 @@ typedef struct hawq_frontier {
     size_t        n;       /* states in ascending cost of budget 0 */
     const double *loss;    /* [n] */
     const double *cost;    /* [n * n_budgets] */
-    bool          stopped; /* more than max_states: n is 0 */
+    bool          stopped; /* more than max_states, or late: n is 0 */
     double        dropped; /* least bound of what the width dropped; INFINITY */
     struct frontier_stage *stage; /* one per group; private */
 } hawq_frontier;
 
-/* Runs the program; prune NULL: nothing is pruned by bounds. Memory is the
- * arena's. ENOMEM only. */
-HAWQ_NODISCARD hawq_status hawq_frontier_sweep(const hawq_knapsack *k,
-                                               const hawq_prune    *prune,
-                                               size_t               max_states,
-                                               hawq_arena          *arena,
-                                               hawq_frontier       *out);
+/* Runs the program until the clock (clock.h) passes the deadline; prune NULL:
+ * nothing is pruned by bounds. Memory is the arena's. ENOMEM only. */
+HAWQ_NODISCARD hawq_status hawq_frontier_sweep(
+    const hawq_knapsack *k, const hawq_prune *prune, size_t max_states,
+    double deadline, hawq_arena *arena, hawq_frontier *out);
 
 /* Candidate of every group in final state i. */
 void hawq_frontier_choice(const hawq_knapsack *k, const hawq_frontier *f,

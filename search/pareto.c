@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/pareto.h"
 
+#include "search/clock.h"
 #include "search/cross.h"
 #include "search/frontier.h"
 
@@ -71,8 +72,9 @@ hawq_status hawq_pareto_front(hawq_problem *p, const char *kind,
     int         n = order_budgets(p, index, budget);
     hawq_status status = hawq_knapsack_build(p, n, budget, &scratch, &k);
     if (status == HAWQ_OK)
-        status = hawq_frontier_sweep(
-            &k, NULL, max_states ? max_states : 40000000, &scratch, &f);
+        status =
+            hawq_frontier_sweep(&k, NULL, max_states ? max_states : 40000000,
+                                INFINITY, &scratch, &f);
     if (status == HAWQ_OK && f.stopped)
         status = hawq_fail(HAWQ_ENOMEM,
                            "the front of '%s' has too many states: set a "
@@ -101,8 +103,8 @@ static hawq_status solve_at(steps *s, double limit, double seconds,
     s->budget[0].limit = limit;
     HAWQ_TRY(hawq_knapsack_build(s->p, s->n_budgets, s->budget, arena, &k));
     HAWQ_TAKE(found.x, arena, (size_t)k.n_groups);
-    HAWQ_TRY(hawq_cross_search(&k, hawq_cross_clock() + seconds, NULL, false,
-                               &found));
+    HAWQ_TRY(
+        hawq_cross_search(&k, hawq_clock_now() + seconds, NULL, false, &found));
     *fits =
         found.state == HAWQ_FOUND_OPTIMAL || found.state == HAWQ_FOUND_FEASIBLE;
     if (!*fits) return HAWQ_OK;
@@ -161,7 +163,7 @@ hawq_status hawq_pareto_steps(hawq_problem *p, const char *kind, int n_limits,
                          "the front of '%s': %d limits; at least 2 are needed",
                          kind, n_limits);
     s.n_budgets = order_budgets(p, s.kind, s.budget);
-    s.deadline = hawq_cross_clock() + seconds;
+    s.deadline = hawq_clock_now() + seconds;
     HAWQ_TAKE(point, arena, (size_t)n_limits);
     HAWQ_TRY(least_cost(&s, &low));
     HAWQ_TRY(
@@ -171,7 +173,7 @@ hawq_status hawq_pareto_steps(hawq_problem *p, const char *kind, int n_limits,
         high = best.cost;
         n = 0;
         for (int i = 0; i < n_limits - 1; i++) {
-            double left = s.deadline - hawq_cross_clock();
+            double left = s.deadline - hawq_clock_now();
             HAWQ_TRY(add_step(&s, low + (high - low) * i / (n_limits - 1),
                               left / (n_limits - 1 - i), arena, point, &n));
         }

@@ -146,8 +146,9 @@ hawq_status hawq_pareto_surface(hawq_problem *p, const char *kind_a,
                          kind_a, kind_b, HAWQ_DIMENSIONS_MAX - 2);
     hawq_status status = hawq_knapsack_build(p, n, budget, &scratch, &k);
     if (status == HAWQ_OK)
-        status = hawq_frontier_sweep(
-            &k, NULL, max_states ? max_states : 40000000, &scratch, &f);
+        status =
+            hawq_frontier_sweep(&k, NULL, max_states ? max_states : 40000000,
+                                INFINITY, &scratch, &f);
     if (status == HAWQ_OK && f.stopped)
         status = hawq_fail(HAWQ_ENOMEM,
                            "the front of '%s' and '%s' has too many states: "

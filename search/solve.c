@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/solve.h"
 
+#include "search/clock.h"
 #include "search/cross.h"
 #include "search/lagrange.h"
 #include "search/solve_greedy.h"
@@ -91,21 +92,25 @@ static hawq_status seen_at_once(const hawq_knapsack *without, double bound,
     return HAWQ_OK;
 }
 
-/* With interactions, in a tenth of the time: that something better exists is
- * usually seen at once. */
+/* That something better exists is usually seen at once. */
 static hawq_status decide_quadratic(const hawq_knapsack      *without,
                                     const hawq_solve_options *options,
                                     const int *x, hawq_arena *arena,
                                     bool *binding) {
-    double seconds =
-        (options->time_limit_s > 0 ? options->time_limit_s : 60) / 10;
     hawq_outcome better = {.bound = -INFINITY};
     HAWQ_TAKE(better.x, arena, (size_t)without->n_groups);
-    HAWQ_TRY(hawq_cross_search(without, hawq_cross_clock() + seconds, x, true,
-                               &better));
+    HAWQ_TRY(hawq_cross_search(
+        without, hawq_clock_deadline(options->time_limit_s), x, true, &better));
     *binding = better.state != HAWQ_FOUND_OPTIMAL ||
                hawq_knapsack_compare(without, better.x, x) < 0;
     return HAWQ_OK;
+}
+
+/* For what is only said about an answer: a tenth of its time. */
+static hawq_solve_options a_tenth(const hawq_solve_options *options) {
+    hawq_solve_options few = *options;
+    few.time_limit_s = (few.time_limit_s > 0 ? few.time_limit_s : 60) / 10;
+    return few;
 }
 
 /* Does budget b matter? It does not if the problem without it has no better
@@ -161,9 +166,10 @@ static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
         if (!use[b].unit_name) return HAWQ_ENOMEM;
         if (!has_allocation(out->state)) continue;
         use[b].used = hawq_problem_sum(p, p->budget[b].kind, out->choice);
-        hawq_arena  scratch = {0};
-        hawq_status status = decide_binding(p, b, options, out, found->x,
-                                            &scratch, &use[b].binding);
+        hawq_arena         scratch = {0};
+        hawq_solve_options few = a_tenth(options);
+        hawq_status status = decide_binding(p, b, &few, out, found->x, &scratch,
+                                            &use[b].binding);
         hawq_arena_free(&scratch);
         HAWQ_TRY(status);
     }

@@ -5,8 +5,9 @@
  * was found" is solution.state.
  *
  *     dp      exact: dominance dynamic program (Nemhauser & Ullmann 1969)
- *     bnb     exact: the same program, pruned by Lagrangian bounds (Morin &
- *             Marsten 1976); the default
+ *     bnb     exact: what Lagrangian bounds leave is enumerated in halves
+ *             (core.h), or by the same program (Morin & Marsten 1976); the
+ *             default
  *     ilp     COIN-OR CBC, to its tolerance of about 1e-9 of the losses' range
  *     cross   with interactions, the only one but brute: branch and bound over
  *             a convex relaxation (solve_cross.c); optimal to some 1e-12 of
@@ -34,8 +35,9 @@ const char *hawq_found_text(hawq_found state);
 typedef struct hawq_solve_options {
     size_t max_states;   /* partial allocations a solver may store (12 bytes or
                             so each); 0: 40 million */
-    double time_limit_s; /* cross: seconds until it answers with what it has,
-                            its bound and gap; 0: 60 */
+    double time_limit_s; /* seconds until a solver answers with what it has, its
+                            bound and gap; 0: 60. greedy and monotone need no
+                            limit */
 } hawq_solve_options;
 
 /* What a solver hands to hawq_solve. */

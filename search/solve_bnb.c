@@ -6,14 +6,18 @@
  * rising threshold T on the loss:
  *   - a candidate that cannot be part of an allocation of loss <= T, by the
  *     root bound with it forced, is removed (most groups keep one);
- *   - the dynamic program runs on the rest, dropping states bounded above T;
+ *   - the rest is enumerated in halves (core.h), in limited work; where that
+ *     is not enough, as of many equal losses,
+ *   - the dynamic program runs on it, dropping states bounded above T;
  *   - an allocation of loss <= T is the optimum, for all of them were kept;
  *     otherwise none exists, and T becomes the bound and rises.
- * When a pass stores too many states, a pass of limited width improves the
- * incumbent, and the next pass may store more, up to max_states.
+ * When both stop short, a pass of limited width improves the incumbent, and the
+ * next pass may store more, up to max_states.
  *
- * No clock is read: the answer depends on the problem and max_states only.
+ * The answer depends on the clock only if the time limit is reached.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/clock.h"
+#include "search/core.h"
 #include "search/frontier.h"
 #include "search/lagrange.h"
 #include "search/solve.h"
@@ -22,30 +26,57 @@
 #include <math.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 1 << 20, ROOM_STEP = 8, ROWS_MAX = 1 + 2 * 4 };
+enum {
+    FIRST_ROOM = 1 << 14, /* states a pass may store */
+    ROOM_STEP = 8,
+    CORE_STEPS = 4, /* of the core, per state of room */
+    ROWS_MAX = 1 + 2 * 6,
+    EASY = 1 << 14 /* steps of the core */
+};
+
+/* Of the threshold above the root, from pass to pass: work grows by some 4. */
+static const double GROWTH = 1.25;
 
 typedef struct search {
     const hawq_knapsack *k;
     double               price[ROWS_MAX * HAWQ_DIMENSIONS_MAX];
     int                  n_rows;
+    double               reach[ROWS_MAX]; /* of a row's price from the best */
     double               root, worst; /* least and largest conceivable loss */
     bool                 found;
     double               upper, lower; /* loss of the incumbent x; bound */
+    double               deadline;
+    bool                 easy; /* the last pass was little work */
+    bool                 tied; /* halves failed where the program did not */
     int                 *x;
 } search;
 
-/* Prices around the best ones: the bound of a state whose share of the budget
- * is above or below average is sharper at other prices. */
-static void spread_prices(search *s) {
-    int m = s->k->n_budgets;
+/* A row with another price of b, at which L is about a quarter of the gap
+ * below its maximum; L falls with the square of the reach, more or less. */
+static void move_price(search *s, const hawq_knapsack *k, int b, double gap,
+                       double top, double sign) {
+    double *row = s->price + s->n_rows * k->n_budgets;
+    double *reach = &s->reach[s->n_rows++];
+    memcpy(row, s->price, (size_t)k->n_budgets * sizeof *row);
+    if (!(*reach > 0)) *reach = 1e-3;
+    for (int i = 0; i < 6; i++) {
+        row[b] = s->price[b] * (1 + sign * *reach);
+        double fall = top - hawq_lagrange_value(k, row, NULL);
+        if (fall > gap / 6 && fall < gap / 3) break;
+        double step = fall > 0 ? sqrt(gap / 4 / fall) : 8;
+        *reach = fmin(*reach * fmin(fmax(step, 0.125), 8), 0.9);
+    }
+}
+
+/* Prices around the best ones: the bound of a state whose share of a budget is
+ * above or below average is sharper at other prices. */
+static void spread_prices(search *s, const hawq_knapsack *k, double threshold) {
+    double top = hawq_lagrange_value(k, s->price, NULL);
     s->n_rows = 1;
-    for (int b = 0; b < m && s->n_rows + 2 <= ROWS_MAX; b++) {
+    for (int b = 0; b < k->n_budgets && s->n_rows + 2 <= ROWS_MAX; b++) {
         if (!(s->price[b] > 0)) continue;
-        for (int up = 0; up < 2; up++) {
-            double *row = s->price + s->n_rows++ * m;
-            memcpy(row, s->price, (size_t)m * sizeof *row);
-            row[b] *= up ? 1.25 : 0.8;
-        }
+        move_price(s, k, b, threshold - top, top, 1);
+        move_price(s, k, b, threshold - top, top, -1);
     }
 }
 
@@ -67,7 +98,6 @@ static void open_search(search *s) {
     hawq_lagrange_value(s->k, s->price, s->x);
     s->found = hawq_greedy_exchange(s->k, s->x);
     s->upper = s->found ? hawq_knapsack_sum(s->k, s->x, NULL) : INFINITY;
-    spread_prices(s);
 }
 
 /* --- one pass ------------------------------------------------------------ */
@@ -90,8 +120,7 @@ static hawq_status reduce(const search *s, double threshold, hawq_arena *arena,
     HAWQ_TAKE(first, arena, (size_t)k->n_groups + 1);
     HAWQ_TAKE(loss, arena, total);
     HAWQ_TAKE(cost, arena, total * m);
-    HAWQ_TRY(
-        hawq_lagrange_rows(k, s->n_rows, s->price, threshold, arena, &prune));
+    HAWQ_TRY(hawq_lagrange_rows(k, 1, s->price, threshold, arena, &prune));
     for (int g = 0; g < k->n_groups; g++) {
         hawq_lagrange_forced(k, &prune, g, forced);
         for (int c = k->first[g]; c < k->first[g + 1]; c++) {
@@ -110,40 +139,68 @@ static hawq_status reduce(const search *s, double threshold, hawq_arena *arena,
     return HAWQ_OK;
 }
 
-/* Takes the best state as incumbent if it is better. */
-static void adopt(search *s, const hawq_knapsack *k, const hawq_frontier *f,
-                  const int *keep, int *x) {
-    size_t best = hawq_frontier_best(k, f);
-    hawq_frontier_choice(k, f, best, x);
-    for (int g = 0; g < k->n_groups; g++) x[g] = keep[x[g]];
+/* Takes an allocation of the reduced knapsack as incumbent if it is better. */
+static void adopt(search *s, const int *keep, int *x) {
+    for (int g = 0; g < s->k->n_groups; g++) x[g] = keep[x[g]];
     if (s->found && hawq_knapsack_compare(s->k, x, s->x) > 0) return;
-    memcpy(s->x, x, (size_t)k->n_groups * sizeof *x);
+    memcpy(s->x, x, (size_t)s->k->n_groups * sizeof *x);
     s->upper = hawq_knapsack_sum(s->k, x, NULL);
     s->found = true;
 }
 
-/* *complete: no allocation of loss <= threshold is better than the incumbent */
+/* In halves; its own memory, for it may take much and fail. */
+static hawq_status enumerate(search *s, const hawq_knapsack *k, const int *keep,
+                             double threshold, size_t room, int *x,
+                             bool *complete) {
+    hawq_arena  arena = {0};
+    hawq_core   core;
+    hawq_status status =
+        hawq_core_search(k, s->n_rows, s->price, threshold, CORE_STEPS * room,
+                         s->deadline, &arena, x, &core);
+    hawq_arena_free(&arena);
+    HAWQ_TRY(status);
+    if (core.found) adopt(s, keep, x);
+    *complete = core.complete;
+    s->easy = core.complete && core.steps < EASY;
+    return HAWQ_OK;
+}
+
+static hawq_status sweep(search *s, const hawq_knapsack *k, const int *keep,
+                         double threshold, size_t width, size_t room,
+                         hawq_arena *arena, int *x, bool *complete) {
+    hawq_prune    prune;
+    hawq_frontier f;
+    HAWQ_TRY(
+        hawq_lagrange_rows(k, s->n_rows, s->price, threshold, arena, &prune));
+    prune.width = width;
+    HAWQ_TRY(hawq_frontier_sweep(k, &prune, room, s->deadline, arena, &f));
+    *complete = !f.stopped && isinf(f.dropped);
+    if (f.n) {
+        hawq_frontier_choice(k, &f, hawq_frontier_best(k, &f), x);
+        adopt(s, keep, x);
+    }
+    if (!f.stopped) s->lower = fmax(s->lower, fmin(f.dropped, threshold));
+    return HAWQ_OK;
+}
+
+/* *complete: no allocation of loss <= threshold is better than the incumbent.
+ * Of limited width it is the program alone. */
 static hawq_status pass(search *s, double threshold, size_t width, size_t room,
                         hawq_arena *arena, bool *complete) {
     hawq_knapsack k;
-    hawq_prune    prune;
-    hawq_frontier f;
     int          *keep, *x;
-    bool          empty;
     HAWQ_TAKE(x, arena, (size_t)s->k->n_groups);
-    HAWQ_TRY(reduce(s, threshold, arena, &k, &keep, &empty));
-    if (empty) {
-        *complete = true;
+    s->easy = true;
+    HAWQ_TRY(reduce(s, threshold, arena, &k, &keep, complete));
+    if (!*complete) spread_prices(s, &k, threshold);
+    if (!*complete && width == SIZE_MAX && !s->tied)
+        HAWQ_TRY(enumerate(s, &k, keep, threshold, room, x, complete));
+    if (*complete) {
         s->lower = fmax(s->lower, threshold);
         return HAWQ_OK;
     }
-    HAWQ_TRY(
-        hawq_lagrange_rows(&k, s->n_rows, s->price, threshold, arena, &prune));
-    prune.width = width;
-    HAWQ_TRY(hawq_frontier_sweep(&k, &prune, room, arena, &f));
-    *complete = !f.stopped && isinf(f.dropped);
-    if (f.n) adopt(s, &k, &f, keep, x);
-    if (!f.stopped) s->lower = fmax(s->lower, fmin(f.dropped, threshold));
+    HAWQ_TRY(sweep(s, &k, keep, threshold, width, room, arena, x, complete));
+    s->tied |= *complete;
     return HAWQ_OK;
 }
 
@@ -169,11 +226,13 @@ static hawq_status solve(const hawq_knapsack      *k,
                          hawq_outcome *out) {
     size_t most = options->max_states ? options->max_states : 40000000;
     size_t room = most < FIRST_ROOM ? most : FIRST_ROOM;
-    search s = {.k = k, .x = out->x};
+    search s = {.k = k,
+                .x = out->x,
+                .deadline = hawq_clock_deadline(options->time_limit_s)};
     bool   complete;
     (void)arena;
     open_search(&s);
-    double step = s.found ? (s.upper - s.root) / 16 : (s.worst - s.root) / 256;
+    double step = s.found ? (s.upper - s.root) / 64 : (s.worst - s.root) / 256;
     for (;;) {
         double top = s.found ? s.upper : s.worst;
         double threshold = s.root + step < top ? s.root + step : top;
@@ -181,14 +240,15 @@ static hawq_status solve(const hawq_knapsack      *k,
         HAWQ_TRY(run_pass(&s, threshold, SIZE_MAX, room, &complete));
         if (complete && (threshold == top || s.upper <= threshold)) break;
         if (complete) {
-            step *= 2;
+            step *= s.easy ? 2 : GROWTH;
             continue;
         }
         top = s.found ? s.upper : s.worst;
         HAWQ_TRY(run_pass(&s, top, 16 + room / 64 / (size_t)k->n_groups,
                           SIZE_MAX, &complete));
-        if (complete || room == most) break;
+        if (complete || room == most || hawq_clock_passed(s.deadline)) break;
         room = room > most / ROOM_STEP ? most : room * ROOM_STEP;
+        s.tied = false;
     }
     report(&s, complete, out);
     return HAWQ_OK;

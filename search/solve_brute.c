@@ -1,6 +1,7 @@
 /* solve_brute.c -- every allocation, one after the other: the oracle. It uses
  * nothing but the order of knapsack.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/clock.h"
 #include "search/solve.h"
 
 #include <math.h>
@@ -21,8 +22,9 @@ static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
                          hawq_outcome *out) {
     int   *x;
-    double count = 1;
-    (void)options;
+    double count = 1, deadline = hawq_clock_deadline(options->time_limit_s);
+    long   n = 0;
+    bool   late = false;
     for (int g = 0; g < k->n_groups; g++)
         count *= k->first[g + 1] - k->first[g];
     if (count > MOST)
@@ -34,14 +36,18 @@ static hawq_status solve(const hawq_knapsack      *k,
     for (int g = 0; g < k->n_groups; g++) x[g] = k->first[g];
     out->state = HAWQ_FOUND_INFEASIBLE;
     do {
+        late = ++n % 4096 == 0 && hawq_clock_passed(deadline);
         if (!hawq_knapsack_fits(k, x)) continue;
         if (out->state == HAWQ_FOUND_OPTIMAL &&
             hawq_knapsack_compare(k, x, out->x) >= 0)
             continue;
         memcpy(out->x, x, (size_t)k->n_groups * sizeof *x);
         out->state = HAWQ_FOUND_OPTIMAL;
-    } while (advance(k, x));
-    if (out->state == HAWQ_FOUND_OPTIMAL)
+    } while (!late && advance(k, x));
+    if (late) {
+        bool found = out->state == HAWQ_FOUND_OPTIMAL;
+        out->state = found ? HAWQ_FOUND_FEASIBLE : HAWQ_FOUND_LIMIT;
+    } else if (out->state == HAWQ_FOUND_OPTIMAL)
         out->bound = hawq_knapsack_sum(k, out->x, NULL);
     return HAWQ_OK;
 }

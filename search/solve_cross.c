@@ -18,11 +18,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/cross.h"
 
+#include "search/clock.h"
 #include "search/swap.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     ROOT_ROUNDS = 200,
@@ -54,14 +54,8 @@ typedef struct search {
     double            below; /* bound of the part that the stack stems from */
 } search;
 
-double hawq_cross_clock(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool time_is_up(search *s) {
-    if (hawq_cross_clock() >= s->deadline) s->stopped = true;
+    if (hawq_clock_passed(s->deadline)) s->stopped = true;
     if (s->first && s->upper < s->reference) s->stopped = true;
     return s->stopped;
 }
@@ -333,9 +327,9 @@ hawq_status hawq_cross_search(const hawq_knapsack *k, double deadline,
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
                          hawq_outcome *out) {
-    double seconds = options->time_limit_s > 0 ? options->time_limit_s : 60;
     if (!k->n_pairs) return hawq_solver_bnb.solve(k, options, arena, out);
-    return hawq_cross_search(k, hawq_cross_clock() + seconds, NULL, false, out);
+    return hawq_cross_search(k, hawq_clock_deadline(options->time_limit_s),
+                             NULL, false, out);
 }
 
 const hawq_solver hawq_solver_cross = {"cross", true, solve};

@@ -1,7 +1,8 @@
 /* solve_dp.c -- the dominance dynamic program without bounds: its time does
  * not depend on where the limit lies, and it needs no numerical optimiser.
- * Beyond max_states it gives up and answers with the exchange heuristic.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Beyond max_states or the time limit it gives up and answers with the exchange
+ * heuristic. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/clock.h"
 #include "search/frontier.h"
 #include "search/lagrange.h"
 #include "search/solve.h"
@@ -14,7 +15,8 @@ static hawq_status solve(const hawq_knapsack      *k,
                          hawq_outcome *out) {
     hawq_frontier f;
     size_t        room = options->max_states ? options->max_states : 40000000;
-    HAWQ_TRY(hawq_frontier_sweep(k, NULL, room, arena, &f));
+    double        deadline = hawq_clock_deadline(options->time_limit_s);
+    HAWQ_TRY(hawq_frontier_sweep(k, NULL, room, deadline, arena, &f));
     if (f.stopped) {
         double price[HAWQ_DIMENSIONS_MAX];
         hawq_lagrange_maximise(k, price);

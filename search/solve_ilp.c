@@ -119,12 +119,13 @@ static hawq_status load(const model *m, hawq_arena *arena, Cbc_Model *cbc) {
     return HAWQ_OK;
 }
 
-static void set_parameters(Cbc_Model *cbc) {
+static void set_parameters(Cbc_Model *cbc, double seconds) {
     static const char *const pair[][2] = {
         {"logLevel", "0"},           {"slogLevel", "0"},
         {"ratioGap", "0"},           {"allowableGap", "0"},
         {"increment", "1e-10"},      {"integerTolerance", "1e-9"},
         {"primalTolerance", "1e-9"}, {"dualTolerance", "1e-9"}};
+    Cbc_setMaximumSeconds(cbc, seconds > 0 ? seconds : 60);
     Cbc_setLogLevel(cbc, 0); /* it writes to stdout otherwise */
     for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
         Cbc_setParameter(cbc, pair[i][0], pair[i][1]);
@@ -141,8 +142,9 @@ static void read_solution(const model *m, const double *y, int *x) {
     }
 }
 
-static void run(const model *m, Cbc_Model *cbc, hawq_outcome *out) {
-    set_parameters(cbc);
+static void run(const model *m, double seconds, Cbc_Model *cbc,
+                hawq_outcome *out) {
+    set_parameters(cbc, seconds);
     Cbc_solve(cbc);
     const double *y = Cbc_bestSolution(cbc);
     if (!y) {
@@ -164,7 +166,6 @@ static hawq_status solve(const hawq_knapsack      *k,
     model  m = {.k = k};
     double price[HAWQ_DIMENSIONS_MAX];
     bool   empty;
-    (void)options;
     hawq_lagrange_maximise(k, price);
     out->bound = hawq_lagrange_bound(k, price);
     out->state = HAWQ_FOUND_INFEASIBLE;
@@ -173,7 +174,7 @@ static hawq_status solve(const hawq_knapsack      *k,
     Cbc_Model *cbc = Cbc_newModel();
     if (!cbc) return hawq_fail(HAWQ_ENOMEM, "out of memory: CBC");
     hawq_status status = load(&m, arena, cbc);
-    if (status == HAWQ_OK) run(&m, cbc, out);
+    if (status == HAWQ_OK) run(&m, options->time_limit_s, cbc, out);
     Cbc_deleteModel(cbc);
     return status;
 }

@@ -9,121 +9,9 @@
  * and never below its own bound.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
-#include "src/base/rng.h"
-#include "tests/check.h"
+#include "tests/allocating.h"
 
 #include <cjson/cJSON.h>
-
-/* --- random problems ------------------------------------------------------ */
-
-enum {
-    WHOLE,     /* small whole numbers: many ties */
-    REAL,      /* uniform in (0, 1) */
-    ZERO_COST, /* most costs are zero */
-    EQUAL,     /* all losses equal */
-    DUPLICATE, /* candidates repeated */
-    HUGE_RANGE,
-    NEGATIVE,
-    DECIMAL, /* multiples of 0.1: sums are rounded, limits met exactly */
-    N_CLASSES
-};
-
-typedef struct draws {
-    uint64_t key, i;
-} draws;
-
-static double uniform(draws *d) {
-    return hawq_rng_uniform(d->key, d->i++);
-}
-
-static int below(draws *d, int n) {
-    return (int)hawq_rng_below(d->key, d->i++, (uint64_t)n);
-}
-
-static double draw_loss(draws *d, int class) {
-    switch (class) {
-    case WHOLE:
-    case DUPLICATE:
-        return below(d, 6);
-    case EQUAL:
-        return 2.5;
-    case HUGE_RANGE:
-        return pow(10, 60 * uniform(d) - 30);
-    case NEGATIVE:
-        return uniform(d) - 0.7;
-    case DECIMAL:
-        return below(d, 10) * 0.1;
-    default:
-        return uniform(d);
-    }
-}
-
-static double draw_cost(draws *d, int class) {
-    switch (class) {
-    case WHOLE:
-    case DUPLICATE:
-        return below(d, 5);
-    case ZERO_COST:
-        return below(d, 3) ? 0 : uniform(d);
-    case HUGE_RANGE:
-        return pow(10, 60 * uniform(d) - 30);
-    case DECIMAL:
-        return below(d, 10) * 0.1;
-    default:
-        return uniform(d);
-    }
-}
-
-static const char *const kinds[] = {"a", "b", "c"};
-
-static hawq_problem *draw_layers(draws *d, int class, int n_kinds) {
-    static const int widths[] = {2, 3, 4, 8};
-    hawq_cost_kind   kind[3];
-    hawq_problem    *p;
-    int              n_layers = 1 + below(d, 6), n = 1 + below(d, 4);
-    for (int k = 0; k < n_kinds; k++)
-        kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
-    CHECK_OK(hawq_problem_new(n_kinds, kind, &p));
-    for (int l = 0; l < n_layers; l++) {
-        char           name[16], group[16];
-        double         cost[4][3];
-        hawq_candidate candidate[4];
-        snprintf(name, sizeof name, "l%d", l);
-        snprintf(group, sizeof group, "g%d", below(d, n_layers));
-        bool grouped = below(d, 3) == 0;
-        for (int c = 0; c < n; c++) {
-            for (int k = 0; k < n_kinds; k++) cost[c][k] = draw_cost(d, class);
-            candidate[c] = (hawq_candidate){class == DUPLICATE ? 4 : widths[c],
-                                            8, draw_loss(d, class), cost[c]};
-            if (class == DUPLICATE && c && below(d, 2))
-                candidate[c] = candidate[c - 1];
-        }
-        CHECK_OK(hawq_problem_add(p, name, grouped ? group : NULL, 10, n,
-                                  candidate));
-    }
-    if (class != DUPLICATE && below(d, 4) == 0)
-        CHECK_OK(hawq_problem_pin(p, "l0", widths[below(d, n)]));
-    CHECK_OK(hawq_problem_finish(p));
-    return p;
-}
-
-/* A limit between nothing and everything; often exactly a reachable sum. */
-static double draw_limit(draws *d, const hawq_problem *p, int kind) {
-    int    choice[8];
-    double sum = 0;
-    for (int g = 0; g < p->n_groups; g++)
-        choice[g] = below(d, p->group[g].n_candidates);
-    sum = hawq_problem_sum(p, kind, choice);
-    return below(d, 2) ? sum : sum * (0.5 + uniform(d));
-}
-
-static hawq_problem *draw_problem(uint64_t seed, int class, int n_budgets) {
-    draws d = {hawq_rng_key(seed, (uint64_t) class, (uint64_t)n_budgets, 0), 0};
-    hawq_problem *p = draw_layers(&d, class, 3);
-    for (int b = 0; b < n_budgets; b++)
-        CHECK_OK(hawq_problem_budget(p, kinds[b], draw_limit(&d, p, b)));
-    return p;
-}
 
 /* --- one answer against the oracle ---------------------------------------- */
 
@@ -304,35 +192,6 @@ static void all_against_brute(int first, int last, bool ilp) {
 /* --- larger than brute force can do: dp and bnb share no pruning -----------
  */
 
-static hawq_problem *draw_large(uint64_t seed, int n_layers, int n_candidates,
-                                int n_budgets, bool whole) {
-    draws          d = {hawq_rng_key(seed, 77, (uint64_t)n_budgets, whole), 0};
-    hawq_cost_kind kind[3];
-    hawq_problem  *p;
-    for (int k = 0; k < 3; k++)
-        kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
-    CHECK_OK(hawq_problem_new(3, kind, &p));
-    for (int l = 0; l < n_layers; l++) {
-        char           name[16];
-        double         cost[8][3];
-        hawq_candidate candidate[8];
-        snprintf(name, sizeof name, "l%d", l);
-        for (int c = 0; c < n_candidates; c++) {
-            for (int k = 0; k < 3; k++)
-                cost[c][k] = whole ? below(&d, 30) : uniform(&d);
-            candidate[c] = (hawq_candidate){
-                2 + c, 8, whole ? below(&d, 30) : uniform(&d), cost[c]};
-        }
-        CHECK_OK(hawq_problem_add(p, name, NULL, 0, n_candidates, candidate));
-    }
-    CHECK_OK(hawq_problem_finish(p));
-    for (int b = 0; b < n_budgets; b++) {
-        double limit = (whole ? 30 : 1) * (0.3 + 0.2 * uniform(&d)) * n_layers;
-        CHECK_OK(hawq_problem_budget(p, kinds[b], limit));
-    }
-    return p;
-}
-
 static void dp_is_bnb(void) {
     static const int size[][3] = {{60, 4, 1}, {80, 2, 1}, {14, 3, 2},
                                   {20, 2, 2}, {9, 3, 3},  {12, 2, 3}};
@@ -369,6 +228,34 @@ static void honest_when_stopped(void) {
             CHECK(got.folded >= best.folded && got.bound <= best.objective);
             CHECK(got.gap >= 0 && got.gap < 0.2);
             CHECK(got.budget[0].used <= got.budget[0].limit);
+            hawq_arena_free(&arena);
+            hawq_problem_free(p);
+        }
+}
+
+/* The same by the clock, of every solver that may take long. */
+static void honest_when_late(void) {
+    static const hawq_solver *const solver[] = {
+        &hawq_solver_dp, &hawq_solver_bnb, &hawq_solver_ilp, &hawq_solver_brute,
+        &hawq_solver_cross};
+    for (uint64_t seed = 0; seed < 6; seed++)
+        for (int i = 0; i < 5; i++) {
+            int                n = i == 3 ? 11 : i ? 200 : 60;
+            hawq_problem      *p = draw_large(seed, n, 4, 2, false);
+            hawq_arena         arena = {0};
+            hawq_solution      best, got;
+            hawq_solve_options now = {.time_limit_s = 1e-9};
+            CHECK_OK(hawq_solve(p, &hawq_solver_bnb, NULL, &arena, &best));
+            CHECK_OK(hawq_solve(p, solver[i], &now, &arena, &got));
+            CHECK(best.state == HAWQ_FOUND_OPTIMAL);
+            CHECK(got.state != HAWQ_FOUND_INFEASIBLE);
+            CHECK(got.state != HAWQ_FOUND_OPTIMAL ||
+                  got.folded == best.folded); /* done before it looked */
+            CHECK(got.bound <= best.objective);
+            if (got.choice)
+                CHECK(got.folded >= best.folded && got.gap >= 0 &&
+                      got.budget[0].used <= got.budget[0].limit);
+            CHECK(i != 0 || got.state == HAWQ_FOUND_FEASIBLE);
             hawq_arena_free(&arena);
             hawq_problem_free(p);
         }
@@ -650,6 +537,7 @@ int main(void) {
     monotone_follows_sensitivity();
     dp_is_bnb();
     honest_when_stopped();
+    honest_when_late();
     binding_means_the_optimum_moves();
     ties_are_broken_as_documented();
     infeasible_says_why();

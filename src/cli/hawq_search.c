@@ -42,7 +42,7 @@ static const hawq_option options[] = {
                        "default: bnb, or cross where layers interact; both "
                        "are exact, and so is dp"),
     HAWQ_OPTION_REAL("time-limit", 0, &o.time_limit, 0, 1e9, "SECONDS",
-                     "after which cross answers with the best it has, its "
+                     "after which a solver answers with the best it has, its "
                      "bound and gap (default 60)"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
                      "sensitivity to add up (default trace)"),

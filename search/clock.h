@@ -1,0 +1,16 @@
+/* clock.h -- when a solver answers with what it has.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_CLOCK_H
+#define HAWQ_CLOCK_H
+#include <stdbool.h>
+
+/* Seconds of a clock that only moves forward; its start is arbitrary. */
+double hawq_clock_now(void);
+
+/* When so many seconds from now have passed; 0: 60 seconds. */
+double hawq_clock_deadline(double seconds);
+
+/* Never, and without reading the clock, for a deadline of INFINITY. */
+bool hawq_clock_passed(double deadline);
+
+#endif
