@@ -30,10 +30,14 @@ foreach(file ${tests})
     set_property(TEST ${name} APPEND PROPERTY LABELS threads)
     list(APPEND thread_tests ${name})
   endif()
-  if(name MATCHES "^test_(reference|accuracy)")
+  if(name MATCHES "^test_(reference|accuracy|exactness)")
     set_property(TEST ${name} APPEND PROPERTY LABELS slow)
   endif()
 endforeach()
+# What the double program writes, the float program compares with.
+set_tests_properties(test_exactness_f64 PROPERTIES FIXTURES_SETUP exactness)
+set_tests_properties(test_exactness PROPERTIES FIXTURES_REQUIRED exactness)
+
 foreach(file ${programs}) # run by test_cli
   get_filename_component(name ${file} NAME_WE)
   string(REPLACE "_" "-" name ${name})
