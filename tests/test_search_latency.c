@@ -180,6 +180,11 @@ static void latency_is_constant_and_layers(void) {
                               "standard error 0.58, fitted to 3 measured "
                               "networks\n"));
     CHECK(strstr(program_out, " +- 0.25: ") != NULL);
+    CHECK(!strstr(program_err, "latencies are of"));
+    program_says(SEARCH "--kernels planted --pareto latency", 0,
+                 "latencies are of planted kernels on cpu, 1 thread, batches "
+                 "of 1; of each 8 us are a constant of the network; spread "
+                 "0.25 us");
     program_says(SEARCH "--kernels planted --budget latency=100us", 3,
                  "latency can be 188 us at the least");
 }

@@ -99,7 +99,8 @@ HAWQ_NODISCARD hawq_status hawq_search_latency(hawq_search *s, int n_layers,
 /* The measured spread of a kind of cost, in its unit; NAN if it has none. */
 double hawq_search_spread(const hawq_search *s, const char *kind);
 /* A latency with its spread and what it is of, where s->times is; the same as
- * an object; on stderr, what was measured and whether widths matter. */
+ * an object; on stderr, what they are of where stdout does not say, what was
+ * measured, and whether widths matter. */
 void hawq_search_print_latency(const hawq_search *s, double us);
 void hawq_search_json_latency(const hawq_search *s, hawq_json *w);
 void hawq_search_note_latency(const hawq_search *s);

@@ -256,6 +256,14 @@ static void note_widths(const hawq_search *s) {
 
 void hawq_search_note_latency(const hawq_search *s) {
     if (!s->times) return;
+    bool said = s->cli->format == HAWQ_FORMAT_JSON ||
+                (s->cli->format == HAWQ_FORMAT_TABLE && !s->front_kind);
+    if (!said)
+        hawq_cli_note(s->cli,
+                      "latencies are of %s; of each %.3g us are a constant of "
+                      "the network; spread %.2g us",
+                      conditions(s), s->times->table.constant.mean,
+                      s->times->table.spread_us);
     if (s->times->measured)
         hawq_cli_note(s->cli,
                       "%d layer times were not known and have been measured "
