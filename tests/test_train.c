@@ -343,6 +343,8 @@ static void failures_are_sentences(void) {
     FAILS(sgd.clip, NAN, HAWQ_EINVAL, "clip nan");
     FAILS(augment.shift, -1, HAWQ_EINVAL, "shift -1");
     FAILS(augment.shift, SIDE, HAWQ_EINVAL, "half of an image of");
+    hawq_fit_state other = {1, 1, &(double){0}};
+    FAILS(start, &other, HAWQ_EINVAL, "after epoch 1 with 1 parameters");
     FAILS(rate, 1e30, HAWQ_ENONFINITE, "in epoch 1: lower the rate");
 #undef FAILS
     hawq_graph_free(g);

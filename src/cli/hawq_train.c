@@ -1,8 +1,9 @@
 /* hawq_train.c -- fits a small residual network, or goes on with a given one.
  *
- * The file is written after every epoch, so an interrupted run loses at most
- * one; `--from` goes on from it, to a file of another name. Same options, data
- * and seed: same bytes. What can be known to fail fails before the first epoch.
+ * The file is written after every epoch, and beside it FILE.onnx.checkpoint
+ * until the last one: `--resume` goes on from there, so an interrupted run
+ * loses at most one epoch. Same options, data and seed: same bytes, interrupted
+ * or not. What can be known to fail fails before the first epoch.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/cli.h"
@@ -10,6 +11,8 @@
 #include "src/cli/model.h"
 #include "src/cli/output.h"
 #include "src/cli/progress.h"
+#include "src/cli/train_checkpoint.h"
+#include "src/graph/convolve.h"
 #include "src/load/file.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
@@ -17,7 +20,9 @@
 #include "src/train/model.h"
 
 #include <math.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CHUNK = 16 }; /* images per sweep; part of the result: sums' order */
 
@@ -29,7 +34,7 @@ static struct {
     const char *model, *from, *test, *output;
     int         epochs, batch_size, shift;
     double      rate /* 0: by what is trained */, warm_up;
-    bool        flip;
+    bool        flip, resume;
 
     hawq_sgd_options sgd;
 } o = {.epochs = 20,
@@ -68,6 +73,9 @@ static const hawq_option options[] = {
                      "mirror half of the images, left to right"),
     HAWQ_OPTION_INT("shift", 0, &o.shift, 0, 1024, "N",
                     "move images by up to N pixels each way (default 0)"),
+    HAWQ_OPTION_FLAG("resume", 0, &o.resume,
+                     "go on with the training that was writing --output, given "
+                     "the same options"),
     {0}};
 
 /* --- what is reported --------------------------------------------------- */
@@ -77,8 +85,9 @@ typedef struct report {
     hawq_graph   *graph;
     hawq_progress progress;
     hawq_json     json;
-    bool          begun;
+    bool          begun, headed;
     double        first, last; /* loss at the start, and of the last epoch */
+    const char   *checkpoint, *identity; /* its file, and what it must be of */
 } report;
 
 static void report_step(void *self, size_t done, size_t steps, double loss) {
@@ -95,8 +104,8 @@ static void report_step(void *self, size_t done, size_t steps, double loss) {
 
 /* The first epoch opens the document, so a run that fails before leaves
  * stdout empty; `fit` closes it. */
-static void print_json(hawq_json *w, const hawq_fit_epoch *e) {
-    if (e->epoch == 1) {
+static void print_json(hawq_json *w, const hawq_fit_epoch *e, bool first) {
+    if (first) {
         hawq_json_object(w, NULL);
         hawq_json_text(w, "output", o.output);
         hawq_json_array(w, "epochs");
@@ -112,11 +121,11 @@ static void print_json(hawq_json *w, const hawq_fit_epoch *e) {
     hawq_json_end(w);
 }
 
-static void print_tsv(const hawq_fit_epoch *e) {
+static void print_tsv(const hawq_fit_epoch *e, bool first) {
     const double value[] = {e->rate,      e->loss,          e->accuracy,
                             e->test_loss, e->test_accuracy, e->seconds};
     char         text[32];
-    if (e->epoch == 1)
+    if (first)
         puts("epoch\trate\tloss\taccuracy\ttest_loss\ttest_accuracy\tseconds");
     printf("%d", e->epoch);
     for (size_t i = 0; i < sizeof value / sizeof *value; i++)
@@ -125,8 +134,8 @@ static void print_tsv(const hawq_fit_epoch *e) {
     putchar('\n');
 }
 
-static void print_row(const hawq_fit_epoch *e) {
-    if (e->epoch == 1)
+static void print_row(const hawq_fit_epoch *e, bool first) {
+    if (first)
         puts("epoch      rate     loss  accuracy  test loss  test accuracy  "
              "seconds");
     printf("%5d  %8.5f  %7.4f  %7.2f %%", e->epoch, e->rate, e->loss,
@@ -138,20 +147,28 @@ static void print_row(const hawq_fit_epoch *e) {
     printf("  %7.1f\n", e->seconds);
 }
 
-/* One line per epoch as it ends, and the network on disk. */
+/* One line per epoch as it ends, and the network and where it stands on disk;
+ * behind the last epoch there is nothing to go on with. */
 static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
     report *r = self;
+    bool    first = !r->headed;
     hawq_progress_end(&r->progress);
-    if (e->epoch == 1 && o.epochs > 1) r->first = e->loss;
+    if (first && o.epochs > e->epoch) r->first = e->loss;
+    r->headed = true;
     r->last = e->loss;
     if (r->cli->format == HAWQ_FORMAT_JSON)
-        print_json(&r->json, e);
+        print_json(&r->json, e, first);
     else if (r->cli->format == HAWQ_FORMAT_TSV)
-        print_tsv(e);
+        print_tsv(e, first);
     else
-        print_row(e);
+        print_row(e, first);
     fflush(stdout);
-    return hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION);
+    HAWQ_TRY(hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION));
+    if (e->epoch < o.epochs)
+        return hawq_checkpoint_write(r->checkpoint, r->identity, r->graph,
+                                     &e->state);
+    unlink(r->checkpoint);
+    return HAWQ_OK;
 }
 
 /* --- from options to a run ---------------------------------------------- */
@@ -198,6 +215,65 @@ static hawq_status open_graph(const hawq_cli *cli, const hawq_dataset *data,
                             hawq_op_find, out);
 }
 
+static double peak_rate(void) {
+    return o.rate > 0 ? o.rate : o.from ? rate_from : rate_new;
+}
+
+/* All that the bits of the result depend on, as the checkpoint's lines. */
+static hawq_status describe(hawq_cli *cli, const hawq_graph *graph,
+                            const hawq_dataset *data, const char **out) {
+    char        hash[17];
+    const char *images = hawq_data_text(&cli->arena);
+    hawq_graph_hash(graph, hash);
+    *out = images ? hawq_arena_format(
+                        &cli->arena,
+                        "network %s\ndata %s\nimages %zu\nseed %llu\n"
+                        "epochs %d\nbatch-size %d\nrate %.17g\n"
+                        "warm-up %.17g\nmomentum %.17g\nweight-decay %.17g\n"
+                        "clip %.17g\nnesterov %d\nflip %d\nshift %d\n"
+                        "products by %s\n",
+                        hash, images, data->n, (unsigned long long)cli->seed,
+                        o.epochs, o.batch_size, peak_rate(), o.warm_up,
+                        o.sgd.momentum, o.sgd.decay, o.sgd.clip, o.sgd.nesterov,
+                        o.flip, o.shift, hawq_conv_provider())
+                  : NULL;
+    return *out ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+/* Takes up the checkpoint, if there is one; state->epoch = 0 if not. */
+static hawq_status resume(hawq_cli *cli, const report *r, hawq_graph *graph,
+                          hawq_fit_state *state) {
+    state->epoch = 0;
+    if (access(r->checkpoint, F_OK)) {
+        hawq_cli_note(cli, "%s: there is none; starting a new training",
+                      r->checkpoint);
+        return HAWQ_OK;
+    }
+    HAWQ_TRY(hawq_checkpoint_read(r->checkpoint, r->identity, graph,
+                                  &cli->arena, state));
+    hawq_cli_note(cli, "%s: going on after epoch %d of %d", r->checkpoint,
+                  state->epoch, o.epochs);
+    return HAWQ_OK;
+}
+
+static hawq_status train(hawq_cli *cli, report *r, const hawq_batch *images,
+                         hawq_loss loss, const hawq_batch *tests,
+                         const hawq_fit_options *f) {
+    hawq_fit_report calls = {r, report_step, report_epoch};
+    hawq_threads   *threads;
+    HAWQ_TRY(hawq_threads_new(cli->threads, &threads));
+    hawq_status s = hawq_fit(r->graph, threads, loss, images, tests, f, &calls);
+    hawq_progress_end(&r->progress);
+    while (r->json.depth) hawq_json_end(&r->json);
+    if (s == HAWQ_OK && r->last > r->first)
+        hawq_cli_note(cli,
+                      "the loss ended at %.4g, above the %.4g it began with; "
+                      "lower --rate %g",
+                      r->last, r->first, f->rate);
+    hawq_threads_free(threads);
+    return s;
+}
+
 static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
                        const hawq_dataset *data, const hawq_dataset *test) {
     hawq_shape      *shape = &graph->input->shape;
@@ -205,35 +281,26 @@ static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
     hawq_batch       tests = {test->n, test->x, test->labels, test->targets};
     hawq_fit_options f = {.epochs = o.epochs,
                           .batch_size = (size_t)o.batch_size,
-                          .rate = o.rate > 0 ? o.rate
-                                  : o.from   ? rate_from
-                                             : rate_new,
+                          .rate = peak_rate(),
                           .warm_up = o.warm_up,
                           .sgd = o.sgd,
                           .augment = {.flip = o.flip, .shift = o.shift},
                           .seed = cli->seed};
     report           r = {cli, graph, .json = {.file = stdout}};
-    hawq_fit_report  calls = {&r, report_step, report_epoch};
-    hawq_threads    *threads;
+    hawq_fit_state   state = {0};
     real            *fill;
     if (shape->rank == 4) {
         HAWQ_TAKE(fill, &cli->arena, (size_t)shape->dim[1]);
         hawq_data_black((int)shape->dim[1], fill);
         f.augment.fill = fill;
     }
-    HAWQ_TRY(hawq_threads_new(cli->threads, &threads));
-    hawq_status s =
-        hawq_fit(graph, threads, data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE,
-                 &batch, o.test ? &tests : NULL, &f, &calls);
-    hawq_progress_end(&r.progress);
-    while (r.json.depth) hawq_json_end(&r.json);
-    if (s == HAWQ_OK && r.last > r.first)
-        hawq_cli_note(cli,
-                      "the loss ended at %.4g, above the %.4g it began with; "
-                      "lower --rate %g",
-                      r.last, r.first, f.rate);
-    hawq_threads_free(threads);
-    return s;
+    r.checkpoint = hawq_arena_format(&cli->arena, "%s.checkpoint", o.output);
+    if (!r.checkpoint) return HAWQ_ENOMEM;
+    HAWQ_TRY(describe(cli, graph, data, &r.identity));
+    if (o.resume) HAWQ_TRY(resume(cli, &r, graph, &state));
+    if (state.epoch) f.start = &state;
+    return train(cli, &r, &batch, data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE,
+                 o.test ? &tests : NULL, &f);
 }
 
 /* What can be known to fail without reading the images. */

@@ -107,10 +107,12 @@ static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
 }
 
 static hawq_status run(loop *l) {
-    for (int epoch = 1; epoch <= l->options->epochs; epoch++) {
+    const hawq_fit_state *start = l->options->start;
+    for (int epoch = start ? start->epoch + 1 : 1; epoch <= l->options->epochs;
+         epoch++) {
         hawq_fit_epoch e = {
             .epoch = epoch, .test_loss = NAN, .test_accuracy = NAN};
-        double start = seconds_now();
+        double from = seconds_now();
         HAWQ_TRY(train_epoch(l, &e));
         if (l->test) {
             size_t n_correct;
@@ -118,7 +120,9 @@ static hawq_status run(loop *l) {
                                 &n_correct);
             e.test_accuracy = (double)n_correct / (double)l->test->n;
         }
-        e.seconds = seconds_now() - start;
+        e.seconds = seconds_now() - from;
+        e.state = (hawq_fit_state){epoch, hawq_selection_total(&l->at),
+                                   l->sgd.velocity};
         if (l->report->epoch) HAWQ_TRY(l->report->epoch(l->report->self, &e));
     }
     return HAWQ_OK;
@@ -163,6 +167,18 @@ static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
     return check_shift(graph, o->augment.shift);
 }
 
+static hawq_status take_up(loop *l, const hawq_fit_state *start) {
+    size_t n = hawq_selection_total(&l->at);
+    if (!start) return HAWQ_OK;
+    if (start->n != n || start->epoch < 0 || start->epoch > l->options->epochs)
+        return hawq_fail(HAWQ_EINVAL,
+                         "a start after epoch %d with %zu parameters: expected "
+                         "0 to %d epochs and %zu parameters",
+                         start->epoch, start->n, l->options->epochs, n);
+    memcpy(l->sgd.velocity, start->velocity, n * sizeof *start->velocity);
+    return HAWQ_OK;
+}
+
 /* Everything a run needs, taken from the arena once. */
 static hawq_status prepare(loop *l, hawq_arena *arena) {
     const hawq_fit_options *o = l->options;
@@ -174,6 +190,7 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     l->warm_up = (size_t)(o->warm_up * (double)l->per_epoch);
     HAWQ_TRY(hawq_select_parameters(l->graph, arena, &l->at));
     HAWQ_TRY(hawq_sgd_init(&l->sgd, &o->sgd, &l->at, arena));
+    HAWQ_TRY(take_up(l, o->start));
     HAWQ_TAKE(l->gradient, arena, hawq_selection_total(&l->at));
     HAWQ_TAKE(l->order, arena, l->train->n);
     HAWQ_TAKE(l->x, arena, n * l->per_image);

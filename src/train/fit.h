@@ -3,7 +3,8 @@
  * The outcome is a pure function of network, data, options and seed: order and
  * augmentation are drawn by (seed, epoch, image), gradients are summed in chunk
  * order (sweep.h) and the optimiser is sequential. The number of threads
- * changes nothing.
+ * changes nothing, nor does an interruption between two epochs: a training that
+ * goes on from its state there ends with the same bits.
  *
  * The weights of the last epoch are the result. Choosing the epoch that was
  * best on the test images would make the accuracy on them too good.
@@ -15,24 +16,34 @@
 #include "src/train/augment.h"
 #include "src/train/sgd.h"
 
+/* Where a training stands between two epochs; its weights and biases are the
+ * graph's. */
+typedef struct hawq_fit_state {
+    int     epoch;    /* how many are done */
+    size_t  n;        /* parameters */
+    double *velocity; /* [n]: of the optimiser */
+} hawq_fit_state;
+
 typedef struct hawq_fit_options {
     int    epochs;     /* >= 1 */
     size_t batch_size; /* images per step; the last may have fewer */
     double rate;       /* the peak; > 0 */
     double warm_up;    /* epochs of rising rate; 0 <= warm_up <= epochs */
-    hawq_sgd_options sgd;
-    hawq_augment     augment;
-    uint64_t         seed;
+    hawq_sgd_options      sgd;
+    hawq_augment          augment;
+    uint64_t              seed;
+    const hawq_fit_state *start; /* to go on from; NULL: from the beginning */
 } hawq_fit_options;
 
 typedef struct hawq_fit_epoch {
-    int    epoch;         /* 1 to epochs */
-    double rate;          /* of its last step */
-    double loss;          /* mean over the epoch's steps, while it moves */
-    double accuracy;      /* of the same images, in [0, 1] */
-    double test_loss;     /* after the epoch; NaN without test images */
-    double test_accuracy; /* likewise */
-    double seconds;       /* wall clock, test included */
+    int            epoch;     /* 1 to epochs */
+    double         rate;      /* of its last step */
+    double         loss;      /* mean over the epoch's steps, while it moves */
+    double         accuracy;  /* of the same images, in [0, 1] */
+    double         test_loss; /* after the epoch; NaN without test images */
+    double         test_accuracy; /* likewise */
+    double         seconds;       /* wall clock, test included */
+    hawq_fit_state state;         /* after it; borrowed */
 } hawq_fit_epoch;
 
 /* Both callbacks may be NULL. A failure of `epoch` ends the training. */
