@@ -14,7 +14,21 @@ static inline float sum(vec v) {
     return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
 }
 
+static inline vec low(vec a, vec b) {
+    return _mm256_unpacklo_ps(a, b);
+}
+static inline vec high(vec a, vec b) {
+    return _mm256_unpackhi_ps(a, b);
+}
+static inline vec low_pair(vec a, vec b) {
+    return _mm256_shuffle_ps(a, b, 0x44);
+}
+static inline vec high_pair(vec a, vec b) {
+    return _mm256_shuffle_ps(a, b, 0xee);
+}
+
 #include "kernels/f32_body.h"
+#include "kernels/f32_winograd_body.h"
 
 static bool usable(void) {
     __builtin_cpu_init();
@@ -22,7 +36,7 @@ static bool usable(void) {
 }
 
 const hawq_f32_kernels hawq_f32_avx2 = {"avx2", usable, correlate,
-                                        correlate_weights};
+                                        correlate_weights, &winograd};
 #else
 typedef int nothing_on_this_processor;
 #endif

@@ -43,6 +43,7 @@ typedef struct hawq_f32_kernels {
     /* dw[out][in][kh][kw] += over `images` consecutive padded images */
     void (*correlate_weights)(const hawq_f32_shape *s, size_t images,
                               const float *dy, const float *x, float *dw);
+    const struct hawq_f32_winograd_steps *winograd; /* f32_winograd.h */
 } hawq_f32_kernels;
 
 /* The best table this processor runs, or NULL: use something else. */

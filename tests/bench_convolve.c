@@ -35,11 +35,13 @@ static const struct way {
     const char *name;
     unsigned    without;
 } ways[] = {{"chosen", 0},
-            {"direct", HAWQ_CONV_ONEDNN},
-            {"blas", HAWQ_CONV_ONEDNN | HAWQ_CONV_NATIVE}};
-enum { WAYS = sizeof ways / sizeof *ways, PRODUCTS = 3, MAX_OPERANDS = 16 };
-static const char *const products[PRODUCTS] = {"forward", "by data",
-                                               "by weights"};
+            {"winograd", HAWQ_CONV_ONEDNN | HAWQ_CONV_NATIVE},
+            {"direct", HAWQ_CONV_ONEDNN | HAWQ_CONV_WINOGRAD},
+            {"blas", HAWQ_CONV_ONEDNN | HAWQ_CONV_NATIVE | HAWQ_CONV_WINOGRAD}};
+enum { WAYS = sizeof ways / sizeof *ways, PRODUCTS = 5, MAX_OPERANDS = 16 };
+/* What the operands share stands in front. */
+static const char *const products[PRODUCTS] = {
+    "w: forward", "x: forward", "w: by data", "y: by data", "x: by weights"};
 
 static double now(void) {
     struct timespec t;
@@ -100,7 +102,8 @@ typedef struct bench {
     hawq_conv_shape shape[WAYS];
     size_t          images;
     int             n;
-    real           *x, *w[MAX_OPERANDS], *y[MAX_OPERANDS], *scratch;
+    real           *x[MAX_OPERANDS], *w[MAX_OPERANDS], *y[MAX_OPERANDS];
+    real           *scratch;
 } bench;
 
 static real *draw(uint64_t key, size_t n) {
@@ -136,8 +139,8 @@ static void open_bench(bench *b, const struct row *r) {
         if (wants > scratch) scratch = wants;
     }
     b->scratch = draw(1, scratch + 1);
-    b->x = draw(2, b->images * r->c * r->size * r->size);
     for (int i = 0; i < b->n; i++) {
+        b->x[i] = draw(2, b->images * r->c * r->size * r->size);
         b->w[i] = draw(3, r->o * r->c / r->groups * r->k * r->k);
         b->y[i] = draw(4, b->images * r->o * out * out);
     }
@@ -145,8 +148,8 @@ static void open_bench(bench *b, const struct row *r) {
 
 static void close_bench(bench *b) {
     free(b->scratch);
-    free(b->x);
     for (int i = 0; i < b->n; i++) {
+        free(b->x[i]);
         free(b->w[i]);
         free(b->y[i]);
     }
@@ -154,13 +157,20 @@ static void close_bench(bench *b) {
 
 static void run(bench *b, int way, int product) {
     const hawq_conv_shape *s = &b->shape[way];
-    const real *const     *w = (const void *)b->w, *const *y = (void *)b->y;
-    if (product == 0)
-        hawq_conv_forward(s, b->images, b->n, w, b->x, b->y, b->scratch);
-    else if (product == 1)
+    const real            *w[MAX_OPERANDS], *x[MAX_OPERANDS], *y[MAX_OPERANDS];
+    for (int i = 0; i < b->n; i++) {
+        bool same_w = product == 0 || product == 2;
+        w[i] = b->w[same_w ? 0 : i];
+        x[i] = b->x[same_w ? i : 0];
+        y[i] = b->y[same_w ? i : 0];
+    }
+    if (product < 2)
+        hawq_conv_forward(s, b->images, b->n, w, x, b->y, b->scratch);
+    else if (product < 4)
         hawq_conv_by_data(s, b->images, b->n, w, y, b->x, b->scratch);
     else
-        hawq_conv_by_weights(s, b->images, b->n, y, b->x, b->w, b->scratch);
+        hawq_conv_by_weights(s, b->images, b->n, (const void *)b->y, x[0], b->w,
+                             b->scratch);
 }
 
 /* Sums grow from call to call, by less than what a float holds. */
@@ -178,7 +188,7 @@ static void measure(bench *b, const struct row *r, int product, int rounds) {
             if (rate > best[v]) best[v] = rate;
         }
     }
-    printf("%-10s %4zu>%-4zu %3zux%-3zu k%zu s%zu g%-4zu %-10s %6.0f",
+    printf("%-10s %4zu>%-4zu %3zux%-3zu k%zu s%zu g%-4zu %-13s %5.0f",
            r->network, r->c, r->o, r->size, r->size, r->k, r->stride, r->groups,
            products[product], roof);
     for (int v = 0; v < WAYS; v++) printf(" %8.0f", best[v]);
@@ -202,7 +212,7 @@ int main(int n, char **arg) {
     if (hawq_mm_open() != HAWQ_OK) return 1;
     printf("%s; %zu images, %d operands\n", hawq_conv_provider(), b.images,
            b.n);
-    printf("%-50s   peak", "GF/s");
+    printf("%-52s peak", "GF/s");
     for (int v = 0; v < WAYS; v++) printf(" %8s", ways[v].name);
     printf("\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

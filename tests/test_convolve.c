@@ -72,12 +72,12 @@ static void define(const hawq_conv_shape *s, const sums *t) {
                         tap(s, m, o, c, oy, ox, t);
 }
 
-/* got starts as `start`; each operand's sum is added once. */
+/* got started as `start`, and the sum was added. */
 static void compare(const char *what, const hawq_conv_shape *s, size_t n,
                     const float *got, const float *start, const double *want,
-                    double times, double terms) {
+                    double terms) {
     for (size_t i = 0; i < n; i++) {
-        double expected = start[i] + times * want[i];
+        double expected = start[i] + want[i];
         if (fabs(got[i] - expected) > 3e-7 * (terms + 8)) {
             printf("%s: c %zu o %zu %zux%zu k %zux%zu pad %zu,%zu\n", what,
                    s->c, s->o, s->h, s->w, s->kh, s->kw, s->pad_top,
@@ -88,40 +88,77 @@ static void compare(const char *what, const hawq_conv_shape *s, size_t n,
     }
 }
 
-static void check_shape(hawq_conv_shape *s) {
-    size_t nx = IMAGES * s->c * s->h * s->w, ny = IMAGES * s->o * s->oh * s->ow;
-    size_t nw = s->o * (s->c / s->groups) * s->kh * s->kw;
-    float *x = draw(1, nx), *w = draw(2, nw), *by = draw(3, ny);
-    float *y0 = draw(4, ny), *bx0 = draw(5, nx), *bw0 = draw(6, nw);
-    float *y[OPERANDS], *bw[OPERANDS], *bx = draw(5, nx);
-    float *scratch = draw(7, hawq_conv_scratch(s, IMAGES));
-    sums   t = {
-          w, x, by, calloc(ny + 1, 8), calloc(nx + 1, 8), calloc(nw + 1, 8)};
-    const float *ws[OPERANDS], *bys[OPERANDS];
-    define(s, &t);
-    for (int i = 0; i < OPERANDS; i++) {
-        y[i] = draw(4, ny);
-        bw[i] = draw(6, nw);
-        ws[i] = w;
-        bys[i] = by;
-    }
-    hawq_conv_forward(s, IMAGES, OPERANDS, ws, x, y, scratch);
-    hawq_conv_by_data(s, IMAGES, OPERANDS, ws, bys, bx, scratch);
-    hawq_conv_by_weights(s, IMAGES, OPERANDS, bys, x, bw, scratch);
-    double k = (double)(s->kh * s->kw);
-    for (int i = 0; i < OPERANDS; i++) {
-        compare("forward", s, ny, y[i], y0, t.y, 1, k * (double)s->c);
-        compare("by weights", s, nw, bw[i], bw0, t.bw, 1,
-                (double)(IMAGES * s->oh * s->ow));
-    }
-    compare("by data", s, nx, bx, bx0, t.bx, OPERANDS,
-            OPERANDS * k * (double)s->o);
-    for (int i = 0; i < OPERANDS; i++) {
-        free(y[i]);
-        free(bw[i]);
-    }
-    void *all[] = {x, w, by, y0, bx0, bw0, bx, scratch, t.y, t.bx, t.bw};
+/* What pairs have in common: nothing, the weights, or what they multiply. */
+typedef enum shared { NOTHING, WEIGHTS, INPUTS, CASES } shared;
+
+/* One pair: its operands, what they are added to, and the sums. */
+typedef struct pair {
+    float *w, *x, *by, *y, *bx, *bw;
+    sums   t;
+} pair;
+
+static void open_pair(const hawq_conv_shape *s, shared what, uint64_t i,
+                      const size_t n[3], pair *p) {
+    uint64_t w = what == WEIGHTS ? 0 : i, x = what == INPUTS ? 0 : i;
+    *p = (pair){.w = draw(10 + w, n[0]),
+                .x = draw(20 + x, n[1]),
+                .by = draw(30 + x, n[2]),
+                .bw = draw(6, n[0]),
+                .bx = draw(5, n[1]),
+                .y = draw(4, n[2])};
+    p->t = (sums){p->w,
+                  p->x,
+                  p->by,
+                  calloc(n[2] + 1, sizeof(double)),
+                  calloc(n[1] + 1, sizeof(double)),
+                  calloc(n[0] + 1, sizeof(double))};
+    define(s, &p->t);
+}
+
+static void close_pair(pair *p) {
+    void *all[] = {p->w,  p->x,   p->by,   p->y,   p->bx,
+                   p->bw, p->t.y, p->t.bx, p->t.bw};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void check_case(hawq_conv_shape *s, shared what) {
+    size_t       n[3] = {s->o * (s->c / s->groups) * s->kh * s->kw,
+                         IMAGES * s->c * s->h * s->w, IMAGES * s->o * s->oh * s->ow};
+    pair         p[OPERANDS];
+    float       *y0 = draw(4, n[2]), *bx0 = draw(5, n[1]), *bw0 = draw(6, n[0]);
+    float       *scratch = draw(7, hawq_conv_scratch(s, IMAGES));
+    const float *w[OPERANDS], *x[OPERANDS], *by[OPERANDS];
+    float       *y[OPERANDS], *bx[OPERANDS], *bw[OPERANDS];
+    for (int i = 0; i < OPERANDS; i++) {
+        open_pair(s, what, (uint64_t)i, n, &p[i]);
+        w[i] = p[what == WEIGHTS ? 0 : i].w;
+        x[i] = p[what == INPUTS ? 0 : i].x;
+        by[i] = p[what == INPUTS ? 0 : i].by;
+        y[i] = p[i].y;
+        bx[i] = p[i].bx;
+        bw[i] = p[i].bw;
+    }
+    hawq_conv_forward(s, IMAGES, OPERANDS, w, x, y, scratch);
+    hawq_conv_by_data(s, IMAGES, OPERANDS, w, by, bx, scratch);
+    if (what == INPUTS)
+        hawq_conv_by_weights(s, IMAGES, OPERANDS, by, x[0], bw, scratch);
+    double k = (double)(s->kh * s->kw), pixels = (double)(s->oh * s->ow);
+    for (int i = 0; i < OPERANDS; i++) {
+        compare("forward", s, n[2], y[i], y0, p[i].t.y, k * (double)s->c);
+        compare("by data", s, n[1], bx[i], bx0, p[i].t.bx, k * (double)s->o);
+        if (what == INPUTS)
+            compare("by weights", s, n[0], bw[i], bw0, p[i].t.bw,
+                    IMAGES * pixels);
+        close_pair(&p[i]);
+    }
+    free(y0);
+    free(bx0);
+    free(bw0);
+    free(scratch);
+}
+
+static void check_shape(hawq_conv_shape *s) {
+    for (int what = 0; what < CASES; what++) check_case(s, (shared)what);
 }
 
 static hawq_conv_shape shape(size_t c, size_t o, size_t h, size_t w, size_t kh,
@@ -184,9 +221,9 @@ static void one_of_crowd(void *self, size_t t, int worker) {
     crowd *c = self;
     float *bw = c->bw[t];
     (void)worker;
-    hawq_conv_forward(&c->shape, IMAGES, 1, &c->w, c->x, &c->y[t],
+    hawq_conv_forward(&c->shape, IMAGES, 1, &c->w, &c->x, &c->y[t],
                       c->scratch[t]);
-    hawq_conv_by_data(&c->shape, IMAGES, 1, &c->w, &c->by, c->bx[t],
+    hawq_conv_by_data(&c->shape, IMAGES, 1, &c->w, &c->by, &c->bx[t],
                       c->scratch[t]);
     hawq_conv_by_weights(&c->shape, IMAGES, 1, &c->by, c->x, &bw,
                          c->scratch[t]);

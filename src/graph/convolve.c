@@ -4,6 +4,7 @@
 #include "src/graph/convolve.h"
 
 #include "kernels/f32_conv.h"
+#include "kernels/f32_winograd.h"
 #include "src/graph/mm.h"
 #include "src/graph/onednn.h"
 
@@ -214,13 +215,17 @@ static void blas_by_weights(const hawq_conv_shape *s, int n,
 
 /* --- native: float, stride 1, one group --------------------------------- */
 
-static const hawq_f32_kernels *native(const hawq_conv_shape *s) {
+static const hawq_f32_kernels *table_for(const hawq_conv_shape *s) {
     bool fits = sizeof(real) == sizeof(float) && s->groups == 1 &&
                 s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
                 s->dilation_w == 1 && !pointwise(s) && s->pad_top < s->kh &&
                 s->pad_left < s->kw && s->oh <= s->h + s->pad_top &&
-                s->ow <= s->w + s->pad_left && !(s->without & HAWQ_CONV_NATIVE);
+                s->ow <= s->w + s->pad_left;
     return fits ? hawq_f32_select() : NULL;
+}
+
+static const hawq_f32_kernels *native(const hawq_conv_shape *s) {
+    return s->without & HAWQ_CONV_NATIVE ? NULL : table_for(s);
 }
 
 static hawq_f32_shape forward_shape(const hawq_conv_shape *s) {
@@ -295,6 +300,49 @@ static void native_by_weights(const hawq_f32_kernels *k,
     }
 }
 
+/* --- native: 3x3 by minimal filtering ----------------------------------- */
+
+enum { MOST_PAIRS = 64 }; /* of one call of the kernels */
+
+/* NULL where the direct kernels are as fast. */
+static const hawq_f32_kernels *winograd(const hawq_conv_shape *s) {
+    const hawq_f32_kernels *k = table_for(s);
+    hawq_f32_shape          f = forward_shape(s);
+    bool                    few = s->c < 16 || s->o < 16;
+    if (s->without & HAWQ_CONV_WINOGRAD || (few && native(s))) return NULL;
+    return hawq_f32_winograd_fits(k, &f) ? k : NULL;
+}
+
+static size_t winograd_scratch(const hawq_conv_shape *s, size_t images) {
+    const hawq_f32_kernels *k = winograd(s);
+    if (!k) return 0;
+    hawq_f32_shape f = forward_shape(s), d = data_shape(s);
+    size_t         a = hawq_f32_winograd_scratch(k, &f, images, MOST_PAIRS);
+    size_t         b = hawq_f32_winograd_scratch(k, &d, images, MOST_PAIRS);
+    return a > b ? a : b;
+}
+
+/* to[i] += from[i] correlated with w[i] as it is, or transposed and reversed.
+ */
+static void winograd_pairs(const hawq_f32_kernels *k, const hawq_conv_shape *s,
+                           bool by_data, size_t images, int n,
+                           const float *const *w, const float *const *from,
+                           float *const *to, float *scratch) {
+    hawq_f32_shape   f = by_data ? data_shape(s) : forward_shape(s);
+    hawq_f32_weights weights[MOST_PAIRS];
+    size_t           taps = s->kh * s->kw;
+    for (int first = 0; first < n; first += MOST_PAIRS) {
+        int pairs = n - first < MOST_PAIRS ? n - first : MOST_PAIRS;
+        for (int i = 0; i < pairs; i++)
+            weights[i] =
+                by_data ? (hawq_f32_weights){w[first + i] + taps - 1, taps,
+                                             depth(s), -1}
+                        : (hawq_f32_weights){w[first + i], depth(s), taps, 1};
+        hawq_f32_winograd(k, &f, images, (size_t)pairs, weights, from + first,
+                          to + first, scratch);
+    }
+}
+
 /* --- oneDNN: what measures faster, see onednn.h ------------------------- */
 
 static unsigned onednn_products(const hawq_conv_shape *s) {
@@ -333,9 +381,11 @@ static size_t own_scratch(const hawq_conv_shape *s, size_t images) {
 }
 
 size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images) {
-    size_t   own = own_scratch(s, images), other = 0;
+    size_t own = own_scratch(s, images), other = winograd_scratch(s, images);
+    if (other > own) own = other;
     unsigned products = onednn_products(s);
     s->plan = products ? hawq_onednn_plan(s, images, products) : NULL;
+    other = 0;
     if (s->plan) other = hawq_onednn_scratch(s->plan);
     return other > own ? other : own;
 }
@@ -351,10 +401,17 @@ const char *hawq_conv_provider(void) {
     return text;
 }
 
+/* How many of the n >= 1 pairs, from the first on, have the same x. */
+static int sharing(int n, const real *const *x) {
+    int i = 1;
+    while (i < n && x[i] == x[0]) i++;
+    return i;
+}
+
 /* The casts are identities wherever `native` is not NULL: real is float. */
-void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
-                       const real *const *w, const real *x, real *const *y,
-                       real *scratch) {
+static void forward_shared(const hawq_conv_shape *s, size_t images, int n,
+                           const real *const *w, const real *x, real *const *y,
+                           real *scratch) {
     const hawq_f32_kernels *k = native(s);
     int done = run_onednn(s, HAWQ_ONEDNN_FORWARD, images, n, w, x, y, scratch);
     w += done;
@@ -375,9 +432,24 @@ void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
     }
 }
 
-void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
-                       const real *const *w, const real *const *by, real *bx,
-                       real *scratch) {
+void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *const *x,
+                       real *const *y, real *scratch) {
+    const hawq_f32_kernels *k = winograd(s);
+    if (k) {
+        winograd_pairs(k, s, false, images, n, (const void *)w, (const void *)x,
+                       (void *)y, (void *)scratch);
+        return;
+    }
+    for (int i = 0, same; i < n; i += same) {
+        same = sharing(n - i, x + i);
+        forward_shared(s, images, same, w + i, x[i], y + i, scratch);
+    }
+}
+
+static void by_data_shared(const hawq_conv_shape *s, size_t images, int n,
+                           const real *const *w, const real *const *by,
+                           real *bx, real *scratch) {
     const hawq_f32_kernels *k = native(s);
     int                     done =
         run_onednn(s, HAWQ_ONEDNN_BY_DATA, images, n, w, bx, by, scratch);
@@ -396,6 +468,21 @@ void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
         for (int i = 0; depthwise(s) && i < n; i++)
             each_tap(s, tap_by_data, (real *)w[i], s->h * s->w, s->oh * s->ow,
                      by[i] + at, bxm, false);
+    }
+}
+
+void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
+                       const real *const *w, const real *const *by,
+                       real *const *bx, real *scratch) {
+    const hawq_f32_kernels *k = winograd(s);
+    if (k) {
+        winograd_pairs(k, s, true, images, n, (const void *)w, (const void *)by,
+                       (void *)bx, (void *)scratch);
+        return;
+    }
+    for (int i = 0, same; i < n; i += same) {
+        same = sharing(n - i, (const void *)(bx + i));
+        by_data_shared(s, images, same, w + i, by + i, bx[i], scratch);
     }
 }
 

@@ -6,8 +6,8 @@
  *     forward      y    += w * x
  *     by data      bx   += w^T * by     (transposed convolution)
  *     by weights   bw   += by * x
- * Each takes `n` operands of the kind that differs between lanes, so that what
- * lanes share (the unfolded or padded image) is prepared once.
+ * Each takes `n` of them, for lanes: pointers may repeat, and what lanes share
+ * (an unfolded or padded image, transformed weights) is prepared once.
  *
  * Providers, the first that fits: direct loops for depthwise convolutions; the
  * float kernels of kernels/f32_conv.h for stride 1 without dilation or groups;
@@ -31,7 +31,7 @@ typedef struct hawq_conv_shape {
 } hawq_conv_shape;
 
 /* Bits of `without`, by which tests and benchmarks reach the other ways. */
-enum { HAWQ_CONV_ONEDNN = 1, HAWQ_CONV_NATIVE = 2 };
+enum { HAWQ_CONV_ONEDNN = 1, HAWQ_CONV_NATIVE = 2, HAWQ_CONV_WINOGRAD = 4 };
 
 /* Reals of scratch that any of the three wants for as many images. Once,
  * before any of them; may choose a provider that is prepared here. */
@@ -40,15 +40,15 @@ size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images);
 /* "native avx512 + openblas SkylakeX": what computes, for reports. */
 const char *hawq_conv_provider(void);
 
-/* y[i] += w[i] * x, i < n */
+/* y[i] += w[i] * x[i], i < n */
 void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
-                       const real *const *w, const real *x, real *const *y,
-                       real *scratch);
+                       const real *const *w, const real *const *x,
+                       real *const *y, real *scratch);
 
-/* bx += sum_i w[i]^T * by[i], i < n */
+/* bx[i] += w[i]^T * by[i], i < n */
 void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
-                       const real *const *w, const real *const *by, real *bx,
-                       real *scratch);
+                       const real *const *w, const real *const *by,
+                       real *const *bx, real *scratch);
 
 /* bw[i] += by[i] * x, i < n */
 void hawq_conv_by_weights(const hawq_conv_shape *s, size_t images, int n,

@@ -107,30 +107,42 @@ static size_t images(const hawq_node *node) {
 static void forward(const hawq_node *node, const hawq_planes *p) {
     const hawq_conv_shape *s = node->param;
     const real            *w = hawq_val(p, node->in[W]);
+    const real            *x = hawq_val(p, node->in[X]);
     real                  *y = hawq_val(p, node->out[0]);
     set_bias(s, images(node), hawq_val(p, hawq_in(node, B)), y);
-    hawq_conv_forward(s, images(node), 1, &w, hawq_val(p, node->in[X]), &y,
-                      p->scratch);
+    hawq_conv_forward(s, images(node), 1, &w, &x, &y, p->scratch);
+}
+
+/* Products of many lanes, to be computed together. */
+typedef struct pairs {
+    const real *w[MAX_LANES], *from[MAX_LANES];
+    real       *to[MAX_LANES];
+    int         n;
+} pairs;
+
+static void add_pair(pairs *p, const real *w, const real *from, real *to) {
+    if (!w || !from || !to) return;
+    p->w[p->n] = w;
+    p->from[p->n] = from;
+    p->to[p->n++] = to;
 }
 
 static void tangent_block(const hawq_node *node, const hawq_planes *p,
                           int first, int n) {
     const hawq_conv_shape *s = node->param;
-    const real            *w = hawq_val(p, node->in[W]), *dw[MAX_LANES];
-    real                  *dy[MAX_LANES];
-    int                    seeded = 0;
+    const real *w = hawq_val(p, node->in[W]), *x = hawq_val(p, node->in[X]);
+    pairs       of_x = {.n = 0}, of_w = {.n = 0};
     for (int l = first; l < first + n; l++) {
-        const real *dx = hawq_dot(p, l, node->in[X]);
-        dw[seeded] = hawq_dot(p, l, node->in[W]);
-        real *y = dy[seeded] = hawq_dot(p, l, node->out[0]);
+        real *y = hawq_dot(p, l, node->out[0]);
         set_bias(s, images(node), hawq_dot(p, l, hawq_in(node, B)), y);
-        if (dx && y) /* dy = w * dx + ... */
-            hawq_conv_forward(s, images(node), 1, &w, dx, &y, p->scratch);
-        seeded += dw[seeded] && y;
+        add_pair(&of_x, w, hawq_dot(p, l, node->in[X]), y);
+        add_pair(&of_w, hawq_dot(p, l, node->in[W]), x, y);
     }
-    if (seeded) /* dy += dw * x */
-        hawq_conv_forward(s, images(node), seeded, dw, hawq_val(p, node->in[X]),
-                          dy, p->scratch);
+    /* dy = w * dx + dw * x */
+    hawq_conv_forward(s, images(node), of_x.n, of_x.w, of_x.from, of_x.to,
+                      p->scratch);
+    hawq_conv_forward(s, images(node), of_w.n, of_w.w, of_w.from, of_w.to,
+                      p->scratch);
 }
 
 static void tangent(const hawq_node *node, const hawq_planes *p) {
@@ -146,7 +158,8 @@ static void add_adjoint(const hawq_node *node, const hawq_planes *p,
                         real *bx) {
     const hawq_conv_shape *s = node->param;
     if (!by) return;
-    if (w && bx) hawq_conv_by_data(s, images(node), 1, &w, &by, bx, p->scratch);
+    if (w && bx)
+        hawq_conv_by_data(s, images(node), 1, &w, &by, &bx, p->scratch);
     if (x && bw)
         hawq_conv_by_weights(s, images(node), 1, &by, x, &bw, p->scratch);
 }
@@ -164,19 +177,26 @@ static void adjoint_tangent_block(const hawq_node *node, const hawq_planes *p,
     const real *w = hawq_val(p, node->in[W]), *by = hawq_bar(p, node->out[0]);
     const real *bdy[MAX_LANES];
     real       *bdw[MAX_LANES];
+    pairs       of_y = {.n = 0}, of_w = {.n = 0};
     int         both = 0; /* lanes with bdy * x to add to bdw */
     for (int l = first; l < first + n; l++) {
         const real *d = bdy[both] = hawq_bardot(p, l, node->out[0]);
         real       *bdx = hawq_bardot(p, l, node->in[X]);
         bdw[both] = hawq_bardot(p, l, node->in[W]);
         bias_adjoint(s, images(node), d, hawq_bardot(p, l, hawq_in(node, B)));
-        /* bdx += w^T * bdy; bdx += dw^T * by and bdw += by * dx */
-        add_adjoint(node, p, w, NULL, d, NULL, bdx);
-        add_adjoint(node, p, hawq_dot(p, l, node->in[W]),
-                    hawq_dot(p, l, node->in[X]), by, bdw[both], bdx);
+        add_pair(&of_y, w, d, bdx);
+        add_pair(&of_w, hawq_dot(p, l, node->in[W]), by, bdx);
+        add_adjoint(node, p, NULL, hawq_dot(p, l, node->in[X]), by, bdw[both],
+                    NULL);
         both += bdy[both] && bdw[both];
     }
-    if (both) /* bdw += bdy * x */
+    /* bdx += w^T * bdy + dw^T * by */
+    hawq_conv_by_data(s, images(node), of_y.n, of_y.w, of_y.from, of_y.to,
+                      p->scratch);
+    hawq_conv_by_data(s, images(node), of_w.n, of_w.w, of_w.from, of_w.to,
+                      p->scratch);
+    /* bdw += by * dx, above, and bdy * x */
+    if (both)
         hawq_conv_by_weights(s, images(node), both, bdy,
                              hawq_val(p, node->in[X]), bdw, p->scratch);
 }

@@ -160,7 +160,7 @@ static void bias_adjoint(const hawq_node *node, const real *by, real *bb) {
 static void add_product(const hawq_node *node, const hawq_planes *p,
                         const real *w, const real *x, real *y) {
     if (w && x && y)
-        hawq_conv_by_data(node->param, images(node), 1, &w, &x, y, p->scratch);
+        hawq_conv_by_data(node->param, images(node), 1, &w, &x, &y, p->scratch);
 }
 
 /* bx += w * by and bw += x * by, for what is there and what is wanted */
@@ -169,7 +169,7 @@ static void add_adjoint(const hawq_node *node, const hawq_planes *p,
                         real *bx) {
     if (!by) return;
     if (w && bx)
-        hawq_conv_forward(node->param, images(node), 1, &w, by, &bx,
+        hawq_conv_forward(node->param, images(node), 1, &w, &by, &bx,
                           p->scratch);
     if (x && bw)
         hawq_conv_by_weights(node->param, images(node), 1, &x, by, &bw,
