@@ -34,8 +34,8 @@ static size_t round_up(size_t n, size_t to) {
 /* images: of all pairs that share a weight; weights: that share the images */
 static plan make_plan(size_t lanes, const hawq_f32_shape *s, size_t images,
                       size_t weights) {
-    plan p = {.band = {.down = (s->oh + HAWQ_F32_TILE - 1) / HAWQ_F32_TILE,
-                       .across = (s->ow + HAWQ_F32_TILE - 1) / HAWQ_F32_TILE}};
+    plan   p = {.band = {.down = (s->oh + HAWQ_F32_TILE - 1) / HAWQ_F32_TILE,
+                         .across = (s->ow + HAWQ_F32_TILE - 1) / HAWQ_F32_TILE}};
     size_t outs = round_up(s->out, lanes);
     p.group = GROUP / (HAWQ_F32_ELEMENTS * s->in) / lanes * lanes;
     if (p.group < lanes) p.group = lanes;

@@ -396,7 +396,7 @@ const char *hawq_conv_provider(void) {
     const char               *onednn = hawq_onednn_name();
     if (sizeof(real) != sizeof(float)) k = NULL;
     snprintf(text, sizeof text, "%s%s%s%s%s%s", k ? "native " : "",
-             k ? k->name : "", k ? " + " : "", onednn ? onednn : "",
+             k ? k->name : "", k ? " + winograd + " : "", onednn ? onednn : "",
              onednn ? " + " : "", hawq_mm_provider());
     return text;
 }

@@ -10,7 +10,8 @@
  * (an unfolded or padded image, transformed weights) is prepared once.
  *
  * Providers, the first that fits: direct loops for depthwise convolutions; the
- * float kernels of kernels/f32_conv.h for stride 1 without dilation or groups;
+ * float kernels of kernels/f32_conv.h for stride 1 without dilation or groups,
+ * by kernels/f32_winograd.h where the kernel is 3x3 and channels are many;
  * otherwise the image is unfolded to a (c/groups kh kw) x (oh ow) matrix
  * (im2col, Chellapilla et al. 2006; skipped for 1x1) and BLAS multiplies.
  *
@@ -37,7 +38,8 @@ enum { HAWQ_CONV_ONEDNN = 1, HAWQ_CONV_NATIVE = 2, HAWQ_CONV_WINOGRAD = 4 };
  * before any of them; may choose a provider that is prepared here. */
 size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images);
 
-/* "native avx512 + openblas SkylakeX": what computes, for reports. */
+/* "native avx512 + winograd + openblas SkylakeX": what computes, for reports.
+ */
 const char *hawq_conv_provider(void);
 
 /* y[i] += w[i] * x[i], i < n */

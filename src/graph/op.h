@@ -101,6 +101,7 @@ typedef struct hawq_planes {
     int     lanes;
     real ***dot, ***bardot; /* [lane][id] */
     real   *scratch;        /* scratch + lanes * scratch_lane reals, dirty */
+    bool    exact;          /* plain sums only: losses will be subtracted */
 } hawq_planes;
 
 typedef void hawq_sweep_fn(const hawq_node *node, const hawq_planes *planes);

@@ -105,12 +105,13 @@ static size_t images(const hawq_node *node) {
 }
 
 static void forward(const hawq_node *node, const hawq_planes *p) {
-    const hawq_conv_shape *s = node->param;
-    const real            *w = hawq_val(p, node->in[W]);
-    const real            *x = hawq_val(p, node->in[X]);
-    real                  *y = hawq_val(p, node->out[0]);
-    set_bias(s, images(node), hawq_val(p, hawq_in(node, B)), y);
-    hawq_conv_forward(s, images(node), 1, &w, &x, &y, p->scratch);
+    hawq_conv_shape s = *(const hawq_conv_shape *)node->param;
+    const real     *w = hawq_val(p, node->in[W]);
+    const real     *x = hawq_val(p, node->in[X]);
+    real           *y = hawq_val(p, node->out[0]);
+    if (p->exact) s.without |= HAWQ_CONV_WINOGRAD;
+    set_bias(&s, images(node), hawq_val(p, hawq_in(node, B)), y);
+    hawq_conv_forward(&s, images(node), 1, &w, &x, &y, p->scratch);
 }
 
 /* Products of many lanes, to be computed together. */
