@@ -215,7 +215,7 @@ static int widest_line(const char *text) {
 static void help_and_version(const char *program) {
     char        command[128], want[128];
     const char *common[] = {
-        "--db FILE", "--threads N", "--seed N",  "--format table|tsv|json",
+        "--db FILE", "--threads N", "--seed N",  "--format table|tsv|csv|json",
         "--quiet",   "--verbose",   "--version", "--help"};
     if (!built(program)) return;
     snprintf(command, sizeof command, "%s --help", program);
@@ -260,7 +260,7 @@ static const struct bad {
     {2, "hawq-analyze net.onnx --threads 5000",
      "--threads: 5000 is outside 0 ... 1024"},
     {2, "hawq-analyze net.onnx --format xml",
-     "--format: 'xml' is not one of table|tsv|json"},
+     "--format: 'xml' is not one of table|tsv|csv|json"},
     {2, "hawq-analyze net.onnx --quiet=yes", "--quiet takes no value"},
     {1, "hawq-analyze missing.onnx --data idx:img",
      "missing.onnx: cannot be read: No such file or directory"},
@@ -679,7 +679,8 @@ static void help_is_the_table(void) {
                "per processor)\n"
                "      --seed N                  seed of all random numbers "
                "(default 0)\n"
-               "      --format table|tsv|json   form of the results on stdout "
+               "      --format table|tsv|csv|json\n"
+               "                                form of the results on stdout "
                "(default table)\n"
                "  -q, --quiet                   no progress and no notes on "
                "stderr\n"

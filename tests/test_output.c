@@ -1,6 +1,6 @@
 /* test_output.c -- what programs print: numbers, tables, JSON, progress, units.
  *
- * Claims: a number read back is the same double; the three forms of a table
+ * Claims: a number read back is the same double; the four forms of a table
  * hold the same cells; JSON nests and escapes; progress draws on a terminal
  * only, seldom, and leaves no trace; a unit means what it says.
  *
@@ -63,7 +63,7 @@ static void fill(hawq_table *t, hawq_arena *arena) {
     hawq_table_text(t, NULL);
 }
 
-static void three_forms_of_a_table(void) {
+static void four_forms_of_a_table(void) {
     static const char *const want[] = {
         "layer          params  trace   ms\n"
         "c\xc3\xb6nv   12345678901234  0.667  1.2\n"
@@ -71,6 +71,9 @@ static void three_forms_of_a_table(void) {
         "layer\tparams\ttrace\tms\n"
         "c\xc3\xb6nv\t12345678901234\t0.6666666666666666\t1.25\n"
         "a b\"\t-1\t\t\n",
+        "layer,params,trace,ms\r\n"
+        "c\xc3\xb6nv,12345678901234,0.6666666666666666,1.25\r\n"
+        "\"a\tb\"\"\",-1,,\r\n",
         "[\n"
         "  {\n"
         "    \"layer\": \"c\xc3\xb6nv\",\n"
@@ -93,6 +96,22 @@ static void three_forms_of_a_table(void) {
         CHECK_OK(hawq_table_print(&t, format, f));
         says(f, want[format]);
     }
+    hawq_arena_free(&arena);
+}
+
+/* RFC 4180: what divides cells or lines is quoted, and so are quotes. */
+static void csv_quotes_what_would_divide(void) {
+    static const char *const columns[] = {"a,b", "c"};
+    hawq_arena               arena = {0};
+    hawq_table               t;
+    FILE                    *f = start();
+    hawq_table_begin(&t, &arena, 2, columns);
+    hawq_table_text(&t, "one, two");
+    hawq_table_text(&t, "x\r\ny");
+    hawq_table_text(&t, "");
+    hawq_table_text(&t, " plain ");
+    CHECK_OK(hawq_table_print(&t, HAWQ_FORMAT_CSV, f));
+    says(f, "\"a,b\",c\r\n\"one, two\",\"x\r\ny\"\r\n, plain \r\n");
     hawq_arena_free(&arena);
 }
 
@@ -307,7 +326,8 @@ static void nearest_is_near(void) {
 
 int main(void) {
     numbers_read_back();
-    three_forms_of_a_table();
+    four_forms_of_a_table();
+    csv_quotes_what_would_divide();
     a_table_without_memory_says_so();
     json_nests();
     progress_on_a_pipe_is_silent();

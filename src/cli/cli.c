@@ -158,7 +158,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
                         "worker threads (default 0: one per processor)"),
         HAWQ_OPTION_SEED("seed", 0, &cli->seed, "N",
                          "seed of all random numbers (default 0)"),
-        HAWQ_OPTION_CHOICE("format", 0, &cli->format, "table|tsv|json",
+        HAWQ_OPTION_CHOICE("format", 0, &cli->format, "table|tsv|csv|json",
                            "form of the results on stdout (default table)"),
         HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
                          "no progress and no notes on stderr"),

@@ -40,6 +40,7 @@ enum {
 typedef enum hawq_format {
     HAWQ_FORMAT_TABLE, /* aligned, rounded, for people */
     HAWQ_FORMAT_TSV,   /* one header line, full precision */
+    HAWQ_FORMAT_CSV,   /* the same in the form of RFC 4180 */
     HAWQ_FORMAT_JSON
 } hawq_format;
 

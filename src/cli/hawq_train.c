@@ -121,17 +121,21 @@ static void print_json(hawq_json *w, const hawq_fit_epoch *e, bool first) {
     hawq_json_end(w);
 }
 
-static void print_tsv(const hawq_fit_epoch *e, bool first) {
+static void print_separated(const hawq_fit_epoch *e, bool first, bool csv) {
+    static const char *const name[] = {"epoch",    "rate",      "loss",
+                                       "accuracy", "test_loss", "test_accuracy",
+                                       "seconds"};
     const double value[] = {e->rate,      e->loss,          e->accuracy,
                             e->test_loss, e->test_accuracy, e->seconds};
+    const char   comma = csv ? ',' : '\t', *end = csv ? "\r\n" : "\n";
     char         text[32];
-    if (first)
-        puts("epoch\trate\tloss\taccuracy\ttest_loss\ttest_accuracy\tseconds");
+    for (int i = 0; first && i < 7; i++)
+        printf("%s%s", name[i], i < 6 ? (char[]){comma, 0} : end);
     printf("%d", e->epoch);
     for (size_t i = 0; i < sizeof value / sizeof *value; i++)
-        printf("\t%s",
+        printf("%c%s", comma,
                isfinite(value[i]) ? hawq_number_text(value[i], text) : "");
-    putchar('\n');
+    fputs(end, stdout);
 }
 
 static void print_row(const hawq_fit_epoch *e, bool first) {
@@ -158,10 +162,10 @@ static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
     r->last = e->loss;
     if (r->cli->format == HAWQ_FORMAT_JSON)
         print_json(&r->json, e, first);
-    else if (r->cli->format == HAWQ_FORMAT_TSV)
-        print_tsv(e, first);
-    else
+    else if (r->cli->format == HAWQ_FORMAT_TABLE)
         print_row(e, first);
+    else
+        print_separated(e, first, r->cli->format == HAWQ_FORMAT_CSV);
     fflush(stdout);
     HAWQ_TRY(hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION));
     if (e->epoch < o.epochs)

@@ -1,4 +1,4 @@
-/* output.c -- JSON, and tables in three forms.
+/* output.c -- JSON, and tables in four forms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/output.h"
 
@@ -222,22 +222,40 @@ static void write_tsv_text(FILE *file, const char *text) {
         fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
 }
 
-static void write_tsv_cell(FILE *file, const hawq_cell *c) {
+/* RFC 4180, 2.5-2.7: quoted if need be, and quotes doubled. */
+static void write_csv_text(FILE *file, const char *text) {
+    bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+    if (quoted) fputc('"', file);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', file);
+        fputc(*text, file);
+    }
+    if (quoted) fputc('"', file);
+}
+
+static void write_text(FILE *file, const char *text, bool csv) {
+    (csv ? write_csv_text : write_tsv_text)(file, text);
+}
+
+static void write_cell(FILE *file, const hawq_cell *c, bool csv) {
     char number[32];
     if (!c->text) return;
     if (c->kind == REAL)
         fputs(hawq_number_text(c->real, number), file);
     else
-        write_tsv_text(file, c->text);
+        write_text(file, c->text, csv);
 }
 
-static void print_tsv(const hawq_table *t, FILE *file) {
-    int i = 0;
-    for (int j = 0; j < t->n_columns; j++)
-        fprintf(file, "%s%c", t->column[j], j + 1 < t->n_columns ? '\t' : '\n');
+static void print_separated(const hawq_table *t, bool csv, FILE *file) {
+    const char *comma = csv ? "," : "\t", *end = csv ? "\r\n" : "\n";
+    int         i = 0;
+    for (int j = 0; j < t->n_columns; j++) {
+        write_text(file, t->column[j], csv);
+        fputs(j + 1 < t->n_columns ? comma : end, file);
+    }
     for (const hawq_cell *c = t->first; c; c = c->next) {
-        write_tsv_cell(file, c);
-        fputc(++i % t->n_columns ? '\t' : '\n', file);
+        write_cell(file, c, csv);
+        fputs(++i % t->n_columns ? comma : end, file);
     }
 }
 
@@ -266,6 +284,6 @@ hawq_status hawq_table_print(const hawq_table *t, int format, FILE *file) {
     HAWQ_TRY(t->status);
     if (format == HAWQ_FORMAT_JSON) return hawq_table_json(t, &w, NULL);
     if (format == HAWQ_FORMAT_TABLE) return print_aligned(t, file);
-    print_tsv(t, file);
+    print_separated(t, format == HAWQ_FORMAT_CSV, file);
     return HAWQ_OK;
 }

@@ -1,8 +1,8 @@
-/* output.h -- results on stdout: one table in three forms, and JSON.
+/* output.h -- results on stdout: one table in four forms, and JSON.
  *
  * Numbers are written so that reading them back gives the same double (at most
  * 17 significant digits, never a locale's comma); what is no finite number is
- * null in JSON, empty in TSV and "-" in a table.
+ * null in JSON, empty in TSV and CSV and "-" in a table.
  *
  *     static const char *const columns[] = {"layer", "params", "trace"};
  *     hawq_table t;

@@ -152,8 +152,8 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
     }
     if (some)
         hawq_cli_note(s->cli,
-                      "some of the points; --all-points or --format tsv or "
-                      "json for all");
+                      "some of the points; --all-points or --format tsv, "
+                      "csv or json for all");
     return hawq_table_print(&t, s->cli->format, stdout);
 }
 

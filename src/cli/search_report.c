@@ -191,7 +191,7 @@ static hawq_status print_table(const hawq_search   *s,
                                const hawq_answers  *answers) {
     hawq_totals             totals;
     const hawq_explanation *e = &answers->explanation;
-    if (s->cli->format == HAWQ_FORMAT_TSV && e->n)
+    if (s->cli->format != HAWQ_FORMAT_TABLE && e->n)
         return print_alternatives(s, e);
     HAWQ_TRY(print_layers(s, solution, &answers->confidence));
     if (s->cli->format != HAWQ_FORMAT_TABLE) return HAWQ_OK;
