@@ -457,6 +457,14 @@ static void fronts_in_part_and_whole(void) {
 static void activation_memory_is_a_constant(void) {
     program_says(TRACE "--budget weight-size=0.5x --budget activation-peak=1B",
                  3, "an image whatever the bits");
+    program_says(TRACE "--pareto bops --budget activation-peak=1B", 3,
+                 "an image whatever the bits");
+    program_says(TRACE "--budget weight-size=0.5x --budget activation-peak=1B "
+                       "--format json",
+                 3, "\"state\": \"infeasible\"");
+    CHECK(strstr(program_out, "\"kind\": \"weight-size\"") != NULL);
+    CHECK(number("limit", 1) == 1 && number("least", 1) > 1);
+    CHECK(strstr(program_out, "\"layers\": []") != NULL);
     program_step(TRACE "--budget weight-size=0.5x --budget "
                        "activation-peak=1MiB --format json",
                  0);
@@ -634,6 +642,8 @@ static void infeasible_fronts_are_objects(void) {
     }
     program_says(SEARCH "--budget accuracy-drop=0 --pin *=2 --format json", 3,
                  "\"state\": \"infeasible\"");
+    CHECK(strstr(program_out, "\"kind\": \"accuracy-drop\"") != NULL);
+    CHECK(number("limit", 0) == 0 && number("least", 0) > 0);
 }
 
 /* --- which analysis, and how sure -------------------------------------------

@@ -124,19 +124,6 @@ static hawq_status compute_front(hawq_search *s, hawq_pareto *front) {
     return hawq_pareto_front(s->problem, s->front_kind, 0, arena, front);
 }
 
-static hawq_status find_front(hawq_search *s) {
-    hawq_pareto front;
-    if (s->drop_limit >= 0)
-        return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is for one "
-                                      "allocation, not for --pareto");
-    if (strchr(s->front_kind, ',')) return hawq_search_surface(s);
-    HAWQ_TRY(compute_front(s, &front));
-    if (!front.n) return hawq_search_no_front(s);
-    if (o.plot) HAWQ_TRY(hawq_search_plot(s, &front, o.plot));
-    HAWQ_TRY(hawq_search_report_front(s, &front, o.all_points));
-    return hawq_search_store_front(s, &front);
-}
-
 static hawq_status refuse(hawq_search *s, const hawq_solution *found) {
     if (found->state == HAWQ_FOUND_INFEASIBLE)
         return hawq_search_infeasible(s, found);
@@ -159,14 +146,22 @@ static hawq_status deliver(hawq_search *s, const hawq_solution *found,
     return hawq_search_store(s, found);
 }
 
-/* The other budgets can be met, but not at so small a loss. */
-static hawq_status refuse_drop(hawq_search *s, hawq_solution *found,
-                               double least) {
+/* The other budgets can be met, but not at so small a loss, or not with so
+ * little memory of activations. */
+static hawq_status refuse_other(hawq_search *s, hawq_solution *found,
+                                double least) {
     found->state = HAWQ_FOUND_INFEASIBLE;
     found->choice = NULL;
     found->objective = found->bound = found->gap = NAN;
     HAWQ_TRY(hawq_search_show_budgets(s, least, found));
     HAWQ_TRY(hawq_search_report(s, found, &(hawq_answers){.unresolved = ""}));
+    if (!hawq_search_peak_fits(s))
+        return hawq_cli_infeasible(
+            s->cli,
+            "infeasible: activation-peak is %.0f bytes (%s) an image whatever "
+            "the bits, for activations lie in bytes; the budget is %.0f",
+            s->activation_peak,
+            hawq_bytes_text(&s->cli->arena, s->activation_peak), s->peak_limit);
     return hawq_cli_infeasible(
         s->cli,
         "infeasible: accuracy-drop can be %.6g at the least within the "
@@ -183,10 +178,25 @@ static hawq_status find_allocation(hawq_search *s) {
     if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_apply_drop(s, &met, &least));
     HAWQ_TRY(hawq_solve(s->problem, wanted_solver(), &limits, &s->cli->arena,
                         &found));
-    if (!met && found.choice) return refuse_drop(s, &found, least);
+    if ((!met || !hawq_search_peak_fits(s)) && found.choice)
+        return refuse_other(s, &found, least);
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
     HAWQ_TRY(hawq_search_show_budgets(s, least, &found));
     return deliver(s, &found, &answers);
+}
+
+static hawq_status find_front(hawq_search *s) {
+    hawq_pareto front;
+    if (s->drop_limit >= 0)
+        return hawq_fail(HAWQ_EINVAL, "--budget accuracy-drop is for one "
+                                      "allocation, not for --pareto");
+    if (!hawq_search_peak_fits(s)) return find_allocation(s);
+    if (strchr(s->front_kind, ',')) return hawq_search_surface(s);
+    HAWQ_TRY(compute_front(s, &front));
+    if (!front.n) return hawq_search_no_front(s);
+    if (o.plot) HAWQ_TRY(hawq_search_plot(s, &front, o.plot));
+    HAWQ_TRY(hawq_search_report_front(s, &front, o.all_points));
+    return hawq_search_store_front(s, &front);
 }
 
 static hawq_status score(hawq_search *s) {

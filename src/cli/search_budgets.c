@@ -78,18 +78,17 @@ static hawq_status take_peak(hawq_search *s, hawq_quantity limit) {
         return hawq_fail(HAWQ_EINVAL, "a second budget on 'activation-peak'");
     s->peak_limit = limit.value;
     if (limit.unit == HAWQ_UNIT_MULTIPLE) s->peak_limit *= s->activation_peak;
-    if (s->peak_limit < s->activation_peak)
-        return hawq_cli_infeasible(
-            s->cli,
-            "infeasible: activation-peak is %.0f bytes (%s) an image whatever "
-            "the bits, for activations lie in bytes; the budget is %.0f",
-            s->activation_peak, is, s->peak_limit);
+    if (s->peak_limit < s->activation_peak) return HAWQ_OK; /* refused later */
     hawq_cli_note(s->cli,
                   "activation-peak is %.0f bytes (%s) an image whatever the "
                   "bits, for activations lie in bytes: this budget decides "
                   "nothing",
                   s->activation_peak, is);
     return HAWQ_OK;
+}
+
+bool hawq_search_peak_fits(const hawq_search *s) {
+    return s->peak_limit < 0 || s->peak_limit >= s->activation_peak;
 }
 
 static hawq_status add_budget(hawq_search *s, const char *text) {
@@ -160,25 +159,32 @@ hawq_status hawq_search_apply_drop(hawq_search *s, bool *met, double *least) {
 
 hawq_status hawq_search_show_budgets(hawq_search *s, double least,
                                      hawq_solution *solution) {
-    hawq_budget_use *use;
-    int              n = solution->n_budgets;
-    HAWQ_TAKE(use, &s->cli->arena, (size_t)n + 1);
+    hawq_budget_use      *use;
+    int                   n = solution->n_budgets;
+    const hawq_budget_use drop = {.kind = "accuracy-drop",
+                                  .unit_name = "",
+                                  .limit = s->drop_limit,
+                                  .used = solution->objective,
+                                  .least = least,
+                                  .impossible = least > s->drop_limit,
+                                  .binding = solution->choice != NULL};
+    bool                  shown = s->drop_limit < 0;
+    HAWQ_TAKE(use, &s->cli->arena, (size_t)n + 2);
     for (int b = 0; b < n; b++) {
         use[b] = solution->budget[b];
         if (s->drop_limit < 0 || strcmp(use[b].kind, "weight-size")) continue;
-        use[b] = (hawq_budget_use){.kind = "accuracy-drop",
-                                   .unit_name = "",
-                                   .limit = s->drop_limit,
-                                   .used = solution->objective,
-                                   .least = least,
-                                   .binding = true};
+        use[b] = drop;
+        shown = true;
     }
+    if (!shown) use[n++] = drop; /* it became no budget: impossible */
     if (s->peak_limit >= 0)
-        use[n++] = (hawq_budget_use){.kind = "activation-peak",
-                                     .unit_name = " bytes",
-                                     .limit = s->peak_limit,
-                                     .used = s->activation_peak,
-                                     .least = s->activation_peak};
+        use[n++] = (hawq_budget_use){
+            .kind = "activation-peak",
+            .unit_name = " bytes",
+            .limit = s->peak_limit,
+            .used = solution->choice ? s->activation_peak : NAN,
+            .least = s->activation_peak,
+            .impossible = !hawq_search_peak_fits(s)};
     solution->budget = use;
     solution->n_budgets = n;
     return HAWQ_OK;

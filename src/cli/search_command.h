@@ -142,6 +142,8 @@ void hawq_search_totals(const hawq_problem *problem, const int *choice,
  * is the smallest rise there is. */
 HAWQ_NODISCARD hawq_status hawq_search_apply_drop(hawq_search *s, bool *met,
                                                   double *least);
+/* Is the budget on activation-peak, if there is one, at least what it is? */
+bool hawq_search_peak_fits(const hawq_search *s);
 /* Shows that budget as what was asked for, and the one on activation-peak. */
 HAWQ_NODISCARD hawq_status hawq_search_show_budgets(hawq_search   *s,
                                                     double         least,
