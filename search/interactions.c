@@ -1,7 +1,7 @@
 /* interactions.c -- a list over layers and their candidates becomes tables over
  * pairs of groups. Since the layers of a group choose together, an interaction
- * inside a group is a loss of the candidate both its layers take, or never
- * happens.
+ * inside a group is a loss of the group's candidates that give both layers
+ * theirs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/interactions.h"
 
@@ -107,23 +107,12 @@ double hawq_interactions_sum(const hawq_problem *p, const int *choice) {
 typedef struct tables {
     const hawq_problem  *p;
     const hawq_knapsack *k;
-    int                **place; /* [layer][candidate] -> in the knapsack, or -1
-                                   where a pin forbids it */
-    double **table;             /* [g * n_groups + h], g < h */
+    double             **table; /* [g * n_groups + h], g < h */
 } tables;
 
-static hawq_status find_places(tables *t, hawq_arena *arena) {
-    const hawq_problem *p = t->p;
-    HAWQ_TAKE(t->place, arena, (size_t)p->n_layers);
-    for (int l = 0; l < p->n_layers; l++) {
-        const hawq_problem_layer *layer = &p->layer[l];
-        int                       g = layer->in_group;
-        HAWQ_TAKE(t->place[l], arena, (size_t)layer->n_candidates);
-        for (int c = 0; c < layer->n_candidates; c++) t->place[l][c] = -1;
-        for (int c = t->k->first[g]; c < t->k->first[g + 1]; c++)
-            t->place[l][layer->member[t->k->origin[c]]] = c;
-    }
-    return HAWQ_OK;
+/* Does candidate c of the knapsack give the layer this one of its own? */
+static bool gives(const tables *t, int c, int layer, int candidate) {
+    return t->p->layer[layer].member[t->k->origin[c]] == candidate;
 }
 
 /* Where the value of candidates c and d of different groups is kept. */
@@ -163,27 +152,43 @@ static hawq_status list_pairs(const tables *t, hawq_arena *arena,
     return HAWQ_OK;
 }
 
+/* An interaction inside group g is a loss of what gives both. */
+static void add_inside(const tables *t, const hawq_interaction *x, int g,
+                       double *loss) {
+    for (int c = t->k->first[g]; c < t->k->first[g + 1]; c++)
+        if (gives(t, c, x->layer_i, x->candidate_a) &&
+            gives(t, c, x->layer_j, x->candidate_b))
+            loss[c] += x->value;
+}
+
+static hawq_status add_between(tables *t, const hawq_interaction *x, int g,
+                               int h, hawq_arena *arena) {
+    double *value;
+    for (int c = t->k->first[g]; c < t->k->first[g + 1]; c++) {
+        if (!gives(t, c, x->layer_i, x->candidate_a)) continue;
+        for (int d = t->k->first[h]; d < t->k->first[h + 1]; d++) {
+            if (!gives(t, d, x->layer_j, x->candidate_b)) continue;
+            HAWQ_TRY(locate(t, g, h, c, d, arena, &value));
+            *value += x->value;
+        }
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_interactions_pair(const hawq_problem *p, hawq_arena *arena,
                                    double *loss, hawq_knapsack *k) {
     tables t = {.p = p, .k = k};
     size_t n = (size_t)k->n_groups;
     if (!p->n_interactions) return HAWQ_OK;
-    HAWQ_TRY(find_places(&t, arena));
     HAWQ_TAKE(t.table, arena, n * n);
     for (int i = 0; i < p->n_interactions; i++) {
         const hawq_interaction *x = &p->interaction[i];
-        int                     g = p->layer[x->layer_i].in_group, c, d;
+        int                     g = p->layer[x->layer_i].in_group;
         int                     h = p->layer[x->layer_j].in_group;
-        double                 *value;
-        c = t.place[x->layer_i][x->candidate_a];
-        d = t.place[x->layer_j][x->candidate_b];
-        if (c < 0 || d < 0 || (g == h && c != d)) continue;
-        if (g == h) {
-            loss[c] += x->value;
-            continue;
-        }
-        HAWQ_TRY(locate(&t, g, h, c, d, arena, &value));
-        *value += x->value;
+        if (g == h)
+            add_inside(&t, x, g, loss);
+        else
+            HAWQ_TRY(add_between(&t, x, g, h, arena));
     }
     return list_pairs(&t, arena, k);
 }

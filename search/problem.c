@@ -167,8 +167,8 @@ hawq_status hawq_problem_add(hawq_problem *p, const char *name,
     return HAWQ_OK;
 }
 
-hawq_status hawq_problem_tie(hawq_problem *p, int n, const char *const *layer,
-                             const char *reason) {
+static hawq_status add_tie(hawq_problem *p, int n, const char *const *layer,
+                           const char *reason, bool activations) {
     hawq_tie    *tie;
     const char **copy;
     HAWQ_TAKE(tie, &p->arena, (size_t)p->n_ties + 1);
@@ -177,10 +177,22 @@ hawq_status hawq_problem_tie(hawq_problem *p, int n, const char *const *layer,
     for (int i = 0; i < n; i++) HAWQ_TRY(copy_text(p, layer[i], &copy[i]));
     tie[p->n_ties].n = n;
     tie[p->n_ties].layer = copy;
+    tie[p->n_ties].activations = activations;
     HAWQ_TRY(copy_text(p, reason, &tie[p->n_ties].reason));
     p->tie = tie;
     p->n_ties++;
     return HAWQ_OK;
+}
+
+hawq_status hawq_problem_tie(hawq_problem *p, int n, const char *const *layer,
+                             const char *reason) {
+    return add_tie(p, n, layer, reason, false);
+}
+
+hawq_status hawq_problem_tie_activations(hawq_problem *p, int n,
+                                         const char *const *layer,
+                                         const char        *reason) {
+    return add_tie(p, n, layer, reason, true);
 }
 
 hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,

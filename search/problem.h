@@ -3,12 +3,17 @@
  * A layer has candidates, usually one per width. A candidate has a loss (the
  * predicted rise of the network's loss, any finite number) and one cost >= 0
  * for every kind of cost the problem names ("weight-size", "bops", ...).
- * Layers of one group take the same candidate. With x_l the candidate of
- * layer l,
+ * Layers that are tied take the same candidate, or only candidates of the same
+ * activation bits a: those that read one tensor, whose weights are their own.
+ * With x_l the candidate of layer l,
  *
  *     minimise    sum_l loss(l, x_l) + sum_{l<m} q(l, x_l, m, x_m)      (1)
  *     subject to  sum_l cost_b(l, x_l) <= limit_b   for every budget b  (2)
- *                 x_l = x_m             for layers l, m of one group     (3)
+ *                 x_l = x_m             for layers l, m that are tied    (3)
+ *                 a(l, x_l) = a(m, x_m) for those tied in activations    (4)
+ *
+ * A group is what ties of either kind hold together; it has candidates of its
+ * own, each of which stands for one candidate of every layer (combine.h).
  *
  * Interactions q are optional, of any sign, and 0 where none is given: what the
  * choices of two layers add to the losses of each alone, e.g. dW_l' H dW_m.
@@ -56,15 +61,18 @@ typedef struct hawq_problem_layer {
     const hawq_candidate *candidate;
     /* since finish */
     int        in_group; /* index of its group */
+    int        tied_to;  /* first layer with the same candidate; itself */
     const int *member;   /* group's candidate c is candidate[member[c]] */
+    const int *order;    /* of its candidates, as a group of its own has them */
 } hawq_problem_layer;
 
-/* Layers that take the same candidate. Candidates are in order of preference
- * among equals: more weight bits, then more activation bits, first. */
+/* Layers that choose together. Candidates are in order of preference among
+ * equals: more weight bits, then more activation bits, first. */
 typedef struct hawq_problem_group {
     const char *name;   /* of its first layer's group */
     const char *reason; /* why its layers are tied; "" for a layer alone */
-    int         n_layers;
+    bool weights_free; /* layers differ in tied_to: only activations are tied */
+    int  n_layers;
     const int  *layer; /* indices, ascending */
     int         n_candidates;
     const bool *allowed; /* by the pins; one per candidate */
@@ -84,6 +92,7 @@ typedef struct hawq_tie {
     int                n;
     const char *const *layer;
     const char        *reason;
+    bool               activations; /* only their bits */
 } hawq_tie;
 
 /* What two layers cost together: candidates by their place in `candidate`. */
@@ -133,8 +142,13 @@ HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,
                                             const char *const *layer,
                                             const char        *reason);
 
-/* Only candidates with these weight bits remain for a layer (and its group);
- * checked by finish, EINVAL. */
+/* Ties their activation bits alone: tied are those of all layers that take the
+ * same candidate with one of these. */
+HAWQ_NODISCARD hawq_status hawq_problem_tie_activations(
+    hawq_problem *problem, int n, const char *const *layer, const char *reason);
+
+/* Only candidates with these weight bits remain for a layer (and those tied to
+ * it); checked by finish, EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_problem_pin(hawq_problem *problem,
                                             const char *layer, int weight_bits);
 
@@ -148,8 +162,9 @@ HAWQ_NODISCARD hawq_status hawq_problem_interact(hawq_problem *problem, int i,
                                                  double value);
 
 /* Forms the groups and checks what single layers cannot show. EFORMAT: no
- * layer, layers of a group with different candidates, or an interaction twice;
- * ENONFINITE: sums that overflow; EINVAL: ties and pins, see above. */
+ * layer, tied layers with different candidates, or an interaction twice;
+ * ENONFINITE: sums that overflow; EINVAL: ties and pins, see above, or too many
+ * combinations in a group. */
 HAWQ_NODISCARD hawq_status hawq_problem_finish(hawq_problem *problem);
 
 /* Adds a limit >= 0 on the sum of a cost. EINVAL: unknown kind, a second limit

@@ -1,9 +1,11 @@
 /* problem_groups.c -- hawq_problem_finish: ties become groups, pins become
  * allowed candidates. The candidates of a group are those of its first layer,
- * ordered by falling bits; every other layer must have the same widths, each as
- * often. SPDX-License-Identifier: GPL-3.0-or-later */
+ * ordered by falling bits, if all its layers take the same; every other layer
+ * must have the same widths, each as often. Else they are combinations.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem.h"
 
+#include "search/combine.h"
 #include "search/interactions.h"
 
 #include <math.h>
@@ -35,30 +37,52 @@ static int by_group(const void *a, const void *b) {
     return order ? order : x->layer - y->layer;
 }
 
-static hawq_status unite_all(hawq_problem *p, int *parent,
-                             const char **reason) {
+/* The two relations between layers, and why, by layer: the same candidate
+ * (SAME), or at least the same activation bits (ANY). */
+enum { SAME, ANY, RELATIONS };
+
+typedef struct relations {
+    int         *parent[RELATIONS];
+    const char **reason[RELATIONS];
+} relations;
+
+static void relate(relations *r, int i, int j, bool same, const char *reason) {
+    if (same) unite(r->parent[SAME], i, j);
+    unite(r->parent[ANY], i, j);
+    r->reason[same ? SAME : ANY][j] = reason;
+}
+
+static hawq_status relate_by_name(hawq_problem *p, relations *r) {
     named *sorted;
     HAWQ_TAKE(sorted, &p->arena, (size_t)p->n_layers);
-    for (int l = 0; l < p->n_layers; l++) {
-        parent[l] = l;
+    for (int l = 0; l < p->n_layers; l++)
         sorted[l] = (named){p->layer[l].group, l};
-    }
     qsort(sorted, (size_t)p->n_layers, sizeof *sorted, by_group);
     for (int i = 1; i < p->n_layers; i++)
-        if (!strcmp(sorted[i - 1].group, sorted[i].group)) {
-            unite(parent, sorted[i - 1].layer, sorted[i].layer);
-            reason[sorted[i].layer] = "same group";
-        }
-    for (int t = 0; t < p->n_ties; t++)
-        for (int i = 0; i < p->tie[t].n; i++) {
-            int l = hawq_problem_find_layer(p, p->tie[t].layer[i]);
+        if (!strcmp(sorted[i - 1].group, sorted[i].group))
+            relate(r, sorted[i - 1].layer, sorted[i].layer, true, "same group");
+    return HAWQ_OK;
+}
+
+static hawq_status relate_all(hawq_problem *p, relations *r) {
+    for (int k = 0; k < RELATIONS; k++) {
+        HAWQ_TAKE(r->parent[k], &p->arena, (size_t)p->n_layers);
+        HAWQ_TAKE(r->reason[k], &p->arena, (size_t)p->n_layers);
+        for (int l = 0; l < p->n_layers; l++) r->parent[k][l] = l;
+    }
+    HAWQ_TRY(relate_by_name(p, r));
+    for (int t = 0; t < p->n_ties; t++) {
+        const hawq_tie *tie = &p->tie[t];
+        for (int i = 0; i < tie->n; i++) {
+            int l = hawq_problem_find_layer(p, tie->layer[i]);
             if (l < 0)
                 return hawq_fail(HAWQ_EINVAL, "group: there is no layer '%s'",
-                                 p->tie[t].layer[i]);
+                                 tie->layer[i]);
             if (i == 0) continue;
-            unite(parent, hawq_problem_find_layer(p, p->tie[t].layer[0]), l);
-            reason[l] = p->tie[t].reason;
+            relate(r, hawq_problem_find_layer(p, tie->layer[0]), l,
+                   !tie->activations, tie->reason);
         }
+    }
     return HAWQ_OK;
 }
 
@@ -66,7 +90,7 @@ static hawq_status unite_all(hawq_problem *p, int *parent,
 
 /* Candidate indices of a layer, most bits first, the given order among equals:
  * an insertion sort, for a layer has a handful. */
-static hawq_status sort_members(hawq_problem *p, hawq_problem_layer *layer) {
+static hawq_status sort_candidates(hawq_problem *p, hawq_problem_layer *layer) {
     int *member;
     HAWQ_TAKE(member, &p->arena, (size_t)layer->n_candidates);
     for (int c = 0; c < layer->n_candidates; c++) {
@@ -82,18 +106,18 @@ static hawq_status sort_members(hawq_problem *p, hawq_problem_layer *layer) {
         }
         member[at] = c;
     }
-    layer->member = member;
+    layer->order = layer->member = member;
     return HAWQ_OK;
 }
 
-static hawq_status check_same_widths(const hawq_problem       *p,
-                                     const hawq_problem_group *group, int l) {
-    const hawq_problem_layer *one = &p->layer[group->layer[0]];
-    const hawq_problem_layer *two = &p->layer[l];
+/* Layers l and m take the same candidate. */
+static hawq_status check_same_widths(const hawq_problem *p, int l, int m,
+                                     const char *group) {
+    const hawq_problem_layer *one = &p->layer[l], *two = &p->layer[m];
     bool                      same = one->n_candidates == two->n_candidates;
     for (int c = 0; c < one->n_candidates && same; c++) {
-        const hawq_candidate *a = &one->candidate[one->member[c]];
-        const hawq_candidate *b = &two->candidate[two->member[c]];
+        const hawq_candidate *a = &one->candidate[one->order[c]];
+        const hawq_candidate *b = &two->candidate[two->order[c]];
         same = a->weight_bits == b->weight_bits &&
                a->activation_bits == b->activation_bits;
     }
@@ -101,18 +125,19 @@ static hawq_status check_same_widths(const hawq_problem       *p,
     return hawq_fail(HAWQ_EFORMAT,
                      "layers '%s' and '%s' are in one group (%s) but differ "
                      "in the widths of their candidates",
-                     one->name, two->name, group->name);
+                     one->name, two->name, group);
 }
 
-static hawq_status fill_groups(hawq_problem *p, int *parent,
-                               const char **reason) {
+/* Which layers each group has; in_group and tied_to of the layers. */
+static hawq_status list_groups(hawq_problem *p, relations *r) {
     int *members, used = 0;
     HAWQ_TAKE(members, &p->arena, (size_t)p->n_layers);
     HAWQ_TAKE(p->group, &p->arena, (size_t)p->n_layers);
     for (int l = 0; l < p->n_layers; l++) {
-        int root = find_root(parent, l);
+        int root = find_root(r->parent[ANY], l);
         p->layer[l].in_group =
             root == l ? p->n_groups++ : p->layer[root].in_group;
+        p->layer[l].tied_to = find_root(r->parent[SAME], l);
         p->group[p->layer[l].in_group].n_layers++;
     }
     for (int g = 0; g < p->n_groups; g++) {
@@ -122,17 +147,33 @@ static hawq_status fill_groups(hawq_problem *p, int *parent,
     }
     for (int l = 0; l < p->n_layers; l++) {
         hawq_problem_group *g = &p->group[p->layer[l].in_group];
-        HAWQ_TRY(sort_members(p, &p->layer[l]));
-        members[g->layer - members + g->n_layers] = l;
-        if (g->n_layers++ == 0) {
-            g->name = p->layer[l].group;
-            g->reason = "";
-            g->n_candidates = p->layer[l].n_candidates;
-        } else {
-            HAWQ_TRY(check_same_widths(p, g, l));
-        }
-        if (reason[l]) g->reason = reason[l];
+        members[g->layer - members + g->n_layers++] = l;
+        HAWQ_TRY(sort_candidates(p, &p->layer[l]));
     }
+    return HAWQ_OK;
+}
+
+static hawq_status fill_group(hawq_problem *p, const relations *r,
+                              hawq_problem_group *g) {
+    g->name = p->layer[g->layer[0]].group;
+    g->reason = "";
+    g->n_candidates = p->layer[g->layer[0]].n_candidates;
+    for (int i = 0; i < g->n_layers; i++) {
+        int l = g->layer[i], first = p->layer[l].tied_to;
+        if (first != l) HAWQ_TRY(check_same_widths(p, first, l, g->name));
+        g->weights_free |= first != g->layer[0];
+    }
+    for (int i = 0; i < g->n_layers; i++) {
+        const char *why = r->reason[g->weights_free ? ANY : SAME][g->layer[i]];
+        if (why) g->reason = why;
+    }
+    return g->weights_free ? hawq_combine(p, g) : HAWQ_OK;
+}
+
+static hawq_status fill_groups(hawq_problem *p, relations *r) {
+    HAWQ_TRY(list_groups(p, r));
+    for (int g = 0; g < p->n_groups; g++)
+        HAWQ_TRY(fill_group(p, r, &p->group[g]));
     return HAWQ_OK;
 }
 
@@ -146,11 +187,11 @@ static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
                          pin->layer, pin->weight_bits, pin->layer);
     const hawq_problem_group *g = &p->group[p->layer[l].in_group];
     bool                      exists = false, left = false;
+    for (int c = 0; c < p->layer[l].n_candidates; c++)
+        exists |= p->layer[l].candidate[c].weight_bits == pin->weight_bits;
     for (int c = 0; c < g->n_candidates; c++) {
-        bool fits =
+        allowed[c] &=
             hawq_problem_candidate(p, l, c)->weight_bits == pin->weight_bits;
-        exists |= fits;
-        allowed[c] &= fits;
         left |= allowed[c];
     }
     if (!exists)
@@ -208,15 +249,12 @@ static hawq_status check_sums(const hawq_problem *p) {
 }
 
 hawq_status hawq_problem_finish(hawq_problem *p) {
-    int         *parent;
-    const char **reason;
+    relations r;
     if (!p->n_layers)
         return hawq_fail(HAWQ_EFORMAT, "the problem has no layers");
-    HAWQ_TAKE(parent, &p->arena, (size_t)p->n_layers);
-    HAWQ_TAKE(reason, &p->arena, (size_t)p->n_layers);
     HAWQ_TRY(check_sums(p));
-    HAWQ_TRY(unite_all(p, parent, reason));
-    HAWQ_TRY(fill_groups(p, parent, reason));
+    HAWQ_TRY(relate_all(p, &r));
+    HAWQ_TRY(fill_groups(p, &r));
     HAWQ_TRY(hawq_interactions_check(p));
     return apply_pins(p);
 }
