@@ -167,6 +167,21 @@ hawq_status hawq_problem_add(hawq_problem *p, const char *name,
     return HAWQ_OK;
 }
 
+hawq_status hawq_problem_add_loss(hawq_problem *p, int layer,
+                                  int activation_bits, double value) {
+    hawq_problem_layer *l = &p->layer[layer];
+    hawq_candidate     *changed;
+    HAWQ_TAKE(changed, &p->arena, (size_t)l->n_candidates);
+    for (int c = 0; c < l->n_candidates; c++) {
+        changed[c] = l->candidate[c];
+        if (changed[c].activation_bits == activation_bits)
+            changed[c].loss += value;
+        HAWQ_TRY(check_candidate(p, l->name, c, &changed[c]));
+    }
+    l->candidate = changed;
+    return HAWQ_OK;
+}
+
 static hawq_status add_tie(hawq_problem *p, int n, const char *const *layer,
                            const char *reason, bool activations) {
     hawq_tie    *tie;

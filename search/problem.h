@@ -136,6 +136,12 @@ HAWQ_NODISCARD hawq_status hawq_problem_add(hawq_problem *problem,
                                             int64_t params, int n_candidates,
                                             const hawq_candidate *candidate);
 
+/* Adds to the losses of all candidates of a layer with these activation bits;
+ * before finish. ENONFINITE names the layer. */
+HAWQ_NODISCARD hawq_status hawq_problem_add_loss(hawq_problem *problem,
+                                                 int layer, int activation_bits,
+                                                 double value);
+
 /* Ties n >= 2 layers, and with them their groups. The layers are looked up by
  * finish, EINVAL if one is unknown. */
 HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,

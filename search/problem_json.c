@@ -154,8 +154,8 @@ static hawq_status read_candidates(reader *r, const cJSON *list,
 
 static hawq_status read_layer(reader *r, const cJSON *item, int index) {
     static const char *const known[] = {
-        "name",        "group",           "params", "candidates",
-        "weight_bits", "activation_bits", NULL};
+        "name",       "group",       "activation_group", "params",
+        "candidates", "weight_bits", "activation_bits",  NULL};
     const char *where = hawq_arena_format(&r->arena, "layer %d", index);
     double      params = 0;
     if (!where) return HAWQ_ENOMEM;
@@ -171,6 +171,10 @@ static hawq_status read_layer(reader *r, const cJSON *item, int index) {
     HAWQ_TRY(check_keys(item, where, known));
     if (group && !cJSON_IsString(group))
         return hawq_fail(HAWQ_EFORMAT, "%s: \"group\" is not a text", where);
+    const cJSON *shared = member(item, "activation_group");
+    if (shared && !cJSON_IsString(shared))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"activation_group\" is not a text",
+                         where);
     if (member(item, "params"))
         HAWQ_TRY(read_whole(item, where, "params", 0x1p53, &params));
     if (!cJSON_IsArray(candidates))
@@ -182,6 +186,21 @@ static hawq_status read_layer(reader *r, const cJSON *item, int index) {
     return hawq_problem_add(r->problem, name->valuestring,
                             group ? group->valuestring : NULL, (int64_t)params,
                             n, list);
+}
+
+/* Ties a layer to the nearest before it with the same "activation_group". */
+static hawq_status read_shared(reader *r, const cJSON *item) {
+    const cJSON *mine = member(item, "activation_group");
+    for (const cJSON *at = mine ? item : NULL; at && at->prev->next;) {
+        at = at->prev;
+        const cJSON *other = member(at, "activation_group");
+        if (!other || strcmp(other->valuestring, mine->valuestring)) continue;
+        const char *two[] = {member(at, "name")->valuestring,
+                             member(item, "name")->valuestring};
+        return hawq_problem_tie_activations(r->problem, 2, two,
+                                            "same activation_group");
+    }
+    return HAWQ_OK;
 }
 
 static hawq_status read_budgets(reader *r, const cJSON *budgets) {
@@ -277,6 +296,7 @@ static hawq_status read_problem(reader *r, const cJSON *root) {
     if (!layers->child) return hawq_fail(HAWQ_EFORMAT, "\"layers\" is empty");
     HAWQ_TRY(find_kinds(r, layers));
     cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_layer(r, item, index++));
+    cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_shared(r, item));
     HAWQ_TRY(read_interactions(r, member(root, "interactions")));
     return read_budgets(r, member(root, "budgets"));
 }
@@ -337,13 +357,35 @@ static void put_candidate(const hawq_problem *p, const hawq_candidate *c,
     cJSON_AddItemToArray(list, item);
 }
 
+/* Does another layer of the group take the same candidate? */
+static bool is_tied(const hawq_problem *p, const hawq_problem_group *g,
+                    int layer) {
+    for (int i = 0; i < g->n_layers; i++)
+        if (g->layer[i] != layer &&
+            p->layer[g->layer[i]].tied_to == p->layer[layer].tied_to)
+            return true;
+    return false;
+}
+
+/* Is a candidate of the layer in one of its group's that the pins left? */
+static bool is_allowed(const hawq_problem *p, int layer, int candidate) {
+    const hawq_problem_layer *l = &p->layer[layer];
+    const hawq_problem_group *g = &p->group[l->in_group];
+    for (int c = 0; c < g->n_candidates; c++)
+        if (l->member[c] == candidate && g->allowed[c]) return true;
+    return false;
+}
+
 static void put_layer(const hawq_problem *p, int index, const int *choice,
                       cJSON *list) {
     const hawq_problem_layer *l = &p->layer[index];
     const hawq_problem_group *g = &p->group[l->in_group];
     cJSON                    *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "name", l->name);
-    if (g->n_layers > 1) cJSON_AddStringToObject(item, "group", g->name);
+    if (is_tied(p, g, index))
+        cJSON_AddStringToObject(item, "group", p->layer[l->tied_to].group);
+    if (g->weights_free)
+        cJSON_AddStringToObject(item, "activation_group", g->name);
     if (l->params) cJSON_AddNumberToObject(item, "params", (double)l->params);
     if (choice) {
         const hawq_candidate *c =
@@ -353,19 +395,19 @@ static void put_layer(const hawq_problem *p, int index, const int *choice,
     }
     cJSON *candidates = cJSON_AddArrayToObject(item, "candidates");
     for (int c = 0; c < l->n_candidates; c++) /* what the pins left */
-        if (g->allowed[c])
-            put_candidate(p, &l->candidate[l->member[c]], candidates);
+        if (is_allowed(p, index, l->order[c]))
+            put_candidate(p, &l->candidate[l->order[c]], candidates);
     cJSON_AddItemToArray(list, item);
 }
 
 /* The place of a layer's candidate among those written, or -1. */
 static int written_place(const hawq_problem *p, int layer, int candidate) {
     const hawq_problem_layer *l = &p->layer[layer];
-    const bool               *allowed = p->group[l->in_group].allowed;
     int                       place = 0;
     for (int c = 0; c < l->n_candidates; c++) {
-        if (l->member[c] == candidate) return allowed[c] ? place : -1;
-        place += allowed[c];
+        bool allowed = is_allowed(p, layer, l->order[c]);
+        if (l->order[c] == candidate) return allowed ? place : -1;
+        place += allowed;
     }
     return -1;
 }

@@ -5,6 +5,8 @@
  *        {"name": "conv1",
  *         "group": "stem",            optional: layers with the same text get
  *                                     the same candidate
+ *         "activation_group": "x",    optional: layers with the same text get
+ *                                     candidates of the same activation_bits
  *         "params": 1728,             optional: lets the mean bits be reported
  *         "candidates": [
  *            {"weight_bits": 4, "activation_bits": 8, "loss": 0.013,

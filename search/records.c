@@ -177,6 +177,49 @@ hawq_problem_interact_records(hawq_problem *p, int n,
     return HAWQ_OK;
 }
 
+const hawq_rise *hawq_rise_find(const hawq_activation_record *record,
+                                int                           bits) {
+    for (int i = 0; i < record->n_rises; i++)
+        if (record->rise[i].bits == bits) return &record->rise[i];
+    return NULL;
+}
+
+/* Once for every activation width of the tensor's first layer. */
+static hawq_status add_rises(hawq_problem                 *p,
+                             const hawq_activation_record *record) {
+    int                       first = record->layer[0];
+    const hawq_problem_layer *l = &p->layer[first];
+    for (int c = 0; c < l->n_candidates; c++) {
+        int  bits = l->candidate[c].activation_bits;
+        bool seen = false;
+        for (int d = 0; d < c; d++)
+            seen |= l->candidate[d].activation_bits == bits;
+        if (seen) continue;
+        const hawq_rise *r = hawq_rise_find(record, bits);
+        if (!r)
+            return hawq_fail(HAWQ_EINVAL,
+                             "the analysis has not measured tensor '%s' at %d "
+                             "bits; run hawq-analyze with --activation-bits "
+                             "that include %d",
+                             record->tensor, bits, bits);
+        HAWQ_TRY(hawq_problem_add_loss(p, first, bits, r->value));
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_problem_add_rises(hawq_problem *p, int n,
+                                   const hawq_activation_record *record) {
+    for (int i = 0; i < n; i++) {
+        if (record[i].n_layers < 1 || record[i].layer[0] < 0 ||
+            record[i].layer[0] >= p->n_layers)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "tensor '%s' is read by no layer of the problem",
+                             record[i].tensor);
+        HAWQ_TRY(add_rises(p, &record[i]));
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_problem_from_records(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,

@@ -9,10 +9,10 @@
  *     mean-bits    b * params, in units of all layers' params    [bits]
  *     latency      measured time of the layer at these widths    [us]
  *
- * The loss of a pair is that of its weights: sensitivities say nothing of the
- * error of activations. No layers are tied here: a group of layers that read
- * one tensor shares a width of activations, which matters only where a layer
- * has candidates of several; then the caller ties them.
+ * The loss of a pair is that of its weights, until the rises of activations
+ * are added. No layers are tied here: a group of layers that read one tensor
+ * shares a width of activations, which matters only where a layer has
+ * candidates of several; then the caller ties them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_RECORDS_H
@@ -48,5 +48,15 @@ HAWQ_NODISCARD hawq_status hawq_problem_from_widths(
  * not offer are passed over. EFORMAT, ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
     hawq_problem *problem, int n, const hawq_interaction_record *record);
+
+/* Adds what rounded activations cost, each tensor once: with the first layer of
+ * its record, whose candidates have the width of all that read it. To a problem
+ * that is not finished, with the layers of the same analysis in its order.
+ * EINVAL: a candidate's width has no rise; ENONFINITE. */
+HAWQ_NODISCARD hawq_status hawq_problem_add_rises(
+    hawq_problem *problem, int n, const hawq_activation_record *record);
+
+/* The rise at these bits, or NULL. */
+const hawq_rise *hawq_rise_find(const hawq_activation_record *record, int bits);
 
 #endif

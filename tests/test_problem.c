@@ -216,6 +216,8 @@ static void bad_files(void) {
                 "layer 'l': unknown key \"grup\"");
     refuse_text(LAYER(",\"group\":3"), HAWQ_EFORMAT,
                 "layer 'l': \"group\" is not a text");
+    refuse_text(LAYER(",\"activation_group\":3"), HAWQ_EFORMAT,
+                "layer 'l': \"activation_group\" is not a text");
     refuse_text(LAYER(",\"params\":1.5,\"candidates\":[]"), HAWQ_EFORMAT,
                 "layer 'l': \"params\" is 1.5, not a whole number");
     refuse_text(FIRST(""), HAWQ_EFORMAT, "layer 'l' has no candidates");

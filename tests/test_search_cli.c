@@ -187,8 +187,9 @@ static void refused_before_the_database_is_asked(void) {
                  "'w9x8' is not a pair of widths like w4a8");
     program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,8", 2,
                  "w8a8 is given twice");
-    program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,w4a4", 2,
-                 "--ignore-activation-loss accepts that");
+    program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,w4a4 "
+                 "--metric sqnr",
+                 2, "a rise of the loss, which cannot be added to 'sqnr'");
     program_says("hawq-search net.onnx --budget bops=1G", 1,
                  "run hawq-analyze");
     const char *other[] = {"no/such/folder.db",
@@ -216,7 +217,8 @@ static void ties_are_the_published_ones(void) {
     CHECK(count(program_err, "tied (") == 3);
     for (int i = 0; i < 3; i++) CHECK(strstr(program_err, tied[i]) != NULL);
     CHECK(strstr(program_err,
-                 "tied (all read the tensor 'layer1.1.relu'): layer2") != NULL);
+                 "activations tied (all read the tensor 'layer1.1.relu'): "
+                 "layer2") != NULL);
     CHECK(strstr(program_err, "leaves out the error of activations") != NULL);
     CHECK(rows_with("8\t8") + rows_with("4\t4") == 21);
     CHECK(rows_with("4\t4") > 0 && rows_with("8\t8") > 0);

@@ -4,26 +4,30 @@
  * The loss rise of bits that no search chose, uniform ones and those of a file,
  * is predicted by an analysis in the database: as in the search, the sum over
  * the layers of the stored sensitivities at their weight bits and, for the
- * metrics cross and hybrid, of the interactions of all pairs. Activations below
- * 8 bits are not in an analysis, so bits with such have no prediction; nor have
- * weights quantized in another range than the analysis'.
+ * metrics cross and hybrid, of the interactions of all pairs; and over the
+ * tensors that layers read of the rises at their widths, if they are stored.
+ * Activations below 8 bits have no prediction without those; nor has anything
+ * quantized in another range than the analysis'.
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
  * runs, and the other networks of this one; its own only where a layer was
  * measured in none of them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/records.h"
 #include "src/cli/benchmark.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef struct analysis {
+    const char              *metric;
     hawq_run_record          run;
     hawq_layer_record       *layer;
     hawq_sensitivity_record *sensitivity;
     hawq_interaction_record *interaction;
-    int                      n_layers, n_sensitivities, n_interactions;
+    hawq_activation_record  *activation;
+    int n_layers, n_sensitivities, n_interactions, n_activations;
 } analysis;
 
 /* The metric of the newest allocation asked for, or trace. */
@@ -40,28 +44,62 @@ static const char *find_metric(const hawq_benchmark *b) {
 
 static hawq_status load(hawq_benchmark *b, int64_t run, const char *metric,
                         analysis *a) {
+    a->metric = metric;
     HAWQ_TRY(hawq_store_load_run(b->store, run, &b->arena, &a->run));
     HAWQ_TRY(hawq_store_load_layers(b->store, run, &b->arena, &a->n_layers,
                                     &a->layer));
     HAWQ_TRY(hawq_store_load_sensitivity(b->store, run, metric, &b->arena,
                                          &a->n_sensitivities, &a->sensitivity));
+    HAWQ_TRY(hawq_store_load_activations(b->store, run, &b->arena,
+                                         &a->n_activations, &a->activation));
     if (strcmp(metric, "cross") != 0 && strcmp(metric, "hybrid") != 0)
         return HAWQ_OK;
     return hawq_store_load_interactions(b->store, run, &b->arena,
                                         &a->n_interactions, &a->interaction);
 }
 
-/* Weight bits of the analysis' layer l, or 0. */
-static int bits_of(const analysis *a, const hawq_contender *c, int l) {
+/* What the contender has for the analysis' layer l, or bits of 0. */
+static hawq_choice choice_of(const analysis *a, const hawq_contender *c,
+                             int l) {
     for (int i = 0; i < c->n_choices; i++)
         if (strcmp(c->choice[i].layer, a->layer[l].name) == 0)
-            return c->choice[i].weight_bits;
-    return 0;
+            return c->choice[i];
+    return (hawq_choice){NULL, 0, 0};
+}
+
+static int bits_of(const analysis *a, const hawq_contender *c, int l) {
+    return choice_of(a, c, l).weight_bits;
+}
+
+/* The sum over tensors, each at the largest width its readers ask for. Without
+ * rises 8 bits cost nothing, and less cannot be told: NaN. */
+static double predict_activations(const hawq_benchmark *b, const analysis *a,
+                                  const hawq_contender *c) {
+    double sum = 0;
+    bool   loss = strcmp(a->metric, "sqnr") && strcmp(a->metric, "depth");
+    for (int i = 0; i < c->n_choices; i++)
+        if (c->choice[i].activation_bits < 8 && (!a->n_activations || !loss))
+            return NAN;
+    for (int t = 0; t < a->n_activations && loss; t++) {
+        const hawq_activation_record *row = &a->activation[t];
+        int                           bits = 0;
+        for (int i = 0; i < row->n_layers; i++) {
+            int wish = choice_of(a, c, row->layer[i]).activation_bits;
+            if (wish > bits) bits = wish;
+        }
+        const hawq_rise *r = hawq_rise_find(row, bits);
+        bool             other = strcmp(row->range,
+                                        hawq_range_name((hawq_range)b->activation_range));
+        if (bits < 8 && (!r || other)) return NAN;
+        if (r) sum += r->value;
+    }
+    return sum;
 }
 
 /* NaN if a layer's bits were not analysed. */
-static double predict(const analysis *a, const hawq_contender *c) {
-    double sum = 0;
+static double predict(const hawq_benchmark *b, const analysis *a,
+                      const hawq_contender *c) {
+    double sum = predict_activations(b, a, c);
     int    found = 0;
     for (int i = 0; i < a->n_sensitivities; i++) {
         const hawq_sensitivity_record *s = &a->sensitivity[i];
@@ -82,10 +120,8 @@ static bool has_range(const analysis *a, const hawq_contender *c) {
     return strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
 }
 
-/* But for the range. */
+/* By an analysis, but for the range. */
 static bool is_predictable(const hawq_contender *c) {
-    for (int i = 0; i < c->n_choices; i++)
-        if (c->choice[i].activation_bits != 8) return false;
     return c->choice && !c->metric;
 }
 
@@ -103,7 +139,7 @@ hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
         hawq_contender *c = &b->contender[i];
         if (!is_predictable(c)) continue;
         if (has_range(&a, c))
-            c->predicted = predict(&a, c);
+            c->predicted = predict(b, &a, c);
         else if (c->asked)
             b->other_range = a.run.weight_range;
         if (c->asked && !isnan(c->predicted)) b->predicted_by = metric;

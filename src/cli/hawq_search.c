@@ -52,10 +52,12 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
                      "candidates of weight and activation bits, "
                      "w8a8,w4a8,w4a4 (default: the widths of the analysis with "
-                     "8-bit activations)"),
+                     "8-bit activations); layers that read one tensor share "
+                     "its width"),
     HAWQ_OPTION_FLAG("ignore-activation-loss", 0, &o.ignore_activation_loss,
-                     "allow activations below 8 bits although the predicted "
-                     "loss has no term for their error"),
+                     "allow activations below 8 bits without the rises that "
+                     "hawq-analyze --activation-bits measures: the predicted "
+                     "loss then has no term for their error"),
     HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=BITS",
                       "weight bits of a layer, or of all whose name matches a "
                       "pattern: 'layer1.*=8'"),

@@ -36,6 +36,21 @@ static hawq_status refuse_wanted(const hawq_search *s, int n,
                      s->wanted, s->cli->arg[0], s->metric, s->cli->db, list);
 }
 
+/* The newest, or the wanted one, that has what the search needs. */
+static hawq_status choose(hawq_search *s, int n, const int64_t *run) {
+    int64_t lacking = 0;
+    for (int i = 0; i < n && !s->analysis; i++) {
+        bool has;
+        if (s->wanted && run[i] != s->wanted) continue;
+        HAWQ_TRY(hawq_search_has_rises(s, run[i], &has));
+        if (has) s->analysis = run[i];
+        if (!has && !lacking) lacking = run[i];
+    }
+    if (s->analysis) return HAWQ_OK;
+    return lacking ? hawq_search_refuse_narrow(s, lacking)
+                   : refuse_wanted(s, n, run);
+}
+
 /* How run `other` differs from the one searched; "" if in neither of loss,
  * data and range of the weights. */
 static hawq_status difference(hawq_search *s, int64_t other, const char **out) {
@@ -82,10 +97,7 @@ hawq_status hawq_search_find_analysis(hawq_search *s) {
                          "%s holds no complete analysis of %s with metric "
                          "'%s'; run hawq-analyze --metric %s first",
                          s->cli->db, s->cli->arg[0], s->metric, s->metric);
-    for (int i = 0; i < n; i++)
-        if (!s->analysis && (!s->wanted || run[i] == s->wanted))
-            s->analysis = run[i];
-    if (!s->analysis) return refuse_wanted(s, n, run);
+    HAWQ_TRY(choose(s, n, run));
     HAWQ_TRY(hawq_store_load_run(s->store, s->analysis, arena, &s->run));
     s->loss = s->run.loss;
     HAWQ_TRY(hawq_store_load_estimates(s->store, s->analysis, s->metric, arena,
@@ -204,6 +216,10 @@ void hawq_search_note_noise(const hawq_search   *s,
         const hawq_candidate          *c = hawq_problem_candidate(
                      p, r->layer, solution->choice[p->layer[r->layer].in_group]);
         if (c->weight_bits == r->bits) variance += r->stderr1 * r->stderr1;
+    }
+    for (int t = 0; t < s->n_activations; t++) {
+        const hawq_rise *r = hawq_search_rise(s, solution, t);
+        if (r) variance += r->stderr1 * r->stderr1;
     }
     double error = 2 * sqrt(variance);
     if (!(error > 0) || solution->objective > error) return;

@@ -9,14 +9,20 @@
 /* --- each alternative of one layer -----------------------------------------
  */
 
-/* Solves with one candidate of one group; the problem is as before after. */
-static hawq_status solve_with(hawq_search *s, int group, int c,
+/* Solves with candidates of one group that give layer l its candidate x; the
+ * problem is as before after. Pins of x's layer do not count, those of others
+ * in the group do, if anything is left. */
+static hawq_status solve_with(hawq_search *s, int l, const hawq_candidate *x,
                               hawq_solution *out) {
-    hawq_problem_group *g = &s->problem->group[group];
+    hawq_problem_group *g = &s->problem->group[s->problem->layer[l].in_group];
     const bool         *before = g->allowed;
-    bool               *only;
+    bool               *only, any = false;
     HAWQ_TAKE(only, &s->cli->arena, (size_t)g->n_candidates);
-    only[c] = true;
+    for (int c = 0; c < g->n_candidates; c++) {
+        only[c] = hawq_problem_candidate(s->problem, l, c) == x;
+        any |= only[c] && before[c];
+    }
+    for (int c = 0; c < g->n_candidates; c++) only[c] &= before[c] || !any;
     g->allowed = only;
     hawq_status status =
         hawq_solve(s->problem, NULL, NULL, &s->cli->arena, out);
@@ -35,33 +41,39 @@ hawq_status hawq_search_explain(hawq_search *s, const char *layer,
     if (l < 0)
         return hawq_fail(HAWQ_EINVAL, "--explain %s: there is no such layer",
                          layer);
-    int                       group = s->problem->layer[l].in_group;
-    const hawq_problem_group *g = &s->problem->group[group];
-    hawq_alternative         *alternative;
-    HAWQ_TAKE(alternative, &s->cli->arena, (size_t)g->n_candidates);
-    for (int c = 0; c < g->n_candidates; c++) {
+    const hawq_problem       *p = s->problem;
+    const hawq_problem_layer *own = &p->layer[l];
+    const hawq_candidate     *chosen =
+        hawq_problem_candidate(p, l, solution->choice[own->in_group]);
+    hawq_alternative *alternative;
+    HAWQ_TAKE(alternative, &s->cli->arena, (size_t)own->n_candidates);
+    for (int c = 0; c < own->n_candidates; c++) {
         hawq_alternative *a = &alternative[c];
-        a->candidate = hawq_problem_candidate(s->problem, l, c);
-        a->chosen = solution->choice[group] == c;
-        HAWQ_TRY(solve_with(s, group, c, &a->best));
+        a->candidate = &own->candidate[own->order[c]];
+        a->chosen = a->candidate == chosen;
+        HAWQ_TRY(solve_with(s, l, a->candidate, &a->best));
         a->regret =
             a->best.choice ? a->best.objective - solution->objective : NAN;
     }
-    *out = (hawq_explanation){l, g->n_candidates, alternative};
+    *out = (hawq_explanation){l, own->n_candidates, alternative};
     return HAWQ_OK;
 }
 
 /* --- uniform allocations ---------------------------------------------------
  */
 
-/* Candidate of group g with these widths, as allowed by pins; -1: none. */
-static int find_width(const hawq_problem *p, int g, hawq_width w) {
-    for (int c = 0; c < p->group[g].n_candidates; c++) {
-        const hawq_candidate *x =
-            hawq_problem_candidate(p, p->group[g].layer[0], c);
-        if (p->group[g].allowed[c] && x->weight_bits == w.weight_bits &&
-            x->activation_bits == w.activation_bits)
-            return c;
+int hawq_search_find_width(const hawq_problem *p, int g, hawq_width w,
+                           bool allowed) {
+    const hawq_problem_group *group = &p->group[g];
+    for (int c = 0; c < group->n_candidates; c++) {
+        bool all = group->allowed[c] || !allowed;
+        for (int i = 0; i < group->n_layers && all; i++) {
+            const hawq_candidate *x =
+                hawq_problem_candidate(p, group->layer[i], c);
+            all = x->weight_bits == w.weight_bits &&
+                  x->activation_bits == w.activation_bits;
+        }
+        if (all) return c;
     }
     return -1;
 }
@@ -75,7 +87,8 @@ static bool fits(const hawq_problem *p, const int *choice) {
 
 static bool uniform_choice(const hawq_problem *p, hawq_width w, int *choice) {
     for (int g = 0; g < p->n_groups; g++)
-        if ((choice[g] = find_width(p, g, w)) < 0) return false;
+        if ((choice[g] = hawq_search_find_width(p, g, w, true)) < 0)
+            return false;
     return true;
 }
 
@@ -86,7 +99,7 @@ bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
     int                      *choice =
         hawq_arena_take(&s->cli->arena, (size_t)p->n_groups, sizeof *choice);
     for (int c = 0; choice && c < first->n_candidates; c++) {
-        const hawq_candidate *x = &first->candidate[first->member[c]];
+        const hawq_candidate *x = &first->candidate[first->order[c]];
         hawq_width            w = {x->weight_bits, x->activation_bits};
         if (!uniform_choice(p, w, choice) || !fits(p, choice)) continue;
         if (hawq_problem_sum(p, -1, choice) > solution->objective) continue;
@@ -109,7 +122,7 @@ static bool is_unresolved(const hawq_search *s, int layer, int bits) {
 }
 
 static int most_bits(const hawq_problem_layer *layer) {
-    return layer->candidate[layer->member[0]].weight_bits;
+    return layer->candidate[layer->order[0]].weight_bits;
 }
 
 hawq_status hawq_search_unresolved(const hawq_search   *s,
@@ -125,6 +138,13 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
             continue;
         *out = hawq_arena_format(&s->cli->arena, "%s%s%s", *out,
                                  **out ? ", " : "", p->layer[l].name);
+        if (!*out) return HAWQ_ENOMEM;
+    }
+    for (int t = 0; t < s->n_activations; t++) {
+        const hawq_rise *r = hawq_search_rise(s, solution, t);
+        if (!r || r->bits == 8 || fabs(r->value) > 2 * r->stderr1) continue;
+        *out = hawq_arena_format(&s->cli->arena, "%s%stensor %s", *out,
+                                 **out ? ", " : "", s->activation[t].tensor);
         if (!*out) return HAWQ_ENOMEM;
     }
     return HAWQ_OK;

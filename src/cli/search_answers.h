@@ -44,13 +44,19 @@ HAWQ_NODISCARD hawq_status hawq_search_explain(hawq_search         *s,
                                                const hawq_solution *solution,
                                                hawq_explanation    *out);
 
+/* Candidate of group g that gives all its layers these widths; allowed: one
+ * that the pins leave. -1: none. */
+int hawq_search_find_width(const hawq_problem *problem, int g, hawq_width w,
+                           bool allowed);
+
 /* The widths at which a uniform allocation is within the budgets and predicted
  * no worse than the solution; false if there are none. */
 bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
                          hawq_width *out);
 
-/* Names of the layers that get less than their most bits on the strength of a
- * loss that is within two standard errors of zero, "a, b"; "" if none. */
+/* Names of the layers and tensors that get less than their most bits on the
+ * strength of a loss that is within two standard errors of zero, "a, tensor b";
+ * "" if none. */
 HAWQ_NODISCARD hawq_status hawq_search_unresolved(const hawq_search   *s,
                                                   const hawq_solution *solution,
                                                   const char         **out);

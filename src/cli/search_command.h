@@ -1,10 +1,11 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
  * (candidates, groups, pins), search_analysis.c (which analysis),
- * search_latency.c (times) and search_budgets.c; what is said about it from
- * search_answers.c, search_confidence.c, search_report.c and search_front.c;
- * what is stored from search_record.c, which files are written and where from
- * search_outputs.c and search_export.c.
+ * search_activations.c (what narrow ones cost), search_latency.c (times) and
+ * search_budgets.c; what is said about it from search_answers.c,
+ * search_confidence.c, search_report.c and search_front.c; what is stored from
+ * search_record.c, which files are written and where from search_outputs.c and
+ * search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -72,10 +73,12 @@ typedef struct hawq_search {
     const char              *loss; /* name of its loss, unit of the objective */
     int                      n_sensitivities;
     hawq_sensitivity_record *sensitivity;
-    hawq_choice             *imported;  /* [layer] with --score */
-    hawq_search_times       *times;     /* NULL: no latency is asked for */
-    double activation_peak, peak_limit; /* bytes; a limit < 0: none */
-    double front_gap;                   /* of a front where layers interact */
+    int                      n_activations; /* 0: not in the loss */
+    hawq_activation_record  *activation;    /* the first layer of each pays */
+    hawq_choice             *imported;      /* [layer] with --score */
+    hawq_search_times       *times;         /* NULL: no latency is asked for */
+    double activation_peak, peak_limit;     /* bytes; a limit < 0: none */
+    double front_gap;  /* of a front where layers interact */
     double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
 
@@ -104,6 +107,32 @@ double hawq_search_spread(const hawq_search *s, const char *kind);
 void hawq_search_print_latency(const hawq_search *s, double us);
 void hawq_search_json_latency(const hawq_search *s, hawq_json *w);
 void hawq_search_note_latency(const hawq_search *s);
+/* Do candidates differ in the bits of activations? */
+bool hawq_search_activations_vary(const hawq_search *s);
+bool hawq_search_is_ungrouped(const hawq_search *s, const char *layer);
+
+/* Is there a width with activations below 8 bits? */
+bool hawq_search_is_narrow(const hawq_search *s);
+/* EINVAL: there is, and the metric is not in units of the loss. */
+HAWQ_NODISCARD hawq_status hawq_search_check_activations(const hawq_search *s);
+/* Has an analysis the rises that the widths of --bits need, if any? */
+HAWQ_NODISCARD hawq_status hawq_search_has_rises(const hawq_search *s,
+                                                 int64_t run, bool *out);
+/* ESTATE: it has not; the sentence has the command that would measure them,
+ * on the data of this run. */
+HAWQ_NODISCARD hawq_status hawq_search_refuse_narrow(const hawq_search *s,
+                                                     int64_t            run);
+/* Adds the rises of the analysis, if it has those of all widths, to the
+ * problem; fills activation. */
+HAWQ_NODISCARD hawq_status hawq_search_add_activations(hawq_search *s);
+/* What is in the loss of a layer's candidates for its input. */
+double hawq_search_activation_loss(const hawq_search *s, int layer, int bits);
+/* Of activation t in an allocation; NULL if it is not rounded. */
+const hawq_rise *hawq_search_rise(const hawq_search   *s,
+                                  const hawq_solution *solution, int t);
+/* On stderr: that they are in the loss, or that they are not. */
+void hawq_search_note_activations(const hawq_search *s);
+
 /* The constraints, into the problem. */
 HAWQ_NODISCARD hawq_status hawq_search_tie_and_pin(hawq_search *s);
 HAWQ_NODISCARD hawq_status hawq_search_add_budgets(hawq_search *s);

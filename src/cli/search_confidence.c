@@ -1,4 +1,5 @@
-/* search_confidence.c -- the bootstrap of an allocation.
+/* search_confidence.c -- the bootstrap of an allocation. Resampled are the
+ * samples of the weights' curvature; what activations cost stays.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hessian/sensitivity.h"
 #include "src/base/rng.h"
@@ -98,7 +99,9 @@ static void draw(bootstrap *b, int resample) {
     for (int l = 0; l < b->problem.n_layers; l++) {
         hawq_candidate *c = b->candidate[l];
         for (int i = 0; i < b->problem.layer[l].n_candidates; i++)
-            c[i].loss = resampled(b, l, find_bits(b, c[i].weight_bits));
+            c[i].loss =
+                resampled(b, l, find_bits(b, c[i].weight_bits)) +
+                hawq_search_activation_loss(b->s, l, c[i].activation_bits);
     }
 }
 
@@ -112,7 +115,8 @@ static hawq_status search(bootstrap *b, const hawq_solution *solution,
     *same = true;
     for (int l = 0; best.choice && l < p->n_layers; l++) {
         int  g = p->layer[l].in_group;
-        bool as_before = best.choice[g] == solution->choice[g];
+        bool as_before = hawq_problem_candidate(p, l, best.choice[g]) ==
+                         hawq_problem_candidate(p, l, solution->choice[g]);
         kept[l] += as_before;
         *same &= as_before;
     }

@@ -66,6 +66,7 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
                                       s->sensitivity, n_timings, timing,
                                       s->n_widths, s->width, &s->problem));
+    HAWQ_TRY(hawq_search_add_activations(s));
     return interacts(s) ? load_interactions(s) : HAWQ_OK;
 }
 
@@ -83,6 +84,7 @@ hawq_status hawq_search_load(hawq_search *s) {
     s->loss = "";
     HAWQ_TRY(hawq_search_check_budgets(s));
     HAWQ_TRY(hawq_search_check_pins(s));
+    HAWQ_TRY(hawq_search_check_activations(s));
     if (!s->problem_path) return load_model(s);
     HAWQ_TRY(refuse_bits(s));
     s->metric = "";

@@ -2,6 +2,7 @@
  * one width everywhere, and what the baselines find at the same costs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/plot.h"
+#include "src/cli/search_answers.h"
 #include "src/cli/search_front.h"
 
 #include <math.h>
@@ -9,17 +10,6 @@
 
 /* --- uniform allocations ---------------------------------------------------
  */
-
-static int find_width(const hawq_problem *p, int g, hawq_width w) {
-    for (int c = 0; c < p->group[g].n_candidates; c++) {
-        const hawq_candidate *x =
-            hawq_problem_candidate(p, p->group[g].layer[0], c);
-        if (x->weight_bits == w.weight_bits &&
-            x->activation_bits == w.activation_bits)
-            return c;
-    }
-    return -1;
-}
 
 hawq_status hawq_search_uniforms(const hawq_search *s, int *n,
                                  hawq_uniform_point **out) {
@@ -30,11 +20,11 @@ hawq_status hawq_search_uniforms(const hawq_search *s, int *n,
     HAWQ_TAKE(choice, &s->cli->arena, (size_t)p->n_groups);
     HAWQ_TAKE(*out, &s->cli->arena, (size_t)first->n_candidates);
     for (int c = 0; c < first->n_candidates; c++) {
-        const hawq_candidate *x = &first->candidate[first->member[c]];
+        const hawq_candidate *x = &first->candidate[first->order[c]];
         hawq_width            w = {x->weight_bits, x->activation_bits};
         bool                  all = true;
         for (int g = 0; g < p->n_groups; g++)
-            all &= (choice[g] = find_width(p, g, w)) >= 0;
+            all &= (choice[g] = hawq_search_find_width(p, g, w, false)) >= 0;
         if (all)
             (*out)[(*n)++] =
                 (hawq_uniform_point){w, hawq_problem_sum(p, kind, choice),

@@ -14,12 +14,7 @@ static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
 
 void hawq_search_note_problem(const hawq_search *s) {
     const hawq_problem *p = s->problem;
-    for (int i = 0; i < s->n_widths; i++)
-        if (s->width[i].activation_bits < 8) {
-            hawq_cli_note(s->cli, "the predicted loss leaves out the error of "
-                                  "activations below 8 bits");
-            break;
-        }
+    hawq_search_note_activations(s);
     for (int g = 0; g < p->n_groups; g++) {
         const hawq_problem_group *group = &p->group[g];
         if (group->n_layers < 2) continue;
@@ -27,8 +22,9 @@ void hawq_search_note_problem(const hawq_search *s) {
         for (int i = 1; i < group->n_layers && names; i++)
             names = hawq_arena_format(&s->cli->arena, "%s, %s", names,
                                       p->layer[group->layer[i]].name);
-        hawq_cli_note(s->cli, "tied (%s): %s", group->reason,
-                      names ? names : group->name);
+        hawq_cli_note(s->cli, "%s (%s): %s",
+                      group->weights_free ? "activations tied" : "tied",
+                      group->reason, names ? names : group->name);
     }
 }
 
@@ -248,9 +244,10 @@ static void json_budgets(const hawq_search *s, hawq_json *w,
     hawq_json_end(w);
 }
 
-static void json_layers(hawq_json *w, const hawq_problem *p,
+static void json_layers(const hawq_search *s, hawq_json *w,
                         const hawq_solution   *solution,
                         const hawq_confidence *sure) {
+    const hawq_problem *p = s->problem;
     hawq_json_array(w, "layers");
     for (int l = 0; solution->choice && l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, solution->choice, l);
@@ -259,6 +256,10 @@ static void json_layers(hawq_json *w, const hawq_problem *p,
         hawq_json_integer(w, "weight_bits", c->weight_bits);
         hawq_json_integer(w, "activation_bits", c->activation_bits);
         hawq_json_real(w, "loss", c->loss);
+        if (s->n_activations)
+            hawq_json_real(
+                w, "activation_loss",
+                hawq_search_activation_loss(s, l, c->activation_bits));
         if (sure->n_resamples) hawq_json_real(w, "confidence", sure->kept[l]);
         hawq_json_end(w);
     }
@@ -315,7 +316,7 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
     hawq_search_json_latency(s, &w);
     json_budgets(s, &w, solution, answers->next);
-    json_layers(&w, s->problem, solution, &answers->confidence);
+    json_layers(s, &w, solution, &answers->confidence);
     HAWQ_TRY(json_answers(s, answers, &w));
     hawq_json_end(&w);
     return HAWQ_OK;

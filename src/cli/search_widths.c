@@ -37,14 +37,6 @@ static hawq_status add_width(hawq_search *s, hawq_width *width) {
             s->width[i].activation_bits == width->activation_bits)
             return hawq_fail(HAWQ_EINVAL, "--bits: w%da%d is given twice",
                              width->weight_bits, width->activation_bits);
-    if (width->activation_bits < 8 && !s->ignore_activation_loss)
-        return hawq_fail(
-            HAWQ_EINVAL,
-            "--bits w%da%d: the analysis measures the error of weights only, "
-            "so the predicted loss would leave out that of %d-bit activations "
-            "and the search would take them for free; "
-            "--ignore-activation-loss accepts that",
-            width->weight_bits, width->activation_bits, width->activation_bits);
     s->width[s->n_widths++] = *width;
     return HAWQ_OK;
 }
@@ -67,34 +59,35 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
 /* --- groups ----------------------------------------------------------------
  */
 
-static bool activations_vary(const hawq_search *s) {
+bool hawq_search_activations_vary(const hawq_search *s) {
     for (int i = 1; i < s->n_widths; i++)
         if (s->width[i].activation_bits != s->width[0].activation_bits)
             return true;
     return false;
 }
 
-static bool is_ungrouped(const hawq_search *s, const char *layer) {
+bool hawq_search_is_ungrouped(const hawq_search *s, const char *layer) {
     for (int i = 0; i < s->ungroups.n; i++)
         if (!strcmp(s->ungroups.item[i], layer)) return true;
     return false;
 }
 
-/* A tensor has one width, so all who read it take the same candidate. Where
- * all candidates have the same activations there is nothing to share. */
+/* A tensor has one width, whoever reads it. Where all candidates have the same
+ * activations there is nothing to share. */
 static hawq_status tie_readers(hawq_search *s) {
-    for (int g = 0; g < s->n_groups && !s->imported && activations_vary(s);
-         g++) {
+    bool vary = !s->imported && hawq_search_activations_vary(s);
+    for (int g = 0; g < s->n_groups && vary; g++) {
         const hawq_search_group *group = &s->group[g];
         const char             **name;
         int                      n = 0;
         HAWQ_TAKE(name, &s->cli->arena, (size_t)group->n);
         for (int i = 0; i < group->n; i++) {
             const char *layer = s->layer[group->layer[i]].name;
-            if (!is_ungrouped(s, layer)) name[n++] = layer;
+            if (!hawq_search_is_ungrouped(s, layer)) name[n++] = layer;
         }
         if (n > 1)
-            HAWQ_TRY(hawq_problem_tie(s->problem, n, name, group->reason));
+            HAWQ_TRY(hawq_problem_tie_activations(s->problem, n, name,
+                                                  group->reason));
     }
     return HAWQ_OK;
 }
@@ -112,8 +105,8 @@ static hawq_status check_ungroups(const hawq_search *s) {
                              "--ungroup %s: there is no such layer", name);
         hawq_cli_note(s->cli,
                       "--ungroup %s: a tensor read by several layers is stored "
-                      "at the largest width one of them asks for; the costs "
-                      "here take each at its own",
+                      "at the largest width one of them asks for; costs and "
+                      "losses here take each at its own",
                       name);
     }
     return HAWQ_OK;

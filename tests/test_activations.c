@@ -1,0 +1,297 @@
+/* test_activations.c -- weights and activations chosen jointly, from outside.
+ *
+ * Claims: activations below 8 bits are refused, with the command that helps,
+ * until hawq-analyze has measured them; then the predicted loss of an
+ * allocation is the sum of its layers' weights, of its interactions, and of
+ * every tensor that layers read, once, at its width; readers of one tensor have
+ * one width of activations and their own of weights; what is exported, scored
+ * or explained has the same loss, and hawq-bench predicts the same for it.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "results/store.h"
+#include "tests/program.h"
+
+enum { SIDE = 28, IMAGES = 48, CLASSES = 10, LAYERS = 10, TENSORS = 8 };
+
+/* Runs in the database: an analysis without activations, a search that does
+ * without them, and this. */
+enum { ANALYSIS = 3 };
+
+#define MODEL "net.onnx"
+#define DATA " --data idx:img --scale 0.004 "
+#define SEARCH "hawq-search " MODEL " --resamples 0 --format json "
+#define JOINT SEARCH "--bits w8a8,w4a8,w2a8,w8a4,w4a4,w2a4 "
+
+/* --- input ---------------------------------------------------------------- */
+
+static void put_u32(unsigned char *at, unsigned value) {
+    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+static void put_bytes(const char *name, const void *bytes, size_t n) {
+    FILE *f = fopen(name, "wb");
+    if (!CHECK(f != NULL)) return;
+    CHECK(fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+static void put_images(void) {
+    static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
+    put_u32(x, 0x803);
+    put_u32(x + 4, IMAGES);
+    put_u32(x + 8, SIDE);
+    put_u32(x + 12, SIDE);
+    put_u32(y, 0x801);
+    put_u32(y + 4, IMAGES);
+    for (int i = 0; i < IMAGES; i++) {
+        y[8 + i] = (unsigned char)(i % CLASSES);
+        for (int p = 0; p < SIDE * SIDE; p++)
+            x[16 + i * SIDE * SIDE + p] =
+                (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
+                                (p / SIDE % 7 == i % 7 ? 150 : 0));
+    }
+    put_bytes("img-images-idx3-ubyte", x, sizeof x);
+    put_bytes("img-labels-idx1-ubyte", y, sizeof y);
+}
+
+static void put_model(void) {
+    static char bytes[1 << 20];
+    char        path[4096];
+    snprintf(path, sizeof path, "%s/tests/data/fashion_resnet8.onnx",
+             getenv("HAWQ_SOURCE"));
+    FILE *f = fopen(path, "rb");
+    if (!CHECK(f != NULL)) return;
+    put_bytes(MODEL, bytes, fread(bytes, 1, sizeof bytes, f));
+    fclose(f);
+}
+
+/* The number behind a JSON key, at its n-th place (from 0). */
+static double number(const char *key, int n) {
+    char        what[64];
+    const char *at = program_out;
+    snprintf(what, sizeof what, "\"%s\": ", key);
+    for (at = strstr(at, what); at && n-- > 0;) at = strstr(at + 1, what);
+    return at ? strtod(at + strlen(what), NULL) : NAN;
+}
+
+/* --- the sum, from the database ------------------------------------------- */
+
+typedef struct sums {
+    double                 loss, weight_bytes;
+    hawq_allocation_record found;
+    int                    n_tensors, mixed; /* groups of several weights */
+} sums;
+
+static double weights_loss(hawq_store *store, hawq_arena *arena,
+                           const char *metric, const hawq_choice *choice) {
+    hawq_sensitivity_record *row;
+    hawq_interaction_record *pair;
+    double                   sum = 0;
+    int                      n, found = 0;
+    CHECK_OK(
+        hawq_store_load_sensitivity(store, ANALYSIS, metric, arena, &n, &row));
+    for (int i = 0; i < n; i++) {
+        if (choice[row[i].layer].weight_bits != row[i].bits) continue;
+        sum += row[i].value;
+        found++;
+    }
+    CHECK(found == LAYERS);
+    CHECK_OK(hawq_store_load_interactions(store, ANALYSIS, arena, &n, &pair));
+    for (int i = 0; i < n && !strcmp(metric, "hybrid"); i++)
+        if (choice[pair[i].layer_i].weight_bits == pair[i].bits_i &&
+            choice[pair[i].layer_j].weight_bits == pair[i].bits_j)
+            sum += pair[i].value;
+    return sum;
+}
+
+static double tensors_loss(hawq_store *store, hawq_arena *arena,
+                           const hawq_choice *choice, sums *out) {
+    hawq_activation_record *row;
+    double                  sum = 0;
+    CHECK_OK(hawq_store_load_activations(store, ANALYSIS, arena,
+                                         &out->n_tensors, &row));
+    for (int t = 0; t < out->n_tensors; t++) {
+        const hawq_choice *first = &choice[row[t].layer[0]];
+        int                found = 0, mixed = 0;
+        for (int i = 1; i < row[t].n_layers; i++) {
+            const hawq_choice *other = &choice[row[t].layer[i]];
+            CHECK(other->activation_bits == first->activation_bits);
+            mixed |= other->weight_bits != first->weight_bits;
+        }
+        for (int i = 0; i < row[t].n_rises; i++)
+            if (row[t].rise[i].bits == first->activation_bits) {
+                sum += row[t].rise[i].value;
+                found++;
+            }
+        CHECK(found == 1);
+        out->mixed += mixed;
+    }
+    return sum;
+}
+
+/* Of the newest allocation, by run ANALYSIS. */
+static void add_up(const char *metric, sums *out) {
+    hawq_store *store;
+    hawq_arena  arena = {0};
+    char        hash[17];
+    int64_t     id = 0;
+    *out = (sums){.loss = NAN};
+    if (!CHECK_OK(hawq_store_open("hawq.db", HAWQ_STORE_READ, &store))) return;
+    hawq_run_record run;
+    CHECK_OK(hawq_store_load_run(store, ANALYSIS, &arena, &run));
+    snprintf(hash, sizeof hash, "%s", run.model_hash);
+    CHECK_OK(hawq_store_find_allocation(store, hash, 0, &id));
+    CHECK_OK(hawq_store_load_allocation(store, id, &arena, &out->found));
+    const hawq_choice *choice = out->found.choice;
+    CHECK(out->found.n_layers == LAYERS);
+    out->loss = weights_loss(store, &arena, metric, choice) +
+                tensors_loss(store, &arena, choice, out);
+    CHECK(out->n_tensors == TENSORS);
+    hawq_arena_free(&arena);
+    hawq_store_close(store);
+}
+
+/* --- claims --------------------------------------------------------------- */
+
+static void refused_until_measured(void) {
+    program_says(JOINT "--metric trace --budget bops=0.5x", 1,
+                 "no analysis with metric 'trace' has measured what 8,4-bit "
+                 "activations cost, so the search would take them for free; "
+                 "run hawq-analyze net.onnx --data idx:img --scale 0.004 "
+                 "--range max --metric trace --activation-bits 8,4 first");
+    program_step(JOINT "--metric trace --ignore-activation-loss --budget "
+                       "bops=0.5x",
+                 0);
+    CHECK(strstr(program_err, "the predicted loss leaves out the error of "
+                              "activations below 8 bits"));
+    program_says("hawq-analyze " MODEL DATA "--activation-bits 8,3", 2,
+                 "--activation-bits: 3; activations have 8, 4 or 2 bits");
+}
+
+static void refused_still(void) {
+    program_says(JOINT "--metric sqnr --budget bops=0.5x", 2,
+                 "cannot be added to 'sqnr'; choose a metric in units of the "
+                 "loss");
+    program_says(SEARCH "--bits w8a8,w4a2 --metric trace --budget bops=0.5x", 1,
+                 "--activation-bits 8,2 first");
+    program_says(JOINT "--metric trace --analysis 1 --budget bops=0.5x", 1,
+                 "--activation-bits 8,4 first");
+}
+
+static void the_loss_is_the_sum(const char *metric, double budget, int *mixed) {
+    char command[256];
+    sums s;
+    snprintf(command, sizeof command, JOINT "--metric %s --budget bops=%gx",
+             metric, budget);
+    if (!program_step(command, 0)) return;
+    CHECK(number("analysis_run", 0) == ANALYSIS);
+    add_up(metric, &s);
+    CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
+    CHECK(number("used", 0) <= number("limit", 0));
+    *mixed += s.mixed;
+}
+
+static void sums_and_groups(void) {
+    static const double budget[] = {0.8, 0.5, 0.35, 0.25, 0.15};
+    int                 mixed = 0;
+    for (int i = 0; i < 5; i++) {
+        the_loss_is_the_sum("measured", budget[i], &mixed);
+        the_loss_is_the_sum("trace", budget[i], &mixed);
+    }
+    the_loss_is_the_sum("hybrid", 0.4, &mixed);
+    CHECK(mixed > 0);
+    CHECK(strstr(program_err,
+                 "activations tied (all read the tensor 'layer2.0.relu.out'): "
+                 "layer3.0.conv1, layer3.0.shortcut"));
+    CHECK(strstr(program_err, "leaves out") == NULL);
+}
+
+/* Out and in again: a problem file, a map of bits, a pinned layer. */
+static void the_same_loss_elsewhere(void) {
+    char command[256];
+    program_step(JOINT "--metric measured --budget bops=0.4x --export p.json "
+                       "--explain layer3.0.shortcut",
+                 0);
+    double loss = number("objective", 0), used = number("bops", 0);
+    double best[6];
+    int    bits[6];
+    for (int i = 0; i < 6; i++) { /* after those of the layers */
+        bits[i] = (int)number("weight_bits", LAYERS + i);
+        best[i] = number("best_loss", i);
+    }
+    program_step("hawq-search --problem p.json --format json", 0);
+    CHECK_NEAR(number("objective", 0), loss, 1e-12);
+    CHECK(number("used", 0) == used);
+    program_step(SEARCH "--metric measured --score p.json", 0);
+    CHECK_NEAR(number("objective", 0), loss, 1e-12);
+    for (int width = 8; width >= 2; width /= 2) {
+        double least = INFINITY;
+        for (int i = 0; i < 6; i++)
+            if (bits[i] == width) least = fmin(least, best[i]);
+        snprintf(command, sizeof command,
+                 JOINT "--metric measured --budget bops=0.4x --pin "
+                       "layer3.0.shortcut=%d",
+                 width);
+        program_step(command, 0);
+        CHECK_NEAR(number("objective", 0), least, 1e-12);
+    }
+}
+
+/* Weights that follow the activations' width are tied as in HAWQ-V3; a layer
+ * that is freed pays for the tensor itself. */
+static void ties_by_hand(void) {
+    program_step(SEARCH "--bits w8a8,w4a4 --metric measured --budget bops=0.5x",
+                 0);
+    sums s;
+    add_up("measured", &s);
+    CHECK(s.mixed == 0);
+    CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
+    program_step(JOINT "--metric measured --budget bops=0.4x --group "
+                       "layer3.0.conv1,layer3.0.shortcut,fc",
+                 0);
+    CHECK(strstr(program_err, "tied"));
+    program_step(JOINT "--metric measured --budget bops=0.4x --ungroup "
+                       "layer3.0.shortcut",
+                 0);
+    CHECK(!strstr(program_err, "layer3.0.conv1, layer3.0.shortcut"));
+}
+
+static void benchmarked(void) {
+    if (!program_built("hawq-bench")) return;
+    program_step(SEARCH "--bits w4a4 --metric measured --budget bops=1x", 0);
+    double loss = number("objective", 0);
+    program_step("hawq-bench " MODEL DATA "--allocation last --allocation w4a4 "
+                 "--repeats 3 --verify 8 --format json",
+                 0);
+    CHECK(strstr(program_out, "\"activation_bits\": 4"));
+    CHECK(strstr(program_out, "\"bit_exact\": true"));
+    CHECK_NEAR(number("predicted_loss", 0), loss, 1e-12);
+    CHECK_NEAR(number("predicted_loss", 1), loss, 1e-12);
+}
+
+int main(void) {
+    if (!program_open()) return 1;
+    put_model();
+    put_images();
+    const char               *analyse =
+        "hawq-analyze " MODEL DATA "--metric trace,measured,sqnr,hybrid -n 4 "
+        "--batch-size 8 --images 48 --loss self-distillation --quiet --format "
+        "json";
+    char                      again[256];
+    snprintf(again, sizeof again, "%s --activation-bits 4,8", analyse);
+    if (program_built("hawq-analyze") && program_built("hawq-search") &&
+        program_step(analyse, 0)) {
+        CHECK(!strstr(program_out, "\"activations\""));
+        refused_until_measured();
+        if (program_step(again, 0)) {
+            CHECK(strstr(program_out, "\"tensor\": \"image\""));
+            refused_still();
+            sums_and_groups();
+            the_same_loss_elsewhere();
+            ties_by_hand();
+            benchmarked();
+        }
+    }
+    program_close();
+    DONE();
+}
