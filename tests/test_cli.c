@@ -512,6 +512,14 @@ static void whole_way(void) {
     CHECK(strstr(out_text, "\"bit_exact\": true") != NULL);
     CHECK(sql_number("SELECT bit_exact FROM benchmark_summary") == 1);
     CHECK(sql_number("SELECT count(*) FROM latency_table") >= 4);
+    CHECK(strstr(out_text, "\"predicted_latency_us\": null") != NULL);
+    step("hawq-bench net.onnx --allocation last --data idx:img --scale 0.004 "
+         "--repeats 3 --format json",
+         0); /* what the first run measured predicts the second */
+    CHECK(strstr(out_text, "\"predicted_latency_us\": ") &&
+          !strstr(out_text, "\"predicted_latency_us\": null") &&
+          strstr(out_text, "\"latency_error_percent\": "));
+    CHECK(sql_number("SELECT totals FROM latency_constant") == 1);
     CHECK(sql_number("SELECT count(*) FROM run WHERE state = 'running'") == 0);
 }
 
