@@ -79,12 +79,18 @@ static int load_data(reference *r, const char *folder) {
     return CHECK_OK(hawq_dataset_load(spec, &o, &r->data));
 }
 
-static int reference_open(reference *r, const char *folder, int lanes) {
+static inline hawq_status reference_load(const reference *r, const char *folder,
+                                         int batch, hawq_graph **out) {
     char path[4096];
+    snprintf(path, sizeof path, "%s/models/%s", folder, text(r->json, "model"));
+    return hawq_onnx_load(path, batch, out);
+}
+
+static int reference_open(reference *r, const char *folder, int lanes) {
     if (!CHECK(r->json = read_json(r, folder))) return 0;
     r->layers = cJSON_GetObjectItemCaseSensitive(r->json, "layers");
-    snprintf(path, sizeof path, "%s/models/%s", folder, text(r->json, "model"));
-    if (!load_data(r, folder) || !CHECK_OK(hawq_onnx_load(path, 0, &r->graph)))
+    if (!load_data(r, folder) ||
+        !CHECK_OK(reference_load(r, folder, 0, &r->graph)))
         return 0;
     if (!CHECK(r->graph->n_layers == cJSON_GetArraySize(r->layers) &&
                r->graph->n_layers <= 64))

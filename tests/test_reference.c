@@ -1,6 +1,7 @@
 /* test_reference.c -- in float, this program agrees to 1e-4 with numbers that
- * an independent one computed in double; and its sampled traces agree with
- * those of 1000 probes within their standard errors.
+ * an independent one computed in double; and its sampled traces, by probes and
+ * image by image, agree with those of 1000 probes within their standard
+ * errors.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hessian/hvp.h"
 #include "tests/reference.h"
@@ -19,37 +20,52 @@ static void compare_traces(const reference *r, const hawq_estimate *e) {
     }
 }
 
-/* 40 samples of 32 of the 128 images, one probe each. */
-static void check_traces(const char *folder) {
-    enum { SAMPLES = 40, BATCH = 32, PILOT = 4, MAX_LAYERS = 64 };
-    reference      r = {.name = "resnet20_trace_n128"};
+enum { SAMPLES = 40, BATCH = 32, PILOT = 4, MAX_LAYERS = 64 };
+
+/* 40 samples of 32 of the 128 images, one probe each or signs for each image.
+ */
+static void sample_traces(reference *r, hawq_engine *single) {
     static double  reading[SAMPLES * MAX_LAYERS];
     hawq_estimate  e[MAX_LAYERS];
     hawq_selection at;
     hawq_sampler   sampler;
     hawq_block    *block = NULL;
+    hawq_batch     all = reference_batch(r);
+    size_t         n = (size_t)r->graph->n_layers;
+    CHECK_OK(hawq_select_weights(r->graph, -1, &r->arena, &at));
+    CHECK_OK(hawq_sampler_init(&sampler, r->graph, &all, BATCH, 1, &r->arena));
+    CHECK_OK(hawq_hvp_blocks(r->graph, &r->arena, &block));
+    hawq_hvp h = {r->engine, HAWQ_HESSIAN, &at, &sampler, single};
+    CHECK_OK(hawq_hvp_choose(&h, 1u << 20, 1, &r->arena));
+    CHECK(h.single == single); /* piecewise linear */
+    hawq_tracer t = {.A = hawq_hvp_linop(&h),
+                     .probe = &hawq_probe_rademacher,
+                     .seed = 1,
+                     .n_blocks = r->graph->n_layers,
+                     .block = block};
+    CHECK_OK(hawq_tracer_init(&t, &r->arena));
+    double *channel = hawq_arena_take(&r->arena, t.n_channels, 8);
+    CHECK_OK(hawq_tracer_balance(&t, 1u << 20, PILOT));
+    for (size_t k = 0; k < SAMPLES; k++)
+        CHECK_OK(hawq_tracer_sample(&t, k, reading + k * n, channel));
+    for (size_t l = 0; l < n; l++)
+        e[l] = hawq_estimate_of(reading + l, n, SAMPLES);
+    compare_traces(r, e);
+}
+
+static void check_traces(const char *folder) {
+    reference    r = {.name = "resnet20_trace_n128"};
+    hawq_graph  *graph = NULL;
+    hawq_engine *single = NULL;
     if (reference_open(&r, folder, 1)) {
-        hawq_batch all = reference_batch(&r);
-        size_t     n = (size_t)r.graph->n_layers;
-        CHECK_OK(hawq_select_weights(r.graph, -1, &r.arena, &at));
+        sample_traces(&r, NULL);
+        CHECK_OK(reference_load(&r, folder, 1, &graph));
         CHECK_OK(
-            hawq_sampler_init(&sampler, r.graph, &all, BATCH, 1, &r.arena));
-        CHECK_OK(hawq_hvp_blocks(r.graph, &r.arena, &block));
-        hawq_hvp    h = {r.engine, HAWQ_HESSIAN, &at, &sampler, NULL};
-        hawq_tracer t = {.A = hawq_hvp_linop(&h),
-                         .probe = &hawq_probe_rademacher,
-                         .seed = 1,
-                         .n_blocks = r.graph->n_layers,
-                         .block = block};
-        CHECK_OK(hawq_tracer_init(&t, &r.arena));
-        double *channel = hawq_arena_take(&r.arena, t.n_channels, 8);
-        CHECK_OK(hawq_tracer_balance(&t, 1u << 20, PILOT));
-        for (size_t k = 0; k < SAMPLES; k++)
-            CHECK_OK(hawq_tracer_sample(&t, k, reading + k * n, channel));
-        for (size_t l = 0; l < n; l++)
-            e[l] = hawq_estimate_of(reading + l, n, SAMPLES);
-        compare_traces(&r, e);
+            hawq_engine_new(graph, r.threads, 1, HAWQ_CROSS_ENTROPY, &single));
+        sample_traces(&r, single);
     }
+    hawq_engine_free(single);
+    hawq_graph_free(graph);
     reference_close(&r);
 }
 

@@ -240,29 +240,48 @@ static void selections_are_blocks_of_the_whole(void) {
 }
 
 /* The mean of bar bar' over random signs is the loss's second derivative,
- * within 5 standard errors of N draws. */
-static void loss_factors_square_to_its_curvature(hawq_loss loss) {
-    enum { N = 20000, ROWS = 2, C = 3, Z = ROWS * C };
-    const hawq_rows shape = {ROWS, C};
-    const double    z[Z] = {0.3, -1, 2, 0, 0.5, -0.2};
-    double          bar[Z], sum[Z][Z] = {0}, squares[Z][Z] = {0};
+ * within 5 standard errors of N draws; 20 classes are more than are put in
+ * order. */
+static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
+    enum { N = 20000, ROWS = 2, MOST_Z = 40 };
+    const hawq_rows shape = {ROWS, c};
+    const size_t    n = ROWS * c;
+    static double   sum[MOST_Z][MOST_Z], squares[MOST_Z][MOST_Z];
+    double          z[MOST_Z], bar[MOST_Z];
+    memset(sum, 0, sizeof sum);
+    memset(squares, 0, sizeof squares);
+    for (size_t i = 0; i < n; i++) z[i] = 1.5 * hawq_rng_normal(c, i);
     for (uint64_t k = 0; k < N; k++) {
         hawq_loss_factor(loss, shape, z, 0.7, hawq_rng_key(8, k, 0, 0), bar);
-        for (int i = 0; i < Z; i++)
-            for (int j = 0; j < Z; j++) {
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) {
                 sum[i][j] += bar[i] * bar[j];
                 squares[i][j] += bar[i] * bar[j] * bar[i] * bar[j];
             }
     }
-    for (int j = 0; j < Z; j++) {
-        double unit[Z] = {0}, column[Z];
+    for (size_t j = 0; j < n; j++) {
+        double unit[MOST_Z] = {0}, column[MOST_Z];
         unit[j] = 1;
         hawq_loss_curvature(loss, shape, z, 0.7, unit, column);
-        for (int i = 0; i < Z; i++) {
+        for (size_t i = 0; i < n; i++) {
             double mean = sum[i][j] / N;
             double var = squares[i][j] / N - mean * mean;
             CHECK_NEAR(mean, column[i], 5 * sqrt(fmax(var, 0) / N) + 1e-12);
         }
+    }
+}
+
+/* Two classes, the others all but impossible: one column of the factor, whose
+ * square is the curvature whatever the sign. */
+static void two_classes_leave_no_noise(void) {
+    const hawq_rows shape = {1, 4};
+    const double    z[4] = {-50, 1, -60, 0.5}, unit[4] = {0, 1, 0, 0};
+    double          bar[4], column[4];
+    hawq_loss_curvature(HAWQ_CROSS_ENTROPY, shape, z, 1, unit, column);
+    for (uint64_t k = 0; k < 8; k++) {
+        hawq_loss_factor(HAWQ_CROSS_ENTROPY, shape, z, 1, k, bar);
+        for (int i = 0; i < 4; i++)
+            CHECK_NEAR(bar[i] * bar[1], column[i], 1e-10);
     }
 }
 
@@ -457,8 +476,10 @@ int main(void) {
     hessian_is_the_difference_of_the_gradient();
     gauss_newton_is_the_hessian_at_its_own_target();
     selections_are_blocks_of_the_whole();
-    loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY);
-    loss_factors_square_to_its_curvature(HAWQ_MSE);
+    loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY, 3);
+    loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY, 20);
+    loss_factors_square_to_its_curvature(HAWQ_MSE, 3);
+    two_classes_leave_no_noise();
     readings_are_diagonal_blocks(HAWQ_HESSIAN);
     readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();

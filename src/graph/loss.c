@@ -109,16 +109,61 @@ void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
     }
 }
 
+enum { LIKELY = 16 }; /* classes put in order; the others come as they are */
+
+/* Indices of the largest n_likely entries of z, largest first. */
+static void find_likely(size_t n, const real *z, int n_likely, size_t *likely) {
+    int found = 0;
+    for (size_t i = 0; i < n; i++) {
+        int at = found < n_likely ? found++ : n_likely;
+        for (; at > 0 && z[i] > z[likely[at - 1]]; at--)
+            if (at < n_likely) likely[at] = likely[at - 1];
+        if (at < n_likely) likely[at] = i;
+    }
+}
+
+static bool is_among(size_t i, int n, const size_t *list) {
+    for (int k = 0; k < n; k++)
+        if (list[k] == i) return true;
+    return false;
+}
+
+/* Walks down the classes; `later` is the probability of those to come. */
+typedef struct factor {
+    double   root, later, carried; /* carried: sum of a_k / r_k so far */
+    uint64_t key;
+} factor;
+
+static real next_class(factor *f, double p, uint64_t sign) {
+    double before = f->later, a = 0;
+    f->later = fmax(f->later - p, 0);
+    double own = p * f->carried;
+    if (before > 0 && f->later > 0) {
+        a = sqrt(p * f->later / before) * hawq_rng_sign(f->key, sign);
+        f->carried += a / f->later;
+    }
+    return (real)(f->root * (a - own));
+}
+
 static void row_softmax_factor(size_t n, const real *z, double root,
                                uint64_t key, uint64_t at, real *bar) {
-    double total = log_sum_exp(n, z), mean = 0;
+    size_t likely[LIKELY];
+    int    n_likely = n < LIKELY ? (int)n : LIKELY;
+    double total = log_sum_exp(n, z), rest = 0;
+    find_likely(n, z, n_likely, likely);
     for (size_t i = 0; i < n; i++)
-        mean += exp((z[i] - total) / 2) * hawq_rng_sign(key, at + i);
-    for (size_t i = 0; i < n; i++) {
-        double half = exp((z[i] - total) / 2); /* sqrt(p) */
-        bar[i] =
-            (real)(root * half * (hawq_rng_sign(key, at + i) - half * mean));
+        if (!is_among(i, n_likely, likely)) rest += exp(z[i] - total);
+    factor f = {.root = root, .key = key};
+    for (int k = 0; k < n_likely; k++) {
+        size_t i = likely[k];
+        f.later = rest; /* summed from the small ones up: no cancellation */
+        for (int j = n_likely; j-- > k;) f.later += exp(z[likely[j]] - total);
+        bar[i] = next_class(&f, exp(z[i] - total), at + i);
     }
+    f.later = rest;
+    for (size_t i = 0; i < n; i++)
+        if (!is_among(i, n_likely, likely))
+            bar[i] = next_class(&f, exp(z[i] - total), at + i);
 }
 
 void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,

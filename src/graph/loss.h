@@ -31,9 +31,13 @@ double hawq_loss_value(hawq_loss loss, hawq_rows shape, const real *z,
 void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
                          double weight, const real *dot, real *bardot);
 
-/* bar = S e with S S' = weight / rows * d2L/dz2, e one sign per output: S = the
- * diagonal of sqrt(p) less p sqrt(p)' for the softmax losses. The mean over
- * random signs of bar bar' is the loss's curvature, row by row. */
+/* bar = S e with S S' = weight / rows * d2L/dz2, e random signs from the key,
+ * row by row: the mean of bar bar' is the loss's curvature. For the softmax
+ * losses S is the Cholesky factor of diag(p) - p p' with the likely classes
+ * first, which is known in closed form: column k tells class k from all later
+ * ones, s_k = sqrt(p_k r_k / r_{k-1}) (e_k - sum_{j>k} p_j e_j / r_k), r_k =
+ * sum_{j>k} p_j. An image that wavers between two classes has one column that
+ * matters, and so no noise. */
 void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
                       double weight, uint64_t key, real *bar);
 
