@@ -1,8 +1,6 @@
-/* f32_conv.c -- padding in and out, and the choice of a table.
+/* f32_conv.c -- the layout of the phases, and the choice of a table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/f32_conv.h"
-
-#include <string.h>
 
 #if defined(__x86_64__)
 extern const hawq_f32_kernels        hawq_f32_avx512, hawq_f32_avx2;
@@ -12,44 +10,73 @@ static const hawq_f32_kernels *const all[] = {&hawq_f32_avx512, &hawq_f32_avx2,
 static const hawq_f32_kernels *const all[] = {NULL};
 #endif
 
+enum { VECTOR = 16, BLOCK = 8 }; /* floats, channels of the widest table */
+
 const hawq_f32_kernels *hawq_f32_select(void) {
     const hawq_f32_kernels *const *k = all;
     while (*k && !(*k)->usable()) k++;
     return *k;
 }
 
-void hawq_f32_pad(const hawq_f32_shape *s, const float *x, float *padded) {
-    size_t pitch = hawq_f32_pitch(s), plane = hawq_f32_plane(s);
-    /* rows beyond what the taps of the output reach are never read */
-    size_t rows = s->oh + s->kh - 1 - s->pad_top;
-    size_t width = pitch - s->pad_left < s->w ? pitch - s->pad_left : s->w;
-    if (rows > s->h) rows = s->h;
-    for (size_t c = 0; c < s->in; c++) {
-        float *to = padded + c * plane;
-        memset(to, 0, plane * sizeof *to);
-        for (size_t y = 0; y < rows; y++)
-            memcpy(to + (y + s->pad_top) * pitch + s->pad_left,
-                   x + (c * s->h + y) * s->w, width * sizeof *to);
-    }
+static size_t whole(size_t n) {
+    return (n + VECTOR - 1) / VECTOR * VECTOR;
 }
 
-void hawq_f32_spread(const hawq_f32_shape *s, const float *dy, float *run) {
-    size_t pitch = hawq_f32_pitch(s), length = hawq_f32_run(s);
-    for (size_t o = 0; o < s->out; o++) {
-        float *to = run + o * length;
-        memset(to, 0, length * sizeof *to);
-        for (size_t y = 0; y < s->oh; y++)
-            memcpy(to + y * pitch, dy + (o * s->oh + y) * s->ow,
-                   s->ow * sizeof *to);
-    }
+/* Those i < n with i * stride + at - pad in [0, size): [*first, *last). */
+static void inside(size_t at, size_t stride, size_t pad, size_t size, size_t n,
+                   size_t *first, size_t *last) {
+    size_t lo = pad > at ? (pad - at + stride - 1) / stride : 0;
+    size_t hi = size + pad > at ? (size + pad - at + stride - 1) / stride : 0;
+    *last = hi < n ? hi : n;
+    *first = lo < *last ? lo : *last;
 }
 
-void hawq_f32_collect(const hawq_f32_shape *s, const float *run, float *y) {
-    size_t pitch = hawq_f32_pitch(s), length = hawq_f32_run(s);
-    for (size_t o = 0; o < s->out; o++)
-        for (size_t r = 0; r < s->oh; r++) {
-            const float *from = run + o * length + r * pitch;
-            float       *to = y + (o * s->oh + r) * s->ow;
-            for (size_t i = 0; i < s->ow; i++) to[i] += from[i];
-        }
+static size_t find_phase(hawq_f32_layout *l, size_t y, size_t x, size_t rows) {
+    const hawq_f32_shape *s = &l->s;
+    size_t                i = 0;
+    while (i < l->n_phases && (l->phases[i].y != y || l->phases[i].x != x)) i++;
+    if (i < l->n_phases) return i;
+    hawq_f32_phase *p = &l->phases[l->n_phases++];
+    p->y = y;
+    p->x = x;
+    inside(y, s->stride_h, s->pad_top, s->h, rows, &p->r0, &p->r1);
+    inside(x, s->stride_w, s->pad_left, s->w, l->pitch, &p->c0, &p->c1);
+    return i;
+}
+
+void hawq_f32_lay_out(const hawq_f32_shape *s, hawq_f32_layout *l) {
+    size_t below = (s->kh - 1) * s->dilation_h / s->stride_h;
+    size_t right = (s->kw - 1) * s->dilation_w / s->stride_w;
+    l->s = *s;
+    l->n_taps = s->kh * s->kw;
+    l->n_phases = 0;
+    l->pitch = s->ow + right;
+    l->lead = below * l->pitch + right;
+    l->run = whole((s->oh - 1) * l->pitch + s->ow);
+    l->phase = whole(l->run + l->lead);
+    l->behind = whole(l->lead + (s->oh + below) * l->pitch + VECTOR);
+    for (size_t t = 0; t < l->n_taps; t++) {
+        size_t y = t / s->kw * s->dilation_h, x = t % s->kw * s->dilation_w;
+        l->shift[t] = y / s->stride_h * l->pitch + x / s->stride_w;
+        l->of[t] =
+            find_phase(l, y % s->stride_h, x % s->stride_w, s->oh + below);
+    }
+    l->plane = l->n_phases * l->phase;
+}
+
+size_t hawq_f32_forward_scratch(const hawq_f32_layout *l, size_t images) {
+    return images * l->s.out * l->run + BLOCK * l->s.in * l->n_taps;
+}
+
+/* The image behind zeros, and one phase of the result. */
+size_t hawq_f32_by_data_scratch(const hawq_f32_layout *l, size_t images) {
+    return images * (l->s.out * l->behind + l->s.in * l->phase) +
+           BLOCK * l->s.out * l->n_taps;
+}
+
+/* y with channels innermost and w likewise; or y in runs. */
+size_t hawq_f32_by_weights_scratch(const hawq_f32_layout *l, size_t images) {
+    const hawq_f32_shape *s = &l->s;
+    return images * s->out * l->run +
+           whole(s->out) * (images * s->oh * s->ow + s->in * l->n_taps);
 }

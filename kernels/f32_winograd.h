@@ -23,6 +23,14 @@
 #define HAWQ_F32_WINOGRAD_H
 #include "kernels/f32_conv.h"
 
+/* w(o, i, t) = at[o * out_stride + i * in_stride + t * tap_step], t = ky * kw
+ * + kx; a negative tap_step walks a reversed kernel (at: its last tap). */
+typedef struct hawq_f32_weights {
+    const float *at;
+    size_t       out_stride, in_stride;
+    ptrdiff_t    tap_step;
+} hawq_f32_weights;
+
 /* A run of tile rows, image after image, that is worked on at once. */
 typedef struct hawq_f32_band {
     size_t down, across; /* tile rows of an image, tiles of a row */

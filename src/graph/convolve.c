@@ -1,10 +1,9 @@
-/* convolve.c -- im2col and BLAS, and direct loops for depthwise; the native
- * float kernels are called from here too.
+/* convolve.c -- im2col and BLAS, and the choice of a provider.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/convolve.h"
 
-#include "kernels/f32_conv.h"
 #include "kernels/f32_winograd.h"
+#include "src/graph/direct.h"
 #include "src/graph/mm.h"
 #include "src/graph/onednn.h"
 
@@ -107,61 +106,6 @@ static void fold_back(const hawq_conv_shape *s, const real *rows, real *x) {
             }
 }
 
-/* --- depthwise: o / c filters a channel, one tap after another ---------- */
-
-typedef void tap_fn(const hawq_conv_shape *s, const tap *t, real *w,
-                    const real *x, real *y);
-
-static void tap_forward(const hawq_conv_shape *s, const tap *t, real *w,
-                        const real *x, real *y) {
-    for (size_t oy = t->y0; oy < t->y1; oy++) {
-        const real *from = x + tap_offset(s, t, oy);
-        real       *to = y + oy * s->ow;
-        for (size_t ox = t->x0; ox < t->x1; ox++)
-            to[ox] += *w * from[(ptrdiff_t)(ox * s->stride_w) + t->column];
-    }
-}
-
-static void tap_by_data(const hawq_conv_shape *s, const tap *t, real *w,
-                        const real *by, real *bx) {
-    for (size_t oy = t->y0; oy < t->y1; oy++) {
-        real       *to = bx + tap_offset(s, t, oy);
-        const real *from = by + oy * s->ow;
-        for (size_t ox = t->x0; ox < t->x1; ox++)
-            to[(ptrdiff_t)(ox * s->stride_w) + t->column] += *w * from[ox];
-    }
-}
-
-static void tap_by_weights(const hawq_conv_shape *s, const tap *t, real *bw,
-                           const real *x, real *by) {
-    double sum = 0;
-    for (size_t oy = t->y0; oy < t->y1; oy++) {
-        const real *in = x + tap_offset(s, t, oy);
-        const real *out = by + oy * s->ow;
-        real        row = 0;
-        for (size_t ox = t->x0; ox < t->x1; ox++)
-            row += out[ox] * in[(ptrdiff_t)(ox * s->stride_w) + t->column];
-        sum += row;
-    }
-    *bw += (real)sum;
-}
-
-/* Calls fn for every filter and tap. in and out are strided by channel. */
-static void each_tap(const hawq_conv_shape *s, tap_fn *fn, real *w, size_t in,
-                     size_t out, const real *from, real *to, bool from_input) {
-    size_t per_channel = s->o / s->c;
-    for (size_t ky = 0; ky < s->kh; ky++)
-        for (size_t kx = 0; kx < s->kw; kx++) {
-            tap t = find_tap(s, ky, kx);
-            for (size_t o = 0; o < s->o; o++) {
-                size_t c = o / per_channel;
-                fn(s, &t, w + (o * s->kh + ky) * s->kw + kx,
-                   from + (from_input ? c * in : o * out),
-                   to + (from_input ? o * out : c * in));
-            }
-        }
-}
-
 /* --- unfolding and BLAS ------------------------------------------------- */
 
 typedef struct sizes {
@@ -213,20 +157,21 @@ static void blas_by_weights(const hawq_conv_shape *s, int n,
     }
 }
 
-/* --- native: float, stride 1, one group --------------------------------- */
-
-static const hawq_f32_kernels *table_for(const hawq_conv_shape *s) {
-    bool fits = sizeof(real) == sizeof(float) && s->groups == 1 &&
-                s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
-                s->dilation_w == 1 && !pointwise(s) && s->pad_top < s->kh &&
-                s->pad_left < s->kw && s->oh <= s->h + s->pad_top &&
-                s->ow <= s->w + s->pad_left;
-    return fits ? hawq_f32_select() : NULL;
+/* Without taps there is nothing that BLAS could not do as well. */
+static bool direct(const hawq_conv_shape *s) {
+    return !(s->without & HAWQ_CONV_NATIVE) &&
+           (s->kh * s->kw > 1 || depthwise(s)) && hawq_direct_fits(s);
 }
 
-static const hawq_f32_kernels *native(const hawq_conv_shape *s) {
-    return s->without & HAWQ_CONV_NATIVE ? NULL : table_for(s);
+/* One group, without strides and dilations. */
+static bool plain(const hawq_conv_shape *s) {
+    return s->groups == 1 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->dilation_h == 1 && s->dilation_w == 1;
 }
+
+/* --- native: 3x3 by minimal filtering ----------------------------------- */
+
+enum { MOST_PAIRS = 64 }; /* of one call of the kernels */
 
 static hawq_f32_shape forward_shape(const hawq_conv_shape *s) {
     return (hawq_f32_shape){.in = s->c,
@@ -255,61 +200,15 @@ static hawq_f32_shape data_shape(const hawq_conv_shape *s) {
                             .pad_left = s->kw - 1 - s->pad_left};
 }
 
-static void native_forward(const hawq_f32_kernels *k, const hawq_conv_shape *s,
-                           int n, const float *const *w, const float *x,
-                           float *const *y, size_t at, float *scratch) {
-    hawq_f32_shape f = forward_shape(s);
-    float         *run = scratch + f.in * hawq_f32_plane(&f);
-    hawq_f32_pad(&f, x, scratch);
-    for (int i = 0; i < n; i++) {
-        hawq_f32_weights weights = {w[i], depth(s), s->kh * s->kw, 1};
-        k->correlate(&f, &weights, scratch, run);
-        hawq_f32_collect(&f, run, y[i] + at);
-    }
-}
-
-static void native_by_data(const hawq_f32_kernels *k, const hawq_conv_shape *s,
-                           int n, const float *const *w, const float *const *by,
-                           size_t at, float *bx, float *scratch) {
-    hawq_f32_shape f = data_shape(s);
-    float         *run = scratch + f.in * hawq_f32_plane(&f);
-    size_t         taps = s->kh * s->kw;
-    for (int i = 0; i < n; i++) {
-        hawq_f32_weights weights = {w[i] + taps - 1, taps, depth(s), -1};
-        hawq_f32_pad(&f, by[i] + at, scratch);
-        k->correlate(&f, &weights, scratch, run);
-        hawq_f32_collect(&f, run, bx);
-    }
-}
-
-static void native_by_weights(const hawq_f32_kernels *k,
-                              const hawq_conv_shape *s, size_t images, int n,
-                              const float *const *by, const float *x,
-                              float *const *bw, float *scratch) {
-    hawq_f32_shape f = forward_shape(s);
-    size_t         plane = f.in * hawq_f32_plane(&f);
-    size_t         run = f.out * hawq_f32_run(&f);
-    float         *runs = scratch + images * plane;
-    for (size_t m = 0; m < images; m++)
-        hawq_f32_pad(&f, x + m * s->c * s->h * s->w, scratch + m * plane);
-    for (int i = 0; i < n; i++) {
-        for (size_t m = 0; m < images; m++)
-            hawq_f32_spread(&f, by[i] + m * s->o * s->oh * s->ow,
-                            runs + m * run);
-        k->correlate_weights(&f, images, runs, scratch, bw[i]);
-    }
-}
-
-/* --- native: 3x3 by minimal filtering ----------------------------------- */
-
-enum { MOST_PAIRS = 64 }; /* of one call of the kernels */
-
 /* NULL where the direct kernels are as fast. */
 static const hawq_f32_kernels *winograd(const hawq_conv_shape *s) {
-    const hawq_f32_kernels *k = table_for(s);
+    bool few = (s->c < 16 || s->o < 16) && direct(s);
+    if (sizeof(real) != sizeof(float) || s->without & HAWQ_CONV_WINOGRAD ||
+        few || !plain(s) || s->pad_top >= s->kh || s->pad_left >= s->kw ||
+        s->oh > s->h + s->pad_top || s->ow > s->w + s->pad_left)
+        return NULL;
+    const hawq_f32_kernels *k = hawq_f32_select();
     hawq_f32_shape          f = forward_shape(s);
-    bool                    few = s->c < 16 || s->o < 16;
-    if (s->without & HAWQ_CONV_WINOGRAD || (few && native(s))) return NULL;
     return hawq_f32_winograd_fits(k, &f) ? k : NULL;
 }
 
@@ -353,7 +252,7 @@ static unsigned onednn_products(const hawq_conv_shape *s) {
         s->c / s->groups % BLOCK == 0 && s->o / s->groups % BLOCK == 0;
     if (s->kh * s->kw == 1 || s->without & HAWQ_CONV_ONEDNN) return 0;
     if (depthwise(s)) return s->o == s->c ? all : 0;
-    if (blocks && !native(s)) return all;
+    if (blocks && !plain(s)) return all;
     return blocks || s->groups == 1 ? weights : 0;
 }
 
@@ -370,14 +269,8 @@ static int run_onednn(const hawq_conv_shape *s, hawq_onednn_product product,
 /* --- the three products ------------------------------------------------ */
 
 static size_t own_scratch(const hawq_conv_shape *s, size_t images) {
-    if (depthwise(s) || pointwise(s)) return 0;
-    if (!native(s)) return depth(s) * s->oh * s->ow;
-    hawq_f32_shape f = forward_shape(s), d = data_shape(s);
-    size_t         forward = f.in * hawq_f32_plane(&f);
-    size_t         data = d.in * hawq_f32_plane(&d);
-    forward += f.out * hawq_f32_run(&f);
-    data += d.out * hawq_f32_run(&d);
-    return forward * images > data ? forward * images : data;
+    if (direct(s)) return hawq_direct_scratch(s, images);
+    return pointwise(s) ? 0 : depth(s) * s->oh * s->ow;
 }
 
 size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images) {
@@ -392,11 +285,9 @@ size_t hawq_conv_scratch(hawq_conv_shape *s, size_t images) {
 
 const char *hawq_conv_provider(void) {
     static _Thread_local char text[128];
-    const hawq_f32_kernels   *k = hawq_f32_select();
-    const char               *onednn = hawq_onednn_name();
-    if (sizeof(real) != sizeof(float)) k = NULL;
-    snprintf(text, sizeof text, "%s%s%s%s%s%s", k ? "native " : "",
-             k ? k->name : "", k ? " + winograd + " : "", onednn ? onednn : "",
+    const char *own = hawq_direct_name(), *onednn = hawq_onednn_name();
+    snprintf(text, sizeof text, "%s%s%s%s%s%s", own ? "native " : "",
+             own ? own : "", own ? " + winograd + " : "", onednn ? onednn : "",
              onednn ? " + " : "", hawq_mm_provider());
     return text;
 }
@@ -408,28 +299,21 @@ static int sharing(int n, const real *const *x) {
     return i;
 }
 
-/* The casts are identities wherever `native` is not NULL: real is float. */
 static void forward_shared(const hawq_conv_shape *s, size_t images, int n,
                            const real *const *w, const real *x, real *const *y,
                            real *scratch) {
-    const hawq_f32_kernels *k = native(s);
     int done = run_onednn(s, HAWQ_ONEDNN_FORWARD, images, n, w, x, y, scratch);
     w += done;
     y += done;
     n -= done;
     if (n == 0) return;
-    for (size_t m = 0; m < images; m++) {
-        const real *xm = x + m * s->c * s->h * s->w;
-        size_t      at = m * s->o * s->oh * s->ow;
-        if (k)
-            native_forward(k, s, n, (const void *)w, (const void *)xm,
-                           (void *)y, at, (void *)scratch);
-        else if (!depthwise(s))
-            blas_forward(s, n, w, xm, y, at, scratch);
-        for (int i = 0; depthwise(s) && i < n; i++)
-            each_tap(s, tap_forward, (real *)w[i], s->h * s->w, s->oh * s->ow,
-                     xm, y[i] + at, true);
+    if (direct(s)) {
+        hawq_direct_forward(s, images, n, w, x, y, scratch);
+        return;
     }
+    for (size_t m = 0; m < images; m++)
+        blas_forward(s, n, w, x + m * s->c * s->h * s->w, y,
+                     m * s->o * s->oh * s->ow, scratch);
 }
 
 void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
@@ -450,25 +334,19 @@ void hawq_conv_forward(const hawq_conv_shape *s, size_t images, int n,
 static void by_data_shared(const hawq_conv_shape *s, size_t images, int n,
                            const real *const *w, const real *const *by,
                            real *bx, real *scratch) {
-    const hawq_f32_kernels *k = native(s);
-    int                     done =
+    int done =
         run_onednn(s, HAWQ_ONEDNN_BY_DATA, images, n, w, bx, by, scratch);
     w += done;
     by += done;
     n -= done;
     if (n == 0) return;
-    for (size_t m = 0; m < images; m++) {
-        real  *bxm = bx + m * s->c * s->h * s->w;
-        size_t at = m * s->o * s->oh * s->ow;
-        if (k)
-            native_by_data(k, s, n, (const void *)w, (const void *)by, at,
-                           (void *)bxm, (void *)scratch);
-        else if (!depthwise(s))
-            blas_by_data(s, n, w, by, at, bxm, scratch);
-        for (int i = 0; depthwise(s) && i < n; i++)
-            each_tap(s, tap_by_data, (real *)w[i], s->h * s->w, s->oh * s->ow,
-                     by[i] + at, bxm, false);
+    if (direct(s)) {
+        hawq_direct_by_data(s, images, n, w, by, bx, scratch);
+        return;
     }
+    for (size_t m = 0; m < images; m++)
+        blas_by_data(s, n, w, by, m * s->o * s->oh * s->ow,
+                     bx + m * s->c * s->h * s->w, scratch);
 }
 
 void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
@@ -489,24 +367,17 @@ void hawq_conv_by_data(const hawq_conv_shape *s, size_t images, int n,
 void hawq_conv_by_weights(const hawq_conv_shape *s, size_t images, int n,
                           const real *const *by, const real *x, real *const *bw,
                           real *scratch) {
-    const hawq_f32_kernels *k = native(s);
-    int                     done =
+    int done =
         run_onednn(s, HAWQ_ONEDNN_BY_WEIGHTS, images, n, bw, x, by, scratch);
     bw += done;
     by += done;
     n -= done;
     if (n == 0) return;
-    if (k) {
-        native_by_weights(k, s, images, n, (const void *)by, (const void *)x,
-                          (void *)bw, (void *)scratch);
+    if (direct(s)) {
+        hawq_direct_by_weights(s, images, n, by, x, bw, scratch);
         return;
     }
-    for (size_t m = 0; m < images; m++) {
-        const real *xm = x + m * s->c * s->h * s->w;
-        size_t      at = m * s->o * s->oh * s->ow;
-        if (!depthwise(s)) blas_by_weights(s, n, by, at, xm, bw, scratch);
-        for (int i = 0; depthwise(s) && i < n; i++)
-            each_tap(s, tap_by_weights, bw[i], s->h * s->w, s->oh * s->ow, xm,
-                     (real *)by[i] + at, true);
-    }
+    for (size_t m = 0; m < images; m++)
+        blas_by_weights(s, n, by, m * s->o * s->oh * s->ow,
+                        x + m * s->c * s->h * s->w, bw, scratch);
 }
