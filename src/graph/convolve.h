@@ -9,11 +9,12 @@
  * Each takes `n` of them, for lanes: pointers may repeat, and what lanes share
  * (an unfolded or padded image, transformed weights) is prepared once.
  *
- * Providers, the first that fits: direct loops for depthwise convolutions; the
- * float kernels of kernels/f32_conv.h for stride 1 without dilation or groups,
- * by kernels/f32_winograd.h where the kernel is 3x3 and channels are many;
- * otherwise the image is unfolded to a (c/groups kh kw) x (oh ow) matrix
- * (im2col, Chellapilla et al. 2006; skipped for 1x1) and BLAS multiplies.
+ * Providers, the first that fits: kernels/f32_winograd.h for forward and by
+ * data where the kernel is 3x3 of stride 1 and channels are many; the float
+ * kernels of kernels/f32_conv.h for any other kernel larger than 1x1, and
+ * whatever is depthwise; otherwise the image is unfolded to a (c/groups kh kw)
+ * x (oh ow) matrix (im2col, Chellapilla et al. 2006; skipped for 1x1 of stride
+ * 1) and BLAS multiplies.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_CONVOLVE_H
