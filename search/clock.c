@@ -11,8 +11,8 @@ double hawq_clock_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double hawq_clock_deadline(double seconds) {
-    return hawq_clock_now() + (seconds > 0 ? seconds : 60);
+double hawq_clock_deadline(double seconds, double share) {
+    return hawq_clock_now() + share * (seconds > 0 ? seconds : 60);
 }
 
 bool hawq_clock_passed(double deadline) {

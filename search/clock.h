@@ -7,8 +7,8 @@
 /* Seconds of a clock that only moves forward; its start is arbitrary. */
 double hawq_clock_now(void);
 
-/* When so many seconds from now have passed; 0: 60 seconds. */
-double hawq_clock_deadline(double seconds);
+/* When this share of so many seconds will have passed; 0: of 60 seconds. */
+double hawq_clock_deadline(double seconds, double share);
 
 /* Never, and without reading the clock, for a deadline of INFINITY. */
 bool hawq_clock_passed(double deadline);

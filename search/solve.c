@@ -99,8 +99,9 @@ static hawq_status decide_quadratic(const hawq_knapsack      *without,
                                     bool *binding) {
     hawq_outcome better = {.bound = -INFINITY};
     HAWQ_TAKE(better.x, arena, (size_t)without->n_groups);
-    HAWQ_TRY(hawq_cross_search(
-        without, hawq_clock_deadline(options->time_limit_s), x, true, &better));
+    HAWQ_TRY(hawq_cross_search(without,
+                               hawq_clock_deadline(options->time_limit_s, 1), x,
+                               true, &better));
     *binding = better.state != HAWQ_FOUND_OPTIMAL ||
                hawq_knapsack_compare(without, better.x, x) < 0;
     return HAWQ_OK;

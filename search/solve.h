@@ -109,15 +109,18 @@ HAWQ_NODISCARD hawq_status hawq_solve(const hawq_problem       *problem,
 /* The discrete counterpart of a price: the smallest limit of one budget, all
  * others kept, at which the optimum is lower. */
 typedef struct hawq_next_step {
-    bool   exists;    /* false: no limit of this budget lowers the optimum */
-    bool   known;     /* false: could not be decided; the rest is unset */
+    bool exists;      /* false: no limit of this budget lowers the optimum */
+    bool known;       /* false: could not be decided; the rest is unset */
+    bool exact;       /* false: a smaller limit may do, and the optimum at this
+                         one be lower; only with interactions, out of time */
     double limit;     /* in units of the kind, above the present one */
     double objective; /* the optimum at that limit */
 } hawq_next_step;
 
 /* The next step of the solution's budget b: two exact searches, the first for
  * the cheapest allocation that is better, so the solution must be optimal (not
- * known otherwise, and not with interactions). Memory is its own. ENOMEM. */
+ * known otherwise). With interactions some more, in a tenth of the time limit
+ * all together. Memory is its own. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_solve_next(const hawq_problem       *problem,
                                            const hawq_solve_options *options,
                                            const hawq_solution *solution, int b,

@@ -228,7 +228,7 @@ static hawq_status solve(const hawq_knapsack      *k,
     size_t room = most < FIRST_ROOM ? most : FIRST_ROOM;
     search s = {.k = k,
                 .x = out->x,
-                .deadline = hawq_clock_deadline(options->time_limit_s)};
+                .deadline = hawq_clock_deadline(options->time_limit_s, 1)};
     bool   complete;
     (void)arena;
     open_search(&s);

@@ -22,7 +22,7 @@ static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
                          hawq_outcome *out) {
     int   *x;
-    double count = 1, deadline = hawq_clock_deadline(options->time_limit_s);
+    double count = 1, deadline = hawq_clock_deadline(options->time_limit_s, 1);
     long   n = 0;
     bool   late = false;
     for (int g = 0; g < k->n_groups; g++)

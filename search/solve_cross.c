@@ -328,7 +328,7 @@ static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
                          hawq_outcome *out) {
     if (!k->n_pairs) return hawq_solver_bnb.solve(k, options, arena, out);
-    return hawq_cross_search(k, hawq_clock_deadline(options->time_limit_s),
+    return hawq_cross_search(k, hawq_clock_deadline(options->time_limit_s, 1),
                              NULL, false, out);
 }
 

@@ -15,7 +15,7 @@ static hawq_status solve(const hawq_knapsack      *k,
                          hawq_outcome *out) {
     hawq_frontier f;
     size_t        room = options->max_states ? options->max_states : 40000000;
-    double        deadline = hawq_clock_deadline(options->time_limit_s);
+    double        deadline = hawq_clock_deadline(options->time_limit_s, 1);
     HAWQ_TRY(hawq_frontier_sweep(k, NULL, room, deadline, arena, &f));
     if (f.stopped) {
         double price[HAWQ_DIMENSIONS_MAX];

@@ -6,8 +6,13 @@
  *                 all other budgets
  *
  * which is a knapsack again, once every group's losses start at 0.
+ *
+ * With interactions (1) has a quadratic constraint, so limits are halved
+ * instead: under a larger limit, any better allocation shows a smaller limit
+ * that helps, and the proof that there is none shows one that does not.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/solve.h"
+#include "search/clock.h"
+#include "search/cross.h"
 
 #include <float.h>
 #include <math.h>
@@ -112,9 +117,100 @@ static hawq_status next(const hawq_problem       *p,
     HAWQ_TAKE(found.x, arena, (size_t)k.n_groups);
     HAWQ_TAKE(found.price, arena, (size_t)k.n_budgets);
     HAWQ_TRY(hawq_solver_bnb.solve(&k, options, arena, &found));
-    out->known = found.state == HAWQ_FOUND_OPTIMAL;
+    out->known = out->exact = found.state == HAWQ_FOUND_OPTIMAL;
     for (int g = 0; g < k.n_groups; g++) found.x[g] = k.origin[found.x[g]];
     if (out->known) out->objective = hawq_problem_sum(p, -1, found.x);
+    return HAWQ_OK;
+}
+
+/* --- with interactions ---------------------------------------------------- */
+
+typedef struct halving {
+    hawq_knapsack k;
+    int           b;
+    const int    *start;           /* the solution, as global candidates */
+    int          *x;               /* the best under the last limit */
+    double        deadline, value; /* of the solution */
+} halving;
+
+enum { MOST_PROBES = 64 };
+
+static const double SAME = 1e-12; /* relative difference of equal costs */
+
+static hawq_status take_choice(const hawq_knapsack *k, const int *choice,
+                               hawq_arena *arena, const int **out) {
+    int *x;
+    HAWQ_TAKE(x, arena, (size_t)k->n_groups);
+    for (int g = 0; g < k->n_groups; g++)
+        for (int c = k->first[g]; c < k->first[g + 1]; c++)
+            if (k->origin[c] == choice[g]) x[g] = c;
+    *out = x;
+    return HAWQ_OK;
+}
+
+/* Is anything better under this limit? first: anything, else the best. */
+static hawq_status probe(halving *h, double limit, bool first, bool *better,
+                         bool *proven) {
+    hawq_outcome found = {.x = h->x, .bound = -INFINITY};
+    h->k.limit[h->b] = limit;
+    HAWQ_TRY(hawq_cross_search(&h->k, h->deadline, h->start, first, &found));
+    *better = hawq_knapsack_sum(&h->k, h->x, NULL) < h->value;
+    *proven = found.state == HAWQ_FOUND_OPTIMAL;
+    return HAWQ_OK;
+}
+
+static double cost_of(const halving *h) {
+    double cost[HAWQ_DIMENSIONS_MAX];
+    hawq_knapsack_sum(&h->k, h->x, cost);
+    return cost[h->b];
+}
+
+/* *high is a cost that helps, `low` a limit that does not: tries the middle and
+ * just below, in turn, until nothing below helps. */
+static hawq_status halve(halving *h, double low, double *high, bool *exact) {
+    bool better, proven;
+    *exact = false;
+    for (int i = 0; i < MOST_PROBES && !*exact; i++) {
+        double limit = *high * (1 - SAME);
+        if (i % 2 == 0) limit = fmin(limit, low + (*high - low) / 2);
+        if (!(limit > low)) limit = *high * (1 - SAME);
+        HAWQ_TRY(probe(h, limit, true, &better, &proven));
+        if (better)
+            *high = cost_of(h);
+        else if (!proven)
+            return HAWQ_OK;
+        else
+            low = limit;
+        *exact = low >= *high * (1 - SAME);
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status next_quadratic(const hawq_problem       *p,
+                                  const hawq_solve_options *options,
+                                  const hawq_solution *solution, int b,
+                                  hawq_arena *arena, hawq_next_step *out) {
+    halving h = {.b = b,
+                 .deadline = hawq_clock_deadline(options->time_limit_s, 0.1)};
+    bool    better, proven, exact;
+    HAWQ_TRY(hawq_knapsack_build(p, p->n_budgets, p->budget, arena, &h.k));
+    HAWQ_TRY(take_choice(&h.k, solution->choice, arena, &h.start));
+    HAWQ_TAKE(h.x, arena, (size_t)h.k.n_groups);
+    double low = h.k.limit[b];
+    h.value = hawq_knapsack_sum(&h.k, h.start, NULL);
+    h.value -= 8 * DBL_EPSILON * fabs(h.value);
+    HAWQ_TRY(probe(&h, INFINITY, true, &better, &proven));
+    out->known = better || proven;
+    out->exists = better;
+    if (!better) return HAWQ_OK;
+    double high = cost_of(&h);
+    HAWQ_TRY(halve(&h, low, &high, &exact));
+    HAWQ_TRY(probe(&h, high, false, &better, &proven));
+    for (int g = 0; g < h.k.n_groups; g++) h.x[g] = h.k.origin[h.x[g]];
+    out->limit = high / p->kind[p->budget[b].kind].unit;
+    out->objective = hawq_problem_sum(p, -1, h.x);
+    out->exact = exact && proven;
+    out->known = better; /* unless time was up before it was found again */
     return HAWQ_OK;
 }
 
@@ -126,9 +222,10 @@ hawq_status hawq_solve_next(const hawq_problem       *p,
     hawq_arena                      arena = {0};
     hawq_next_step                  step = {0};
     hawq_status                     status = HAWQ_OK;
-    if (solution->state == HAWQ_FOUND_OPTIMAL && !p->n_interactions)
-        status =
-            next(p, options ? options : &defaults, solution, b, &arena, &step);
+    if (!options) options = &defaults;
+    if (solution->state == HAWQ_FOUND_OPTIMAL)
+        status = (p->n_interactions ? next_quadratic : next)(
+            p, options, solution, b, &arena, &step);
     hawq_arena_free(&arena);
     if (status == HAWQ_OK) *out = step;
     return status;

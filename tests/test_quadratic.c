@@ -14,6 +14,7 @@
 #include "search/records.h"
 #include "src/base/rng.h"
 #include "tests/check.h"
+#include "tests/next_steps.h"
 
 #include <unistd.h>
 
@@ -177,6 +178,54 @@ static void all_against_brute(void) {
         }
 }
 
+/* Where all numbers are whole the steps are exact; elsewhere a better one by
+ * less than rounding may hide. */
+static void next_steps_are_brute_force(void) {
+    for (int seed = 0; seed < 120; seed++)
+        for (int class = WHOLE; class <= SPARSE; class ++) {
+            hawq_problem *p =
+                draw_problem((uint64_t)seed, class, 1 + seed % 6,
+                             1 + seed / 6 % 3, 1 + seed / 24 % 3, true);
+            hawq_arena    arena = {0};
+            hawq_solution found;
+            CHECK_OK(hawq_solve(p, &hawq_solver_cross, NULL, &arena, &found));
+            check_next_steps(p, &found, 1e-9 * size_of(p));
+            hawq_arena_free(&arena);
+            hawq_problem_free(p);
+        }
+}
+
+/* Out of time: what is said to help does. */
+static void next_steps_are_honest(void) {
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        hawq_problem      *p = draw_problem(seed, STRONG, 14, 3, 2, true);
+        hawq_arena         arena = {0};
+        hawq_solution      found, more;
+        hawq_next_step     step;
+        hawq_solve_options few = {.time_limit_s = 0.05};
+        double             limit[2];
+        CHECK_OK(hawq_solve(p, NULL, NULL, &arena, &found));
+        for (int b = 0; found.choice && b < 2; b++) {
+            CHECK_OK(hawq_solve_next(p, &few, &found, b, &step));
+            if (!step.known || !step.exists) continue;
+            for (int i = 0; i < 2; i++) limit[i] = p->budget[i].limit;
+            limit[b] = step.limit;
+            hawq_problem_clear_budgets(p);
+            for (int i = 0; i < 2; i++)
+                CHECK_OK(hawq_problem_budget(p, kinds[i], limit[i]));
+            CHECK_OK(hawq_solve(p, NULL, NULL, &arena, &more));
+            CHECK(more.objective < found.objective);
+            CHECK(more.objective <= step.objective + 1e-9);
+            hawq_problem_clear_budgets(p);
+            for (int i = 0; i < 2; i++)
+                CHECK_OK(
+                    hawq_problem_budget(p, kinds[i], found.budget[i].limit));
+        }
+        hawq_arena_free(&arena);
+        hawq_problem_free(p);
+    }
+}
+
 /* The objective, from the list alone: no groups, no tables. */
 static void the_objective_is_the_list(void) {
     for (uint64_t seed = 0; seed < 100; seed++) {
@@ -301,13 +350,11 @@ static void steps_are_optima(void) {
 
 #define LAYERS                                                                 \
     "{\"layers\":[{\"name\":\"x\",\"candidates\":[" CANDIDATE(                 \
-        8, 0) "," CANDIDATE(4,                                                 \
-                            1) "]},{\"name\":\"y\",\"candidates\":"            \
-                               "[" CANDIDATE(8,                                \
-                                             0) "," CANDIDATE(4,               \
-                                                              1) "]}],"        \
-                                                                 "\"interacti" \
-                                                                 "ons\":"
+        8, 0) "," CANDIDATE(4, 1) "]},{\"name\":\"y\",\"candidates\":"         \
+                                  "[" CANDIDATE(8, 0) "," CANDIDATE(           \
+                                      4, 1) "]}],"                             \
+                                            "\"interacti"                      \
+                                            "ons\":"
 #define CANDIDATE(bits, loss)                                                  \
     "{\"weight_bits\":" #bits ",\"activation_bits\":8,\"loss\":" #loss         \
     ",\"cost\":{\"a\":" #bits "}}"
@@ -405,6 +452,8 @@ static void memory_may_run_out(void) {
 
 int main(void) {
     all_against_brute();
+    next_steps_are_brute_force();
+    next_steps_are_honest();
     the_objective_is_the_list();
     zero_changes_nothing();
     honest_when_stopped();

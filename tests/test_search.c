@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "tests/allocating.h"
+#include "tests/next_steps.h"
 
 #include <cjson/cJSON.h>
 
@@ -90,43 +91,6 @@ static void check_baseline(const hawq_problem *p, const hawq_solver *solver,
     hawq_arena_free(&arena);
 }
 
-/* The next step of each budget: no allocation that costs less of it, within
- * the others, is better than the optimum, and that at the step is. */
-static void check_next(const hawq_problem  *p, int class,
-                       const hawq_solution *want) {
-    if (want->state != HAWQ_FOUND_OPTIMAL || class == HUGE_RANGE) return;
-    double least = 1e-12 * (1 + fabs(want->objective));
-    for (int b = 0; b < p->n_budgets; b++) {
-        int            choice[8] = {0}, g;
-        double         limit = INFINITY, objective = INFINITY;
-        hawq_next_step step;
-        CHECK_OK(hawq_solve_next(p, NULL, want, b, &step));
-        for (int pass = 0; pass < 2; pass++) do {
-                double loss = hawq_problem_sum(p, -1, choice);
-                double cost = hawq_problem_sum(p, p->budget[b].kind, choice);
-                bool   fits = loss < want->objective - least;
-                for (int i = 0; i < p->n_budgets; i++)
-                    fits &= i == b ||
-                            hawq_problem_sum(p, p->budget[i].kind, choice) <=
-                                p->budget[i].limit * (1 + 1e-14);
-                for (g = 0; g < p->n_groups; g++)
-                    fits &= p->group[g].allowed[choice[g]];
-                if (fits && !pass) limit = fmin(limit, cost);
-                if (fits && pass && cost <= limit * (1 + 1e-14))
-                    objective = fmin(objective, loss);
-                for (g = 0; g < p->n_groups; g++) {
-                    if (++choice[g] < p->group[g].n_candidates) break;
-                    choice[g] = 0;
-                }
-            } while (g < p->n_groups);
-        CHECK(step.known && step.exists == !isinf(limit));
-        if (!step.exists) continue;
-        CHECK_NEAR(step.limit, limit, 1e-13 * limit);
-        CHECK_NEAR(step.objective, objective, least);
-        CHECK(step.limit > p->budget[b].limit && want->budget[b].binding);
-    }
-}
-
 /* Layers whose losses come in the order of their sensitivity: bits follow it,
  * and what is found is the best of all allocations that do. */
 static void monotone_follows_sensitivity(void) {
@@ -182,7 +146,8 @@ static void all_against_brute(int first, int last, bool ilp) {
             check_exact(p, class, &hawq_solver_cross, &want);
             check_baseline(p, &hawq_solver_greedy, &want);
             check_baseline(p, &hawq_solver_monotone, &want);
-            check_next(p, class, &want);
+            if (class != HUGE_RANGE)
+                check_next_steps(p, &want, 1e-12 * (1 + fabs(want.objective)));
             if (ilp) check_ilp(p, class, &want);
             hawq_arena_free(&arena);
             hawq_problem_free(p);

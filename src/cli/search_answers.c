@@ -154,8 +154,7 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
 static hawq_status find_steps(hawq_search *s, const hawq_solution *solution,
                               hawq_next_step **out) {
     HAWQ_TAKE(*out, &s->cli->arena, (size_t)solution->n_budgets + 1);
-    if (s->drop_limit >= 0 || solution->state != HAWQ_FOUND_OPTIMAL ||
-        s->problem->n_interactions)
+    if (s->drop_limit >= 0 || solution->state != HAWQ_FOUND_OPTIMAL)
         return HAWQ_OK;
     for (int b = 0; b < solution->n_budgets; b++)
         HAWQ_TRY(hawq_solve_next(s->problem, NULL, solution, b, &(*out)[b]));

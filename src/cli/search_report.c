@@ -117,8 +117,10 @@ static void print_price(const hawq_search *s, const hawq_budget_use *u,
                "", name, strncmp(name, "1 ", 2) ? "" : "s", step * u->price);
     }
     if (next->known && next->exists)
-        printf("%-15s first better allocation at %.10g%s: loss %.6g\n", "",
-               shown(u, next->limit), u->unit_name, next->objective);
+        printf("%-15s %s better allocation at %.10g%s: loss %.6g%s\n", "",
+               next->exact ? "first" : "a", shown(u, next->limit), u->unit_name,
+               next->objective,
+               next->exact ? "" : "; less may do (out of time)");
 }
 
 static void print_confidence(const hawq_confidence *sure) {
@@ -238,6 +240,7 @@ static void json_budgets(const hawq_search *s, hawq_json *w,
         if (next && next[b].known && next[b].exists) {
             hawq_json_real(w, "next_limit", next[b].limit);
             hawq_json_real(w, "next_objective", next[b].objective);
+            hawq_json_flag(w, "next_exact", next[b].exact);
         }
         hawq_json_end(w);
     }
