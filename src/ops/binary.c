@@ -6,6 +6,7 @@
 #include "src/ops/move.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { A, B };
 
@@ -31,8 +32,49 @@ hawq_status hawq_broadcast_index(hawq_arena *arena, const hawq_shape *from,
     return HAWQ_OK;
 }
 
+/* Size of axis a of `to` in a tensor of shape s that broadcasts to it. */
+static int64_t axis_size(const hawq_shape *s, const hawq_shape *to, int a) {
+    int own = a - (to->rank - s->rank);
+    return own < 0 ? 1 : s->dim[own];
+}
+
+/* The first `n` axes of `to`, as s has them. */
+static hawq_shape leading(const hawq_shape *s, const hawq_shape *to, int n) {
+    hawq_shape lead = {.rank = n};
+    for (int a = 0; a < n; a++) lead.dim[a] = axis_size(s, to, a);
+    return lead;
+}
+
+/* Rows are the trailing axes over which both operands keep their step. */
+static hawq_status plan_rows(hawq_arena *arena, const hawq_shape *const s[2],
+                             const hawq_shape *to, hawq_operands *o) {
+    bool known = false;
+    int  axis = to->rank;
+    o->run = o->step[A] = o->step[B] = 1;
+    for (; axis > 0; axis--) {
+        int64_t d = to->dim[axis - 1];
+        size_t  step[2];
+        for (int k = A; k <= B; k++)
+            step[k] = axis_size(s[k], to, axis - 1) == d;
+        if (d != 1 && known && (step[A] != o->step[A] || step[B] != o->step[B]))
+            break;
+        o->run *= (size_t)d;
+        if (d == 1) continue;
+        known = true;
+        memcpy(o->step, step, sizeof step);
+    }
+    hawq_shape rows = leading(to, to, axis);
+    for (int k = A; k <= B; k++) {
+        hawq_shape lead = leading(s[k], to, axis);
+        o->stride[k] = o->step[k] ? o->run : 1;
+        HAWQ_TRY(hawq_broadcast_index(arena, &lead, &rows, &o->index[k]));
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_binary_plan(hawq_node *node, hawq_arena *arena) {
     const hawq_tensor *a = node->in[A], *b = node->in[B];
+    const hawq_shape  *shapes[2] = {&a->shape, &b->shape};
     hawq_shape         out;
     hawq_operands     *o;
     HAWQ_TRY(hawq_need_value(node, A));
@@ -40,10 +82,8 @@ hawq_status hawq_binary_plan(hawq_node *node, hawq_arena *arena) {
     HAWQ_TRY(hawq_broadcast_shape(node, &a->shape, &b->shape, &out));
     HAWQ_TRY(hawq_set_out(node, 0, a->dtype, &out));
     HAWQ_TAKE(o, arena, 1);
-    HAWQ_TRY(hawq_broadcast_index(arena, &a->shape, &out, &o->index[A]));
-    HAWQ_TRY(hawq_broadcast_index(arena, &b->shape, &out, &o->index[B]));
     node->param = o;
-    return HAWQ_OK;
+    return plan_rows(arena, shapes, &out, o);
 }
 
 hawq_status hawq_binary_shape(hawq_node *node, hawq_arena *arena) {
@@ -55,46 +95,53 @@ hawq_status hawq_binary_shape(hawq_node *node, hawq_arena *arena) {
 
 /* --- linear: y = a + sign b -------------------------------------------- */
 
-static inline void linear_forward(const hawq_node *node, const hawq_planes *p,
-                                  real sign) {
+HAWQ_INLINE void linear_forward(const hawq_node *node, const hawq_planes *p,
+                                real sign) {
     const hawq_operands *o = node->param;
     const real *a = hawq_val(p, node->in[A]), *b = hawq_val(p, node->in[B]);
-    real       *y = hawq_val(p, node->out[0]);
-    size_t      n = y ? node->out[0]->n : 0;
-    if (a && b && !o->index[A] && !o->index[B])
-        for (size_t i = 0; i < n; i++) y[i] = a[i] + sign * b[i];
-    else
-        for (size_t i = 0; i < n; i++)
-            y[i] = (a ? a[hawq_operand_at(o, A, i)] : 0) +
-                   sign * (b ? b[hawq_operand_at(o, B, i)] : (real)0);
-}
-
-static inline void linear_adjoint(const hawq_node *node, const hawq_planes *p,
-                                  real sign) {
-    const hawq_operands *o = node->param;
-    const real          *by = hawq_bar(p, node->out[0]);
-    for (int side = A; side <= B; side++) {
-        real  *bx = hawq_bar(p, node->in[side]);
-        real   s = side == A ? 1 : sign;
-        size_t n = bx && by ? node->out[0]->n : 0;
-        if (!o->index[side])
-            for (size_t i = 0; i < n; i++) bx[i] += s * by[i];
+    real       *y = hawq_val(p, node->out[0]), room[2][BINARY_BLOCK];
+    for (hawq_piece e = {0}; y && hawq_next_piece(o, node->out[0]->n, &e);) {
+        const real *u = hawq_piece_read(o, A, &e, a, room[A]);
+        const real *v = hawq_piece_read(o, B, &e, b, room[B]);
+        real       *to = y + e.i;
+        if (u && v)
+            for (size_t j = 0; j < e.n; j++) to[j] = u[j] + sign * v[j];
+        else if (u)
+            memcpy(to, u, e.n * sizeof *to);
         else
-            for (size_t i = 0; i < n; i++)
-                bx[hawq_operand_at(o, side, i)] += s * by[i];
+            for (size_t j = 0; j < e.n; j++) to[j] = v ? sign * v[j] : 0;
     }
 }
 
-static void add_forward(const hawq_node *node, const hawq_planes *p) {
+HAWQ_INLINE void linear_adjoint(const hawq_node *node, const hawq_planes *p,
+                                real sign) {
+    const hawq_operands *o = node->param;
+    const real          *by = hawq_bar(p, node->out[0]);
+    real                 room[BINARY_BLOCK];
+    for (int side = A; by && side <= B; side++) {
+        real *bx = hawq_bar(p, node->in[side]);
+        for (hawq_piece e = {0};
+             bx && hawq_next_piece(o, node->out[0]->n, &e);) {
+            const real *w = by + e.i;
+            if (side == B && sign < 0) {
+                for (size_t j = 0; j < e.n; j++) room[j] = -w[j];
+                w = room;
+            }
+            hawq_piece_add(o, side, &e, w, bx);
+        }
+    }
+}
+
+HAWQ_WIDE static void add_forward(const hawq_node *node, const hawq_planes *p) {
     linear_forward(node, p, 1);
 }
-static void add_adjoint(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void add_adjoint(const hawq_node *node, const hawq_planes *p) {
     linear_adjoint(node, p, 1);
 }
-static void sub_forward(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void sub_forward(const hawq_node *node, const hawq_planes *p) {
     linear_forward(node, p, -1);
 }
-static void sub_adjoint(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void sub_adjoint(const hawq_node *node, const hawq_planes *p) {
     linear_adjoint(node, p, -1);
 }
 
@@ -151,9 +198,16 @@ static inline hawq_jet2 prelu(real a, real b) {
 }
 BINARY_SWEEPS(prelu)
 
-/* An exponent of integers is a constant, kept as numbers. */
+/* An exponent of integers is a constant, kept as numbers. A square, what most
+ * powers are, is a product. */
 static hawq_status power_shape(hawq_node *node, hawq_arena *arena) {
     const hawq_tensor *b = node->in[B];
+    if (node->in[A]->role != HAWQ_CONSTANT && b->data && b->n == 1 &&
+        b->data[0] == 2 && b->shape.rank <= node->in[A]->shape.rank) {
+        node->op = &hawq_op_mul;
+        node->in[B] = node->in[A];
+        return hawq_binary_shape(node, arena);
+    }
     HAWQ_TRY(hawq_binary_plan(node, arena));
     if (b->dtype == HAWQ_FLOAT) return HAWQ_OK;
     real *fixed;
