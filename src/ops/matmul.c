@@ -106,11 +106,16 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     return hawq_set_out(node, 0, HAWQ_FLOAT, &out);
 }
 
-/* y += a b */
-static void product(const matmul *g, const real *a, const real *b, real *y) {
-    for (size_t i = 0; a && b && y && i < g->count; i++)
+/* y = a b + beta y; an operand that is NULL is zero */
+static void product(const matmul *g, const real *a, const real *b, real beta,
+                    real *y) {
+    size_t each = g->n * g->m;
+    if (!y) return;
+    if ((!a || !b || !g->k) && beta == 0)
+        memset(y, 0, g->count * each * sizeof *y);
+    for (size_t i = 0; a && b && g->k && i < g->count; i++)
         hawq_mm(false, false, g->n, g->m, g->k, 1, a + g->a[i], g->k,
-                b + g->b[i], g->m, 1, y + i * g->n * g->m, g->m);
+                b + g->b[i], g->m, beta, y + i * each, g->m);
 }
 
 /* ba += by b^T */
@@ -127,13 +132,8 @@ static void by_b(const matmul *g, const real *a, const real *by, real *bb) {
                 by + i * g->n * g->m, g->m, 1, bb + g->b[i], g->m);
 }
 
-static void zero(const hawq_node *node, real *y) {
-    if (y) memset(y, 0, node->out[0]->n * sizeof *y);
-}
-
 static void forward(const hawq_node *node, const hawq_planes *p) {
-    zero(node, hawq_val(p, node->out[0]));
-    product(node->param, hawq_val(p, node->in[A]), hawq_val(p, node->in[B]),
+    product(node->param, hawq_val(p, node->in[A]), hawq_val(p, node->in[B]), 0,
             hawq_val(p, node->out[0]));
 }
 
@@ -141,9 +141,8 @@ static void tangent(const hawq_node *node, const hawq_planes *p) {
     const hawq_tensor *a = node->in[A], *b = node->in[B];
     for (int l = 0; l < p->lanes; l++) {
         real *dy = hawq_dot(p, l, node->out[0]);
-        zero(node, dy);
-        product(node->param, hawq_dot(p, l, a), hawq_val(p, b), dy);
-        product(node->param, hawq_val(p, a), hawq_dot(p, l, b), dy);
+        product(node->param, hawq_dot(p, l, a), hawq_val(p, b), 0, dy);
+        product(node->param, hawq_val(p, a), hawq_dot(p, l, b), 1, dy);
     }
 }
 
