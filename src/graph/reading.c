@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/reading.h"
 
+#include "src/base/wide.h"
+
 #include <string.h>
 
 enum { X, W };
@@ -46,7 +48,8 @@ void hawq_read_tangent(const hawq_node *node, const hawq_planes *p,
 }
 
 /* sum of a b over one channel of one image */
-static double channel_product(size_t n, const real *a, const real *b) {
+HAWQ_WIDE static double channel_product(size_t n, const real *a,
+                                        const real *b) {
     enum { PARTS = 16 };
     double part[PARTS] = {0}, sum = 0;
     size_t i = 0;
@@ -56,6 +59,14 @@ static double channel_product(size_t n, const real *a, const real *b) {
     for (; i < n; i++) sum += (double)a[i] * (double)b[i];
     for (int k = 0; k < PARTS; k++) sum += part[k];
     return sum;
+}
+
+/* sum[c] += a b, summed over the rows: the channels are adjacent */
+HAWQ_WIDE static void add_rows(size_t rows, size_t channels, const real *a,
+                               const real *b, double *sum) {
+    for (size_t r = 0; r < rows; r++, a += channels, b += channels)
+        for (size_t c = 0; c < channels; c++)
+            sum[c] += (double)a[c] * (double)b[c];
 }
 
 void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *p,
@@ -68,7 +79,9 @@ void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *p,
     int               axis = strcmp(layer->op, "Conv") == 0 ? 1 : s->rank - 1;
     size_t            inner = (size_t)hawq_shape_count(s, axis + 1, s->rank);
     size_t rows = node->out[0]->n / inner; /* images times channels */
-    if (dot[w])
+    if (dot[w] && inner == 1)
+        add_rows(rows / layer->channels, layer->channels, kept, bdz, reading);
+    else if (dot[w])
         for (size_t r = 0; r < rows; r++)
             reading[r % layer->channels] +=
                 channel_product(inner, kept + r * inner, bdz + r * inner);

@@ -1,6 +1,7 @@
 /* norm.c -- the sweeps of norm.h, whose equations the comments number.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/norm.h"
+#include "src/base/wide.h"
 #include "src/ops/ops.h"
 
 #include <math.h>
@@ -31,8 +32,8 @@ hawq_status hawq_norm_set(hawq_node *node, hawq_arena *arena,
 
 /* The values of s (or t) at the elements of a group: in place where the group
  * has one each, else spelled out in `room`. */
-static const real *spread(const hawq_norm *n, const real *s, size_t group,
-                          real *room) {
+HAWQ_INLINE const real *spread(const hawq_norm *n, const real *s, size_t group,
+                               real *room) {
     if (!s || (n->run == 1 && n->channels == n->m)) return s;
     for (size_t i = 0; i < n->m; i++)
         room[i] = s[(group * n->m + i) / n->run % n->channels];
@@ -40,7 +41,8 @@ static const real *spread(const hawq_norm *n, const real *s, size_t group,
 }
 
 /* bs[channel] += sum of v over the elements of the channel */
-static void collect(const hawq_norm *n, const real *v, size_t group, real *bs) {
+HAWQ_INLINE void collect(const hawq_norm *n, const real *v, size_t group,
+                         real *bs) {
     if (n->run == 1 && n->channels == n->m) {
         for (size_t i = 0; i < n->m; i++) bs[i] += v[i];
         return;
@@ -55,31 +57,37 @@ static void collect(const hawq_norm *n, const real *v, size_t group, real *bs) {
     }
 }
 
-/* Sums in eight parts, which run side by side, in a fixed order. */
-static double mean_product(const real *a, const real *b, size_t m) {
-    double part[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= m; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            part[k] += (double)a[i + k] * (double)b[i + k];
-    for (; i < m; i++) part[i % 8] += (double)a[i] * (double)b[i];
-    for (size_t k = 1; k < 8; k++) part[0] += part[k];
-    return part[0] / (double)m;
+/* Sums in parts, which run side by side, in a fixed order. */
+enum { PARTS = 32 };
+
+HAWQ_INLINE double sum_parts(const double part[PARTS]) {
+    double sum = 0;
+    for (size_t k = 0; k < PARTS; k++) sum += part[k];
+    return sum;
 }
 
-static double mean(const real *v, size_t m) {
-    double part[8] = {0};
+HAWQ_INLINE double mean_product(const real *a, const real *b, size_t m) {
+    double part[PARTS] = {0};
     size_t i = 0;
-    for (; i + 8 <= m; i += 8)
-        for (size_t k = 0; k < 8; k++) part[k] += (double)v[i + k];
-    for (; i < m; i++) part[i % 8] += (double)v[i];
-    for (size_t k = 1; k < 8; k++) part[0] += part[k];
-    return part[0] / (double)m;
+    for (; i + PARTS <= m; i += PARTS)
+        for (size_t k = 0; k < PARTS; k++)
+            part[k] += (double)a[i + k] * (double)b[i + k];
+    for (; i < m; i++) part[i % PARTS] += (double)a[i] * (double)b[i];
+    return sum_parts(part) / (double)m;
+}
+
+HAWQ_INLINE double mean(const real *v, size_t m) {
+    double part[PARTS] = {0};
+    size_t i = 0;
+    for (; i + PARTS <= m; i += PARTS)
+        for (size_t k = 0; k < PARTS; k++) part[k] += (double)v[i + k];
+    for (; i < m; i++) part[i % PARTS] += (double)v[i];
+    return sum_parts(part) / (double)m;
 }
 
 /* h of a group; returns r and, if asked, u. */
-static double standardize(const hawq_norm *n, const real *x, real *h,
-                          double *u) {
+HAWQ_INLINE double standardize(const hawq_norm *n, const real *x, real *h,
+                               double *u) {
     double mu = n->rms ? 0 : mean(x, n->m);
     if (u) *u = mu;
     for (size_t i = 0; i < n->m; i++) h[i] = (real)((double)x[i] - mu);
@@ -93,11 +101,12 @@ static const hawq_tensor *output(const hawq_node *node, int i) {
     return i < node->n_out ? node->out[i] : NULL;
 }
 
-static const real *of_group(const hawq_norm *n, const real *plane, size_t g) {
+HAWQ_INLINE const real *of_group(const hawq_norm *n, const real *plane,
+                                 size_t g) {
     return plane ? plane + g * n->m : NULL;
 }
 
-void hawq_norm_forward(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE void hawq_norm_forward(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
     real            *h = p->scratch, *means = hawq_val(p, output(node, U));
     real            *rs = hawq_val(p, output(node, R));
@@ -121,7 +130,8 @@ typedef struct motion {
     double      shift, q;
 } motion;
 
-static motion find_motion(const hawq_norm *n, const real *dx, const real *h) {
+HAWQ_INLINE motion find_motion(const hawq_norm *n, const real *dx,
+                               const real *h) {
     motion v = {.dx = dx};
     if (!dx) return v;
     v.shift = n->rms ? 0 : mean(dx, n->m);
@@ -131,8 +141,8 @@ static motion find_motion(const hawq_norm *n, const real *dx, const real *h) {
 }
 
 /* (2) */
-static void move_row(const motion *v, const real *h, double r, size_t m,
-                     real *dh) {
+HAWQ_INLINE void move_row(const motion *v, const real *h, double r, size_t m,
+                          real *dh) {
     for (size_t i = 0; i < m; i++)
         dh[i] = v->dx ? (real)(r * ((double)v->dx[i] - v->shift -
                                     (double)h[i] * v->q))
@@ -140,22 +150,22 @@ static void move_row(const motion *v, const real *h, double r, size_t m,
 }
 
 /* to = s v, s NULL: ones */
-static void scale_row(const real *s, const real *v, size_t m, real *to) {
+HAWQ_INLINE void scale_row(const real *s, const real *v, size_t m, real *to) {
     if (s)
         for (size_t i = 0; i < m; i++) to[i] = s[i] * v[i];
     else
         for (size_t i = 0; i < m; i++) to[i] = v[i];
 }
 
-static const real *scale_of(const hawq_node *node, const hawq_planes *p,
-                            size_t g) {
+HAWQ_INLINE const real *scale_of(const hawq_node *node, const hawq_planes *p,
+                                 size_t g) {
     const hawq_norm *n = node->param;
     return spread(n, hawq_val(p, hawq_in(node, S)), g,
                   p->scratch + SPREAD * n->m);
 }
 
-static void lane_tangent(const hawq_node *node, const hawq_planes *p, int l,
-                         size_t g, double r) {
+HAWQ_INLINE void lane_tangent(const hawq_node *node, const hawq_planes *p,
+                              int l, size_t g, double r) {
     const hawq_norm *n = node->param;
     real            *h = p->scratch, *dh = h + DH * n->m;
     real            *dy = hawq_dot(p, l, node->out[0]);
@@ -176,7 +186,7 @@ static void lane_tangent(const hawq_node *node, const hawq_planes *p, int l,
     for (size_t i = 0; dt && i < n->m; i++) dy[i] += dt[i];
 }
 
-void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
@@ -186,30 +196,31 @@ void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
 }
 
 /* (4) of one group, g = s by in a row; also serves bdx from bdy alone. */
-static void by_x(const hawq_norm *n, const real *g, const real *h, double r,
-                 real *bx) {
+HAWQ_INLINE void by_x(const hawq_norm *n, const real *g, const real *h,
+                      double r, real *bx) {
     double shift = n->rms ? 0 : mean(g, n->m), k = mean_product(h, g, n->m);
     for (size_t i = 0; i < n->m; i++)
         bx[i] += (real)(r * ((double)g[i] - shift - (double)h[i] * k));
 }
 
 /* (5) */
-static void by_scale(const hawq_norm *n, const real *by, const real *h,
-                     size_t g, real *bs, real *bt, real *room) {
+HAWQ_INLINE void by_scale(const hawq_norm *n, const real *by, const real *h,
+                          size_t g, real *bs, real *bt, real *room) {
     for (size_t i = 0; bs && i < n->m; i++) room[i] = by[i] * h[i];
     if (bs) collect(n, room, g, bs);
     if (bt) collect(n, by, g, bt);
 }
 
 /* (9), and of (10) all but its last term */
-static void by_statistics(const hawq_norm *n, const real *bu, const real *br,
-                          size_t g, const real *h, double r, real *bx) {
+HAWQ_INLINE void by_statistics(const hawq_norm *n, const real *bu,
+                               const real *br, size_t g, const real *h,
+                               double r, real *bx) {
     double shift = bu ? (double)bu[g] : 0, slope = br ? (double)br[g] : 0;
     for (size_t i = 0; i < n->m; i++)
         bx[i] += (real)((shift - r * r * (double)h[i] * slope) / (double)n->m);
 }
 
-void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
     const hawq_norm *n = node->param;
     const real      *ybar = hawq_bar(p, node->out[0]);
     const real      *bu = hawq_bar(p, output(node, U));
@@ -229,9 +240,9 @@ void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
 }
 
 /* (6) without its terms in bdy, which by_x has added; dg NULL: zero. */
-static void curve_x(const hawq_norm *n, const real *g, const real *dg,
-                    const real *dh, const real *h, double r, double q,
-                    real *bdx) {
+HAWQ_INLINE void curve_x(const hawq_norm *n, const real *g, const real *dg,
+                         const real *dh, const real *h, double r, double q,
+                         real *bdx) {
     size_t m = n->m;
     double shift = n->rms ? 0 : mean(g, m), k = mean_product(h, g, m);
     double dshift = n->rms || !dg ? 0 : mean(dg, m);
@@ -244,9 +255,9 @@ static void curve_x(const hawq_norm *n, const real *g, const real *dg,
 }
 
 /* (10) */
-static void curve_statistics(const hawq_node *node, const hawq_planes *p, int l,
-                             size_t g, double q, const real *dh, double r,
-                             real *bdx) {
+HAWQ_INLINE void curve_statistics(const hawq_node *node, const hawq_planes *p,
+                                  int l, size_t g, double q, const real *dh,
+                                  double r, real *bdx) {
     const hawq_norm *n = node->param;
     const real      *h = p->scratch, *br = hawq_bar(p, output(node, R));
     const real      *bdu = hawq_bardot(p, l, output(node, U));
@@ -258,8 +269,9 @@ static void curve_statistics(const hawq_node *node, const hawq_planes *p, int l,
                          (double)br[g] / (double)n->m);
 }
 
-static void lane_adjoint_tangent(const hawq_node *node, const hawq_planes *p,
-                                 int l, size_t g, double r) {
+HAWQ_INLINE void lane_adjoint_tangent(const hawq_node   *node,
+                                      const hawq_planes *p, int l, size_t g,
+                                      double r) {
     const hawq_norm *n = node->param;
     size_t           m = n->m;
     const real      *by = of_group(n, hawq_bar(p, node->out[0]), g);
@@ -292,7 +304,8 @@ static void lane_adjoint_tangent(const hawq_node *node, const hawq_planes *p,
     }
 }
 
-void hawq_norm_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE void hawq_norm_adjoint_tangent(const hawq_node   *node,
+                                         const hawq_planes *p) {
     const hawq_norm *n = node->param;
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
