@@ -2,7 +2,7 @@
  *
  * In float these are polynomials without branches or table look-ups; largest
  * errors over all floats, in units of the last place (test_exponential):
- *     hawq_exp 1, hawq_tanh 2, hawq_erf 2, hawq_normal 4 (its tail included)
+ *     hawq_exp 1, hawq_tanh 2, hawq_sigmoid and hawq_erf 3, hawq_normal 6
  * (results below FLT_MIN: within FLT_MIN). In double they are the C library's.
  *
  *     exp     2^n e^r, |r| <= ln(2) / 2 (Cody and Waite 1980)
@@ -103,7 +103,7 @@ HAWQ_INLINE real hawq_tanh(real x) {
     p = p * u - 5.374349794e-2f;
     p = p * u + 1.333149128e-1f;
     p = p * u - 3.333328393e-1f;
-    float near = p * u * v + v;
+    float near = (p * u + 1) * v;
     float far = 1 - 2 / (hawq_exp_float(2 * a, 0) + 1);
     return (real)(a < 0.625f ? near : v < 0 ? -far : far);
 }
