@@ -107,7 +107,7 @@ hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
 /* For readings image by image, if the file allows any number of images. */
 static hawq_status load_single(hawq_analysis *a) {
     if (!hawq_analysis_samples(a)) return HAWQ_OK;
-    if (a->graph->fixed_batch && a->graph->batch > 1) return HAWQ_OK;
+    if (a->graph->fixed_batch || a->graph->batch == 1) return HAWQ_OK;
     return hawq_analysis_load_again(a, 1, &a->single_graph);
 }
 
@@ -344,7 +344,7 @@ hawq_status hawq_analysis_run(hawq_analysis *a) {
 
 void hawq_analysis_close(hawq_analysis *a) {
     hawq_store_close(a->store);
-    hawq_engine_free(a->single);
+    if (a->single != a->engine) hawq_engine_free(a->single);
     hawq_graph_free(a->single_graph);
     hawq_engine_free(a->engine);
     hawq_threads_free(a->threads);

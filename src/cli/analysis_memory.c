@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* What the float libraries keep for each thread that multiplies. */
-enum { PER_THREAD = 4 << 20 };
+/* What the float libraries keep, and what each thread that multiplies. */
+enum { LIBRARIES = 3 << 20, PER_THREAD = 1 << 20 };
 
 static size_t most(size_t a, size_t b) {
     return a > b ? a : b;
@@ -115,11 +115,23 @@ static size_t arena_bytes(const hawq_analysis *a) {
 
 /* --- the whole ------------------------------------------------------------ */
 
+/* The engine for single images has its planes where the other one has them. */
+static void add_single(const hawq_analysis *a, hawq_memory *m,
+                       hawq_engine_size *e, int threads) {
+    hawq_engine_size one = hawq_engine_measure(a->single_graph, threads, 1);
+    size_t           reals = one.planes + one.lanes + one.scratch;
+    if (reals <= e->planes + e->lanes + e->scratch) one.total -= reals;
+    hawq_memory_add(m, "network, for single images",
+                    hawq_arena_bytes(&a->single_graph->arena) + one.total);
+    if (one.total == SIZE_MAX) e->total = SIZE_MAX;
+}
+
 static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     hawq_memory      m = {0};
     hawq_engine_size e = hawq_engine_measure(a->graph, threads, lanes);
     hawq_memory_add(&m, "program and libraries",
-                    a->program_bytes + (size_t)threads * PER_THREAD);
+                    a->program_bytes + LIBRARIES +
+                        (size_t)threads * PER_THREAD);
     hawq_memory_add(&m, "network", hawq_arena_bytes(&a->graph->arena));
     hawq_memory_add(&m, "images", hawq_arena_bytes(&a->data.arena));
     hawq_memory_add(&m, "planes of all threads", e.planes);
@@ -127,13 +139,7 @@ static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     hawq_memory_add(&m, "scratch of all threads", e.scratch);
     hawq_memory_add(&m, "tables", e.total - e.planes - e.lanes - e.scratch);
     hawq_memory_add(&m, "quantizing and estimating", arena_bytes(a));
-    if (a->single_graph) {
-        hawq_engine_size one = hawq_engine_measure(a->single_graph, threads, 1);
-        hawq_memory_add(&m, "network, for single images",
-                        hawq_arena_bytes(&a->single_graph->arena));
-        hawq_memory_add(&m, "planes, for single images", one.total);
-        if (one.total == SIZE_MAX) e.total = SIZE_MAX;
-    }
+    if (a->single_graph) add_single(a, &m, &e, threads);
     if (e.total == SIZE_MAX) m.total = SIZE_MAX;
     return m;
 }

@@ -38,9 +38,10 @@ static hawq_status choose(hawq_analysis *a, hawq_metric metric) {
 }
 
 hawq_status hawq_analysis_choose(hawq_analysis *a) {
-    if (!a->single_graph) return HAWQ_OK;
-    HAWQ_TRY(hawq_engine_new(a->single_graph, a->threads, 1, (hawq_loss)a->loss,
-                             &a->single));
+    if (a->single_graph)
+        HAWQ_TRY(hawq_engine_twin(a->engine, a->single_graph, &a->single));
+    else if (a->graph->batch == 1)
+        a->single = a->engine;
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) HAWQ_TRY(choose(a, (hawq_metric)m));
     return HAWQ_OK;

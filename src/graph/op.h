@@ -124,6 +124,8 @@ typedef struct hawq_op {
     /* A linear operator leaves tangent and adjoint_tangent NULL: the sweep
      * calls forward and adjoint on the dot and bardot planes of each lane.
      * Its forward must read a NULL operand as zero. */
+
+    bool piecewise_linear; /* adjoint_tangent depends on neither bar nor dot */
 } hawq_op;
 
 /* --- reading attributes; a missing one yields the default -------------- */

@@ -2,6 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/engine.h"
 #include "src/graph/mm.h"
+#include "src/graph/share.h"
+
+static size_t reals(const hawq_engine_size *s) {
+    return s->planes + s->lanes + s->scratch;
+}
 
 /* --- planning ---------------------------------------------------------- */
 
@@ -15,81 +20,37 @@ static size_t scratch_reals(const hawq_graph *g, int lanes) {
     return most;
 }
 
-/* n reals, or only their bytes: then *out stays what it is. */
-static hawq_status take_reals(hawq_engine *e, size_t *sum, size_t n,
-                              real **out) {
-    size_t reals = (n * sizeof(real) + 63) / 64 * 64; /* as the arena rounds */
-    *sum += reals;
-    if (e->counting) return HAWQ_OK;
-    HAWQ_TAKE(*out, &e->arena, n);
-    return HAWQ_OK;
+/* n reals of the pool, or only their bytes: then *out stays what it is. */
+static void take_reals(hawq_engine *e, size_t *sum, size_t n, real **out) {
+    size_t bytes = (n * sizeof(real) + 63) / 64 * 64;
+    *sum += bytes;
+    if (e->counting) return;
+    *out = (real *)(void *)e->free;
+    e->free += bytes;
 }
 
-/* A plane for every tensor computed (ACTIVATIONS), for every float constant a
- * gradient may be asked for (CONSTANTS), or for both. */
-enum { ACTIVATIONS = 1, CONSTANTS = 2 };
-
-static hawq_status take_table(hawq_engine *e, size_t *sum, int which,
-                              real ***out) {
-    hawq_graph *g = e->graph;
-    real      **table;
-    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_tensors; i++) {
-        const hawq_tensor *t = g->tensor[i];
-        if ((which & ACTIVATIONS && t->role == HAWQ_ACTIVATION) ||
-            (which & CONSTANTS && t->data))
-            HAWQ_TRY(take_reals(e, sum, t->n, &table[i]));
-    }
+/* The planes of one kind of all tensors computed. */
+static hawq_status take_planes(hawq_engine *e, const hawq_sharing *s,
+                               real ***out) {
+    hawq_mark mark;
+    real    **table, **buffer;
+    HAWQ_TAKE(table, &e->arena, (size_t)e->graph->n_tensors);
+    mark = hawq_arena_mark(&e->arena);
+    HAWQ_TAKE(buffer, &e->arena, (size_t)s->n);
+    for (int i = 0; i < s->n; i++)
+        take_reals(e, &e->size.planes, s->size[i], &buffer[i]);
+    for (int i = 0; i < e->graph->n_tensors; i++)
+        if (s->buffer[i] >= 0) table[i] = buffer[s->buffer[i]];
+    hawq_arena_reset(&e->arena, mark);
     *out = table;
     return HAWQ_OK;
 }
 
-/* Inference: buffers pass from a tensor to a later one when its last reader
- * is done. Smallest free buffer that fits, else a new one. */
-typedef struct buffer {
-    size_t n;    /* reals */
-    int    free; /* index of the node after which it is free */
-    real  *at;
-} buffer;
-
-static int last_reader(const hawq_graph *g, const hawq_tensor *t, int maker) {
-    int last = maker;
-    for (int i = maker; i < g->n_nodes; i++)
-        for (int j = 0; j < g->node[i]->n_in; j++)
-            if (g->node[i]->in[j] == t) last = i;
-    return t == g->output ? g->n_nodes : last;
-}
-
-static buffer *find_buffer(buffer *b, int n, size_t need, int node) {
-    buffer *best = NULL;
-    for (int i = 0; i < n; i++)
-        if (b[i].free < node && b[i].n >= need && (!best || b[i].n < best->n))
-            best = &b[i];
-    return best;
-}
-
-static hawq_status take_shared_table(hawq_engine *e, real ***out) {
-    hawq_graph *g = e->graph;
-    real      **table;
-    buffer     *b;
-    int         n = 0;
-    HAWQ_TAKE(table, &e->arena, (size_t)g->n_tensors);
-    HAWQ_TAKE(b, &e->arena, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int j = 0; j < g->node[i]->n_out; j++) {
-            const hawq_tensor *t = g->node[i]->out[j];
-            if (!t) continue;
-            buffer *use = find_buffer(b, n, t->n, i);
-            if (!use) {
-                use = &b[n++];
-                use->n = t->n;
-                HAWQ_TRY(take_reals(e, &e->size.planes, t->n, &use->at));
-            }
-            use->free = last_reader(g, t, i);
-            table[t->id] = use->at;
-        }
-    *out = table;
-    return HAWQ_OK;
+/* A plane for every float constant a gradient may be asked for. */
+static void take_constants(hawq_engine *e, size_t *sum, real **table) {
+    for (int i = 0; i < e->graph->n_tensors; i++)
+        if (e->graph->tensor[i]->data)
+            take_reals(e, sum, e->graph->tensor[i]->n, &table[i]);
 }
 
 /* Lanes in the planes at once: none in an engine without derivatives. */
@@ -97,7 +58,28 @@ static int together(int lanes) {
     return lanes < HAWQ_TOGETHER ? lanes : HAWQ_TOGETHER;
 }
 
-static hawq_status plan_lanes(hawq_engine *e, hawq_worker *w) {
+/* What is the same for all workers. */
+typedef struct shared {
+    hawq_sharing val, dot, bar, bardot;
+} shared;
+
+static hawq_status plan_shared(hawq_engine *e, shared *s) {
+    const hawq_graph *g = e->graph;
+    hawq_arena       *arena = &e->arena;
+    hawq_lives        lives;
+    bool             *all;
+    HAWQ_TRY(hawq_lives_find(g, arena, &lives));
+    HAWQ_TAKE(all, arena, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) all[i] = e->lanes > 0;
+    e->last = lives.last;
+    e->keep_bar = lives.keep_bar;
+    HAWQ_TRY(hawq_share(g, &lives, false, all, arena, &s->val));
+    HAWQ_TRY(hawq_share(g, &lives, false, lives.keep_dot, arena, &s->dot));
+    HAWQ_TRY(hawq_share(g, &lives, true, lives.keep_bar, arena, &s->bar));
+    return hawq_share(g, &lives, true, NULL, arena, &s->bardot);
+}
+
+static hawq_status plan_lanes(hawq_engine *e, const shared *s, hawq_worker *w) {
     size_t n = (size_t)e->graph->n_tensors, width = (size_t)together(e->lanes);
     HAWQ_TAKE(w->planes.dot, &e->arena, width);
     HAWQ_TAKE(w->planes.bardot, &e->arena, width);
@@ -108,28 +90,31 @@ static hawq_status plan_lanes(hawq_engine *e, hawq_worker *w) {
     for (size_t l = 0; l < width; l++) {
         HAWQ_TAKE(w->planes.dot[l], &e->arena, n);
         HAWQ_TAKE(w->planes.bardot[l], &e->arena, n);
-        HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->dot[l]));
-        HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->bardot[l]));
+        HAWQ_TRY(take_planes(e, &s->dot, &w->dot[l]));
+        HAWQ_TRY(take_planes(e, &s->bardot, &w->bardot[l]));
     }
-    for (int l = 0; l < e->lanes; l++)
-        HAWQ_TRY(take_table(e, &e->size.lanes, CONSTANTS, &w->result[l]));
+    for (int l = 0; l < e->lanes; l++) {
+        HAWQ_TAKE(w->result[l], &e->arena, n);
+        take_constants(e, &e->size.lanes, w->result[l]);
+    }
     return HAWQ_OK;
 }
 
-static hawq_status worker_plan(hawq_engine *e, hawq_worker *w) {
+static hawq_status worker_plan(hawq_engine *e, const shared *s,
+                               hawq_worker *w) {
     hawq_graph *g = e->graph;
     size_t      n = (size_t)g->n_tensors;
-    HAWQ_TAKE(w->none, &e->arena, n);
+    HAWQ_TAKE(w->kept, &e->arena, n);
     HAWQ_TAKE(w->planes.val, &e->arena, n);
     HAWQ_TAKE(w->planes.bar, &e->arena, n);
-    HAWQ_TRY(take_reals(e, &e->size.planes, g->input->n, &w->input));
-    HAWQ_TRY(take_reals(e, &e->size.scratch,
-                        scratch_reals(g, together(e->lanes)),
-                        &w->planes.scratch));
-    if (e->lanes == 0) return take_shared_table(e, &w->val);
-    HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS, &w->val));
-    HAWQ_TRY(take_table(e, &e->size.planes, ACTIVATIONS | CONSTANTS, &w->bar));
-    return plan_lanes(e, w);
+    take_reals(e, &e->size.planes, g->input->n, &w->input);
+    take_reals(e, &e->size.scratch, scratch_reals(g, together(e->lanes)),
+               &w->planes.scratch);
+    HAWQ_TRY(take_planes(e, &s->val, &w->val));
+    if (e->lanes == 0) return HAWQ_OK;
+    HAWQ_TRY(take_planes(e, &s->bar, &w->bar));
+    take_constants(e, &e->size.planes, w->bar);
+    return plan_lanes(e, s, w);
 }
 
 static hawq_status plan_readings(hawq_engine *e) {
@@ -148,13 +133,13 @@ static hawq_status plan_readings(hawq_engine *e) {
 }
 
 /* All workers are alike. */
-static hawq_status count_workers(hawq_engine *e, size_t threads) {
+static hawq_status count_workers(hawq_engine *e, const shared *common,
+                                 size_t threads) {
     hawq_engine_size *s = &e->size;
-    size_t            shared = hawq_arena_bytes(&e->arena);
-    HAWQ_TRY(worker_plan(e, &e->worker[0]));
-    s->total = threads * (hawq_arena_bytes(&e->arena) - shared + s->planes +
-                          s->lanes + s->scratch) +
-               shared;
+    size_t            before = hawq_arena_bytes(&e->arena);
+    HAWQ_TRY(worker_plan(e, common, &e->worker[0]));
+    s->total =
+        threads * (hawq_arena_bytes(&e->arena) - before + reals(s)) + before;
     s->planes *= threads;
     s->lanes *= threads;
     s->scratch *= threads;
@@ -162,18 +147,25 @@ static hawq_status count_workers(hawq_engine *e, size_t threads) {
 }
 
 static hawq_status plan(hawq_engine *e, int threads) {
+    shared s;
     HAWQ_TAKE(e->worker, &e->arena, (size_t)threads);
     HAWQ_TAKE(e->needs, &e->arena, (size_t)e->graph->n_tensors);
     HAWQ_TRY(plan_readings(e));
-    if (e->counting) return count_workers(e, (size_t)threads);
-    for (int i = 0; i < threads; i++) HAWQ_TRY(worker_plan(e, &e->worker[i]));
+    HAWQ_TRY(plan_shared(e, &s));
+    if (e->counting) return count_workers(e, &s, (size_t)threads);
+    for (int i = 0; i < threads; i++)
+        HAWQ_TRY(worker_plan(e, &s, &e->worker[i]));
     e->size.total = hawq_arena_bytes(&e->arena);
     return HAWQ_OK;
 }
 
-hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
-                            hawq_loss loss, hawq_engine **out) {
-    HAWQ_TRY(hawq_mm_open());
+/* `lender` may be NULL. */
+static hawq_status engine_new(hawq_graph *graph, hawq_threads *threads,
+                              int lanes, hawq_loss loss,
+                              const hawq_engine *lender, hawq_engine **out) {
+    int              n = hawq_threads_count(threads);
+    hawq_engine_size need = hawq_engine_measure(graph, n, lanes);
+    if (need.total == SIZE_MAX) return HAWQ_ENOMEM;
     hawq_arena   arena = {0};
     hawq_engine *e = hawq_arena_take(&arena, 1, sizeof *e);
     if (!e) return HAWQ_ENOMEM;
@@ -182,12 +174,29 @@ hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
                        .threads = threads,
                        .loss = loss,
                        .lanes = lanes};
-    hawq_status status = plan(e, hawq_threads_count(threads));
+    hawq_status status = HAWQ_ENOMEM;
+    if (lender && reals(&need) <= reals(&lender->size))
+        e->pool = lender->pool;
+    else
+        e->pool = hawq_arena_take(&e->arena, reals(&need), 1);
+    e->free = e->pool;
+    if (e->pool) status = plan(e, n);
     if (status != HAWQ_OK)
         hawq_engine_free(e);
     else
         *out = e;
     return status;
+}
+
+hawq_status hawq_engine_new(hawq_graph *graph, hawq_threads *threads, int lanes,
+                            hawq_loss loss, hawq_engine **out) {
+    HAWQ_TRY(hawq_mm_open());
+    return engine_new(graph, threads, lanes, loss, NULL, out);
+}
+
+hawq_status hawq_engine_twin(const hawq_engine *engine, hawq_graph *graph,
+                             hawq_engine **out) {
+    return engine_new(graph, engine->threads, 1, engine->loss, engine, out);
 }
 
 void hawq_engine_free(hawq_engine *engine) {
@@ -202,7 +211,7 @@ const hawq_graph *hawq_engine_graph(const hawq_engine *engine) {
 
 hawq_engine_size hawq_engine_measure(hawq_graph *g, int threads, int lanes) {
     hawq_engine  e = {.graph = g, .lanes = lanes, .counting = true};
-    hawq_engine *self = hawq_arena_take(&e.arena, 1, sizeof e);
+    hawq_engine *self = hawq_arena_take(&e.arena, 1, sizeof e); /* counts */
     if (!self || plan(&e, threads) != HAWQ_OK) e.size.total = SIZE_MAX;
     hawq_arena_free(&e.arena);
     return e.size;

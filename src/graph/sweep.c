@@ -118,18 +118,31 @@ static void sweep_forward(const hawq_engine *e, hawq_worker *w) {
     }
 }
 
-static void zero_bars(const hawq_engine *e, real **table) {
+static void zero_constants(const hawq_engine *e, real **table) {
     const hawq_graph *g = e->graph;
     for (int i = 0; i < g->n_tensors; i++)
-        if (table[i] && g->tensor[i] != g->output)
+        if (table[i] && g->tensor[i]->data)
             memset(table[i], 0, g->tensor[i]->n * sizeof(real));
 }
 
+/* The planes whose lives begin, on the way back, at node i. */
+static void zero_new(const hawq_engine *e, real **table, int i) {
+    const hawq_node *node = e->graph->node[i];
+    for (int j = 0; j < node->n_in + node->n_out; j++) {
+        const hawq_tensor *t =
+            j < node->n_in ? node->in[j] : node->out[j - node->n_in];
+        if (t && e->last[t->id] == i && table[t->id])
+            memset(table[t->id], 0, t->n * sizeof(real));
+    }
+}
+
 static void sweep_adjoint(const hawq_engine *e, hawq_worker *w) {
-    zero_bars(e, w->planes.bar);
-    for (int i = e->graph->n_nodes; i-- > 0;)
+    zero_constants(e, w->planes.bar);
+    for (int i = e->graph->n_nodes; i-- > 0;) {
+        zero_new(e, w->planes.bar, i);
         if (node_needs(e, e->graph->node[i], BAR))
             e->graph->node[i]->op->adjoint(e->graph->node[i], &w->planes);
+    }
 }
 
 /* The planes of one lane dressed as val and bar, for linear operators. */
@@ -159,14 +172,24 @@ static void sweep_tangent(const call *c, hawq_worker *w) {
     }
 }
 
+/* Gauss-Newton's matrix is the Hessian without bar. */
+static real **keep_bars(const call *c, hawq_worker *w) {
+    for (int i = 0; i < c->e->graph->n_tensors; i++)
+        w->kept[i] =
+            c->e->keep_bar[i] && !c->gauss_newton ? w->planes.bar[i] : NULL;
+    return w->kept;
+}
+
 /* For the direction `lane` of the call. */
 static void sweep_adjoint_tangent(const call *c, hawq_worker *w, int lane) {
     const hawq_engine *e = c->e;
     hawq_planes        planes = w->planes;
     double            *reading = w->reading + (size_t)lane * e->channels;
-    if (c->gauss_newton) planes.bar = w->none;
+    planes.bar = keep_bars(c, w);
+    for (int l = 0; l < planes.lanes; l++) zero_constants(e, planes.bardot[l]);
     for (int i = e->graph->n_nodes; i-- > 0;) {
         const hawq_node *node = e->graph->node[i];
+        for (int l = 0; l < planes.lanes; l++) zero_new(e, planes.bardot[l], i);
         if (!node_needs(e, node, BAR)) continue;
         if (c->readings && e->reads[i] >= 0) {
             hawq_read_adjoint(&e->graph->layer[e->reads[i]], &planes,
@@ -254,8 +277,6 @@ static void sweep_directions(const call *c, hawq_worker *w, int first,
                              size_t n) {
     int left = c->lanes - first;
     point_lanes(c, w, first, left < HAWQ_TOGETHER ? left : HAWQ_TOGETHER);
-    for (int l = 0; l < w->planes.lanes; l++)
-        zero_bars(c->e, w->planes.bardot[l]);
     sweep_tangent(c, w);
     seed_curvature(c, w, n);
     sweep_adjoint_tangent(c, w, first);

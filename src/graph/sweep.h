@@ -80,6 +80,12 @@ typedef struct hawq_engine_size {
 /* What hawq_engine_new would take; total is SIZE_MAX if there is not even
  * memory to find out. */
 hawq_engine_size hawq_engine_measure(hawq_graph *graph, int threads, int lanes);
+/* An engine of one lane for another graph, with the same threads and loss, that
+ * has its planes where `engine` has its own if they fit there: only one of the
+ * two may be running. `engine` must outlive it. */
+HAWQ_NODISCARD hawq_status hawq_engine_twin(const hawq_engine *engine,
+                                            hawq_graph        *graph,
+                                            hawq_engine      **out);
 /* What it took. */
 hawq_engine_size hawq_engine_taken(const hawq_engine *engine);
 

@@ -16,7 +16,7 @@ static inline hawq_jet relu(real x, const void *param) {
     return x > 0 ? (hawq_jet){x, 1, 0} : (hawq_jet){0, 0, 0};
 }
 UNARY_SWEEPS(relu)
-const hawq_op hawq_op_relu = UNARY_OP("Relu", "", 1, hawq_unary_shape, relu);
+const hawq_op hawq_op_relu = KINKED_OP("Relu", "", 1, hawq_unary_shape, relu);
 
 static hawq_status leaky_shape(hawq_node *node, hawq_arena *arena) {
     real *alpha;
@@ -31,7 +31,7 @@ static inline hawq_jet leaky_relu(real x, const void *param) {
 }
 UNARY_SWEEPS(leaky_relu)
 const hawq_op hawq_op_leaky_relu =
-    UNARY_OP("LeakyRelu", "alpha", 1, leaky_shape, leaky_relu);
+    KINKED_OP("LeakyRelu", "alpha", 1, leaky_shape, leaky_relu);
 
 /* Clip: bounds are attributes before operator set 11, constants since. */
 typedef struct bounds {
@@ -67,7 +67,7 @@ static inline hawq_jet clip(real x, const void *param) {
     return (hawq_jet){x, 1, 0};
 }
 UNARY_SWEEPS(clip)
-const hawq_op hawq_op_clip = UNARY_OP("Clip", "max min", 3, clip_shape, clip);
+const hawq_op hawq_op_clip = KINKED_OP("Clip", "max min", 3, clip_shape, clip);
 
 static inline hawq_jet sigmoid(real x, const void *param) {
     (void)param;

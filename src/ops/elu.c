@@ -65,7 +65,7 @@ static inline hawq_jet thresholded(real x, const void *param) {
 }
 UNARY_SWEEPS(thresholded)
 const hawq_op hawq_op_thresholded_relu =
-    UNARY_OP("ThresholdedRelu", "alpha", 1, thresholded_shape, thresholded);
+    KINKED_OP("ThresholdedRelu", "alpha", 1, thresholded_shape, thresholded);
 
 /* log(1 + e^x) and its derivative, without overflow at either end */
 static inline double log1p_exp(double x) {

@@ -46,6 +46,6 @@ static hawq_status hard_swish_shape(hawq_node *node, hawq_arena *arena) {
 }
 
 const hawq_op hawq_op_hard_sigmoid =
-    UNARY_OP("HardSigmoid", "alpha beta", 1, hard_sigmoid_shape, hard_sigmoid);
+    KINKED_OP("HardSigmoid", "alpha beta", 1, hard_sigmoid_shape, hard_sigmoid);
 const hawq_op hawq_op_hard_swish =
     UNARY_OP("HardSwish", "", 1, hard_swish_shape, hard_swish);

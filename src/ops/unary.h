@@ -101,11 +101,18 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
     }
 
 #define UNARY_OP(onnx_name, attribute_list, inputs, shape_fn, jet)             \
+    { UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet) }
+/* of a jet whose f'' is 0 everywhere */
+#define KINKED_OP(onnx_name, attribute_list, inputs, shape_fn, jet)            \
     {                                                                          \
-        .name = (onnx_name), .attributes = (attribute_list), .min_in = 1,      \
-        .max_in = (inputs), .shape = (shape_fn), .forward = jet##_forward,     \
-        .tangent = jet##_tangent, .adjoint = jet##_adjoint,                    \
-        .adjoint_tangent = jet##_adjoint_tangent                               \
+        UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet),        \
+            .piecewise_linear = true                                           \
     }
+
+#define UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet)         \
+    .name = (onnx_name), .attributes = (attribute_list), .min_in = 1,          \
+    .max_in = (inputs), .shape = (shape_fn), .forward = jet##_forward,         \
+    .tangent = jet##_tangent, .adjoint = jet##_adjoint,                        \
+    .adjoint_tangent = jet##_adjoint_tangent
 
 #endif
