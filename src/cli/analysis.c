@@ -11,14 +11,6 @@
 
 #include <string.h>
 
-static const char *const metric_name[HAWQ_METRICS] = {
-    "depth",        "sqnr",      "measured", "trace",
-    "gauss-newton", "quadratic", "cross",    "hybrid"};
-
-const char *hawq_metric_name(hawq_metric metric) {
-    return metric_name[metric];
-}
-
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i) {
     const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
@@ -33,22 +25,13 @@ const char *hawq_analysis_group(const hawq_analysis *a, int layer) {
 /* --- options ------------------------------------------------------------- */
 
 static hawq_status want(hawq_analysis *a, const char *name, size_t length) {
-    for (int m = 0; m < HAWQ_METRICS; m++)
-        if (strlen(metric_name[m]) == length &&
-            memcmp(metric_name[m], name, length) == 0) {
-            if (a->ranking == HAWQ_METRICS) a->ranking = (hawq_metric)m;
-            a->wanted[m] = true;
-            return HAWQ_OK;
-        }
+    hawq_metric metric;
     const char *text = hawq_arena_string_n(&a->arena, name, length);
     if (!text) return HAWQ_ENOMEM;
-    const char *near = hawq_nearest(text, HAWQ_METRICS, metric_name);
-    return hawq_fail(HAWQ_EINVAL,
-                     "--metric: unknown metric '%s'%s%s%s; there are depth, "
-                     "sqnr, measured, trace, gauss-newton, quadratic, cross, "
-                     "hybrid",
-                     text, near ? " (did you mean '" : "", near ? near : "",
-                     near ? "'?)" : "");
+    HAWQ_TRY(hawq_metric_find(text, &metric));
+    if (a->ranking == HAWQ_METRICS) a->ranking = metric;
+    a->wanted[metric] = true;
+    return HAWQ_OK;
 }
 
 static hawq_status read_metrics(hawq_analysis *a) {
@@ -160,9 +143,9 @@ static hawq_status quantize(hawq_analysis *a) {
         if (hawq_analysis_products_wanted(a))
             HAWQ_TAKE(dw, &a->arena, (size_t)a->bits.n * layer->weight->n);
         for (int i = 0; i < a->bits.n; i++) {
-            hawq_candidate *c = &a->candidate[l * a->bits.n + i];
-            hawq_quantizer  how = {.bits = a->bits.item[i],
-                                   .range = (hawq_range)a->range};
+            hawq_rounded  *c = &a->candidate[l * a->bits.n + i];
+            hawq_quantizer how = {.bits = a->bits.item[i],
+                                  .range = (hawq_range)a->range};
             if (dw) c->dw = dw + (size_t)i * layer->weight->n;
             HAWQ_TAKE(c->scale, &a->arena, layer->channels);
             HAWQ_TAKE(c->error, &a->arena, layer->channels);

@@ -26,30 +26,17 @@
 #include "hessian/sensitivity.h"
 #include "results/store.h"
 #include "src/cli/cli.h"
+#include "src/cli/metrics.h"
 #include "src/graph/groups.h"
 #include "src/load/dataset.h"
 #include "src/quant/calibrate.h"
 
-/* In the order of their cost. */
-typedef enum hawq_metric {
-    HAWQ_METRIC_DEPTH,
-    HAWQ_METRIC_SQNR,
-    HAWQ_METRIC_MEASURED,
-    HAWQ_METRIC_TRACE,
-    HAWQ_METRIC_GAUSS_NEWTON,
-    HAWQ_METRIC_QUADRATIC,
-    HAWQ_METRIC_CROSS,
-    HAWQ_METRIC_HYBRID,
-    HAWQ_METRICS
-} hawq_metric;
-const char *hawq_metric_name(hawq_metric metric);
-
 /* A layer quantized to a width. */
-typedef struct hawq_candidate {
+typedef struct hawq_rounded {
     double *scale; /* per channel */
     real   *dw;    /* per weight; NULL unless products are wanted */
     double *error; /* |dW_c|^2 per channel */
-} hawq_candidate;
+} hawq_rounded;
 
 typedef struct hawq_analysis {
     hawq_cli   *cli; /* set these; all borrowed */
@@ -86,16 +73,16 @@ typedef struct hawq_analysis {
     size_t           predicted; /* bytes resident at the worst moment */
 
     /* private */
-    size_t          program_bytes; /* resident before anything was loaded */
-    hawq_arena      arena;
-    hawq_store     *store;
-    hawq_threads   *threads;
-    hawq_engine    *engine;
-    hawq_graph     *single_graph; /* the network, one image a chunk, ... */
-    hawq_engine    *single;       /* ... for sampled metrics; or NULL */
-    hawq_batch      batch;        /* all images, with what the loss needs */
-    hawq_candidate *candidate;    /* [layer * bits.n + i] */
-    const char     *sampling;
+    size_t        program_bytes; /* resident before anything was loaded */
+    hawq_arena    arena;
+    hawq_store   *store;
+    hawq_threads *threads;
+    hawq_engine  *engine;
+    hawq_graph   *single_graph; /* the network, one image a chunk, ... */
+    hawq_engine  *single;       /* ... for sampled metrics; or NULL */
+    hawq_batch    batch;        /* all images, with what the loss needs */
+    hawq_rounded *candidate;    /* [layer * bits.n + i] */
+    const char   *sampling;
 } hawq_analysis;
 
 /* Number a search uses for layer at bits.item[i]: hawq_search_value of sampled

@@ -1,6 +1,7 @@
 /* hawq_search.c -- hawq-search: the optimal bits of every layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
+#include "src/cli/metrics.h"
 #include "src/cli/search_answers.h"
 #include "src/cli/search_front.h"
 
@@ -209,22 +210,6 @@ static hawq_status score(hawq_search *s) {
     return deliver(s, &found, &answers);
 }
 
-static hawq_status check_metric(void) {
-    static const char *const name[] = {"depth", "sqnr",         "measured",
-                                       "trace", "gauss-newton", "quadratic",
-                                       "cross", "hybrid"};
-    enum { METRICS = sizeof name / sizeof *name };
-    for (int m = 0; m < METRICS; m++)
-        if (!strcmp(name[m], o.metric)) return HAWQ_OK;
-    const char *near = hawq_nearest(o.metric, METRICS, name);
-    return hawq_fail(HAWQ_EINVAL,
-                     "--metric: unknown metric '%s'%s%s%s; there are depth, "
-                     "sqnr, measured, trace, gauss-newton, quadratic, cross, "
-                     "hybrid",
-                     o.metric, near ? " (did you mean '" : "", near ? near : "",
-                     near ? "'?)" : "");
-}
-
 static hawq_status check_outputs(hawq_search *s) {
     hawq_search_output *output;
     int                 n = 0;
@@ -242,7 +227,8 @@ static hawq_status check_outputs(hawq_search *s) {
 
 /* Options that exclude each other, before anything is read. */
 static hawq_status check_options(hawq_search *s) {
-    HAWQ_TRY(check_metric());
+    hawq_metric metric;
+    HAWQ_TRY(hawq_metric_find(o.metric, &metric));
     if (o.plot && !o.front_kind)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
     if (o.plot && strchr(o.front_kind, ','))
