@@ -20,11 +20,13 @@ WHERE latency_us IS NOT NULL AND latency_spread_us IS NOT NULL
 ORDER BY run.model_hash, run.host, device, kernels, benchmark.threads,
          batch_size, benchmark.id;
 
--- The constant c of total = c + sum of layers: the least squares are at the
--- mean of the differences, here with the smallest and the largest of them.
+-- The constant c of total = c + sum of layers with the least sum of squared
+-- relative errors: the mean of the differences with weights 1 / total^2, here
+-- beside the smallest and the largest of them.
 CREATE VIEW latency_constant AS
 SELECT model, model_hash, host, device, kernels, threads, batch_size,
-       avg(latency_us - layers_us) AS constant_us,
+       sum((latency_us - layers_us) / (latency_us * latency_us))
+           / sum(1 / (latency_us * latency_us)) AS constant_us,
        min(latency_us - layers_us) AS least_us,
        max(latency_us - layers_us) AS largest_us, count(*) AS totals
 FROM latency_total

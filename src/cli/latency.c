@@ -43,17 +43,20 @@ hawq_status hawq_latency_load(hawq_store *store, const hawq_latency_key *key,
 
 hawq_status hawq_latency_fit(hawq_latency *l, hawq_arena *arena) {
     size_t  n = (size_t)l->n_totals;
-    double *rest, *spread;
+    double *rest, *weight, *spread;
     l->constant = (hawq_estimate){.stderr1 = INFINITY};
     l->spread_us = 0;
     if (!n) return HAWQ_OK;
     HAWQ_TAKE(rest, arena, n);
+    HAWQ_TAKE(weight, arena, n);
     HAWQ_TAKE(spread, arena, n);
     for (size_t i = 0; i < n; i++) {
-        rest[i] = l->total[i].latency_us - l->total[i].layers_us;
+        double total = l->total[i].latency_us;
+        rest[i] = total - l->total[i].layers_us;
+        weight[i] = 1 / (total * total);
         spread[i] = l->total[i].spread_us;
     }
-    l->constant = hawq_estimate_of(rest, 1, n);
+    l->constant = hawq_estimate_weighted(rest, weight, n);
     l->spread_us = hawq_timing_of(spread, l->n_totals).median_ns;
     return HAWQ_OK;
 }

@@ -5,7 +5,9 @@
  * t_l(x_l) is the measured time of layer l at the widths x_l, and c, a constant
  * of the network, what lies between the layers: quantizing the input,
  * additions, pooling, moves. It is fitted by least squares to the networks that
- * were timed as a whole and by layers: with (1) that is the mean of T - sum t.
+ * were timed as a whole and by layers, of their relative errors, for a network
+ * in float takes many times that in integers: with (1) that is the mean of
+ * T - sum t with weights 1 / T^2.
  *
  * Legal order: hawq_latency_load, or fill timing and total; hawq_latency_fit
  * (load does it); predict.
