@@ -194,7 +194,7 @@ static hawq_status add_rises(hawq_problem                 *p,
         bool seen = false;
         for (int d = 0; d < c; d++)
             seen |= l->candidate[d].activation_bits == bits;
-        if (seen) continue;
+        if (seen || bits > 8) continue; /* not rounded */
         const hawq_rise *r = hawq_rise_find(record, bits);
         if (!r)
             return hawq_fail(HAWQ_EINVAL,

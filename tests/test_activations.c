@@ -237,6 +237,33 @@ static void the_same_loss_elsewhere(void) {
     }
 }
 
+/* Of two widths for one tensor the program takes the larger, and so does the
+ * score, whichever reader has it. */
+static void scored_at_the_largest_width(void) {
+    static const char *const text[] = {
+        "{\"layers\": [{\"name\": \"layer3.0.conv1\", \"weight_bits\": 8, "
+        "\"activation_bits\": %d}, {\"name\": \"layer3.0.shortcut\", "
+        "\"weight_bits\": 8, \"activation_bits\": %d}",
+        ", {\"name\": \"%s\", \"weight_bits\": 8, \"activation_bits\": 8}"};
+    static const char *const rest[] = {"conv1",          "layer1.0.conv1",
+                                       "layer1.0.conv2", "layer2.0.conv1",
+                                       "layer2.0.conv2", "layer2.0.shortcut",
+                                       "layer3.0.conv2", "fc"};
+    double                   loss[4];
+    for (int k = 0; k < 4; k++) {
+        char file[2048];
+        int  n =
+            snprintf(file, sizeof file, text[0], k & 1 ? 4 : 8, k & 2 ? 4 : 8);
+        for (int i = 0; i < 8; i++)
+            n += snprintf(file + n, sizeof file - (size_t)n, text[1], rest[i]);
+        n += snprintf(file + n, sizeof file - (size_t)n, "]}");
+        put_bytes("map.json", file, (size_t)n);
+        program_step(SEARCH "--metric measured --score map.json", 0);
+        loss[k] = number("objective", 0);
+    }
+    CHECK(loss[1] == loss[0] && loss[2] == loss[0] && loss[3] != loss[0]);
+}
+
 /* Weights that follow the activations' width are tied as in HAWQ-V3; a layer
  * that is freed pays for the tensor itself. */
 static void ties_by_hand(void) {
@@ -288,6 +315,7 @@ int main(void) {
             refused_still();
             sums_and_groups();
             the_same_loss_elsewhere();
+            scored_at_the_largest_width();
             ties_by_hand();
             benchmarked();
         }
