@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/import.h"
 
+#include "search/import_list.h"
 #include "search/json.h"
 
 #include <ctype.h>
@@ -241,11 +242,32 @@ static hawq_status read_tensor_types(rules *r, char *text) {
         if (!bits)
             return hawq_fail(HAWQ_EFORMAT,
                              "'%s' is neither JSON nor pattern=type as in "
-                             "conv1=q8_0",
+                             "conv1=q8_0, nor a layer's name and its bits",
                              at);
         *type = '\0';
         HAWQ_TRY(add(r, (hawq_import_rule){
                             .name = at, .pattern = true, .weight_bits = bits}));
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status read_list(rules *r, const char *text, hawq_import *out) {
+    hawq_import_mean *mean;
+    int               n;
+    HAWQ_TRY(hawq_import_list(text, r->arena, &n, &mean));
+    out->format = "mean bits";
+    out->strict = true;
+    for (int i = 0; i < n; i++) {
+        int bits = hawq_import_round(mean[i].bits);
+        if (!(mean[i].bits >= 1 && mean[i].bits <= MOST_BITS))
+            return hawq_fail(HAWQ_EFORMAT,
+                             "layer '%s': %.10g is not in 1 ... 32 bits",
+                             mean[i].name, mean[i].bits);
+        HAWQ_TRY(add(
+            r, (hawq_import_rule){.name = mean[i].name, .weight_bits = bits}));
+        out->n_rounded += mean[i].bits != bits;
+        out->mean_given += mean[i].bits / n;
+        out->mean_taken += (double)bits / n;
     }
     return HAWQ_OK;
 }
@@ -263,6 +285,8 @@ hawq_status hawq_import_read(const char *path, hawq_arena *arena,
         status = root ? read_tree(&r, root, &import)
                       : hawq_fail(HAWQ_EFORMAT, "not valid JSON");
         cJSON_Delete(root);
+    } else if (hawq_import_is_list(text)) {
+        status = read_list(&r, text, &import);
     } else {
         status = read_tensor_types(&r, text);
     }

@@ -16,6 +16,8 @@
  *     llama.cpp           a text file of pattern=type (q8_0, iq4_nl, q2_k),
  *                         divided by blanks or lines; the first that matches
  *                         the weight tensor counts
+ *     mean bits           a text file of lines "layer 4.25" (import_list.h),
+ *                         rounded to whole widths
  *
  * A file becomes rules; rules become the bits of given layers. A pattern is a
  * POSIX extended regular expression; "re:" ones match from the start, as
@@ -47,6 +49,8 @@ typedef struct hawq_import {
     bool                    strict; /* every rule must be of a layer: maps */
     int                     n;
     const hawq_import_rule *rule;
+    int    n_rounded; /* of a list: entries that are no whole number */
+    double mean_given, mean_taken; /* of all entries, before and after */
 } hawq_import;
 
 /* A layer by all its names; NULL or "" where there is none. */

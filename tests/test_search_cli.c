@@ -589,6 +589,43 @@ static void foreign_maps(void) {
                  "the analysis has no sensitivity of layer 'conv1' at 5 bits");
 }
 
+/* Lists of mean bits in the forms programs print them. */
+static void lists_of_mean_bits(void) {
+    static const char *const form[] = {"%s%s,%s\n", "%s%s\t%s\r\n",
+                                       "%s%s: %s bits\n", "%s%s = %s\n"};
+    static char              list[4096];
+    for (int f = 0; f < 4; f++) {
+        size_t n = 0;
+        program_step("hawq-search net.onnx --metric trace --budget "
+                     "bops=0.6x --format tsv",
+                     0);
+        const char *row = strchr(program_out, '\n') + 1;
+        for (int l = 0; *row; l++, row = strchr(row, '\n') + 1) {
+            char name[64];
+            snprintf(name, sizeof name, "%.*s", (int)strcspn(row, "\t"), row);
+            n += (size_t)snprintf(list + n, sizeof list - n, form[f],
+                                  l   ? ""
+                                  : f ? "# printed\n"
+                                      : "layer,bits\n",
+                                  name, l % 3 ? "4.25" : "8");
+        }
+        put_text("means.txt", list);
+        program_step(SEARCH "--score means.txt --format tsv", 0);
+        CHECK(strstr(program_err, "read as mean bits") != NULL);
+        CHECK(strstr(program_err, "14 of its 21 means are not whole") != NULL);
+        CHECK(strstr(program_err, "from 5.5 to 5.333 bits") != NULL);
+        CHECK(rows_with("8\t8") == 7 && rows_with("4\t8") == 14);
+    }
+    put_text("means.txt", "conv1 8\nconv2 four\n");
+    program_says(SEARCH "--score means.txt", 1,
+                 "means.txt: line 2: not a layer's name and its mean bits");
+    put_text("means.txt", "conv1 0.5\n");
+    program_says(SEARCH "--score means.txt", 1,
+                 "layer 'conv1': 0.5 is not in 1 ... 32 bits");
+    put_text("means.txt", "conv1 8\nother 4\n");
+    program_says(SEARCH "--score means.txt", 1, "'other' is no layer");
+}
+
 /* --- what is kept -----------------------------------------------------------
  */
 
@@ -758,6 +795,7 @@ int main(void) {
         activation_memory_is_a_constant();
         formats_round_trip();
         foreign_maps();
+        lists_of_mean_bits();
         nothing_is_lost_nor_left();
         infeasible_fronts_are_objects();
         what_was_imported_is_benchmarked();

@@ -99,8 +99,9 @@ static const hawq_option options[] = {
                       "compressed-tensors, llama or hawq"),
     HAWQ_OPTION_TEXT("score", 0, &o.score, "FILE",
                      "take the allocation of this file instead of searching: "
-                     "ours, a map of names to bits, or a format of "
-                     "--export-as; stored like our own"),
+                     "ours, a map of names to bits, a list of layers and "
+                     "their mean bits, or a format of --export-as; stored "
+                     "like our own"),
     {0}};
 
 static const hawq_solver *wanted_solver(void) {

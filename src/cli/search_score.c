@@ -20,6 +20,14 @@ static hawq_status read_choices(hawq_search *s) {
                           s->imported, &by_order) != HAWQ_OK)
         return hawq_prefix("%s: ", s->score_path);
     hawq_cli_note(s->cli, "%s read as %s", s->score_path, import.format);
+    if (import.n_rounded)
+        hawq_cli_note(s->cli,
+                      "%d of its %d means are not whole: each layer gets the "
+                      "nearest width, halves down (a layer has one width "
+                      "here); the mean of the layers goes from %.4g to %.4g "
+                      "bits",
+                      import.n_rounded, import.n, import.mean_given,
+                      import.mean_taken);
     if (by_order)
         hawq_cli_note(s->cli,
                       "no name in it is a layer's; there are as many weights "
