@@ -146,8 +146,29 @@ static int quant_type_bits(const cJSON *type) {
     return bits >= 1 && bits <= MOST_BITS ? bits : 0;
 }
 
+/* The layers of a list, by names or patterns, or by nodes, are in float. */
+static hawq_status read_floats(rules *r, const cJSON *list, bool nodes) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        if (!cJSON_IsString(item))
+            return hawq_fail(HAWQ_EFORMAT, "\"%s\": an entry is no text",
+                             list->string);
+        const char *name = item->valuestring;
+        bool        pattern = !nodes && !strncmp(name, "re:", 3);
+        HAWQ_TRY(
+            add(r, (hawq_import_rule){.name = pattern ? name + 3 : name,
+                                      .pattern = pattern,
+                                      .anchored = true,
+                                      .node = nodes,
+                                      .weight_bits = HAWQ_FLOAT_BITS,
+                                      .activation_bits = HAWQ_FLOAT_BITS}));
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status read_overrides(rules *r, const cJSON *root) {
     const cJSON *item;
+    HAWQ_TRY(read_floats(r, member(root, "nodes_to_exclude"), true));
     cJSON_ArrayForEach(item, member(root, "TensorQuantOverrides")) {
         int bits = quant_type_bits(member(item->child, "quant_type"));
         if (!bits)
@@ -220,6 +241,8 @@ static hawq_status read_tree(rules *r, const cJSON *root, hawq_import *out) {
     if (cJSON_IsObject(groups)) {
         out->format = "compressed-tensors";
         out->strict = false;
+        HAWQ_TRY(
+            read_floats(r, member(config ? config : root, "ignore"), false));
         return read_config_groups(r, groups);
     }
     out->format = "bit_config";
@@ -350,9 +373,11 @@ static hawq_status apply_rule(const hawq_import_rule  *rule,
     bool weight = !rule->activation && (same(rule->name, layer->name) ||
                                         same(rule->name, layer->weight) ||
                                         same_wrapped(rule->name, layer->name));
+    if (rule->node) weight = same(rule->name, layer->node);
     bool input = same(rule->name, layer->input) ||
                  names_input(rule, layer->name) ||
                  (weight && !same(rule->name, layer->weight));
+    if (rule->node) input = weight;
     if (rule->pattern) {
         HAWQ_TRY(matches_pattern(rule, layer, &weight));
         input = weight;
@@ -383,6 +408,8 @@ static hawq_status complete(const hawq_import *import, int n, int fallback,
                              "no bits for layer '%s' (read as %s, %d entries)",
                              out[l].layer, import->format, import->n);
         if (!out[l].activation_bits) out[l].activation_bits = fallback;
+        if (out[l].weight_bits == HAWQ_FLOAT_BITS)
+            out[l].activation_bits = HAWQ_FLOAT_BITS;
     }
     return HAWQ_OK;
 }

@@ -7,19 +7,22 @@
  *                         "quant_input" is of an activation, any other of a
  *                         layer
  *     ONNX Runtime        {"TensorQuantOverrides": {tensor: [{"quant_type":
- *                         "QInt4"}], ...}}: the first entry of a tensor counts
+ *                         "QInt4"}], ...}}: the first entry of a tensor
+ *                         counts; "nodes_to_exclude": [node] are in float32
  *     compressed-tensors  {"config_groups": {group: {"targets": [name or
  *                         "re:pattern"], "weights": {"num_bits"},
  *                         "input_activations": {"num_bits"}}}}, also inside
  *                         "quantization_config"; groups in the order of their
- *                         names, the first that matches counts
+ *                         names, the first that matches counts; what "ignore"
+ *                         lists is in float32
  *     llama.cpp           a text file of pattern=type (q8_0, iq4_nl, q2_k),
  *                         divided by blanks or lines; the first that matches
  *                         the weight tensor counts
  *     mean bits           a text file of lines "layer 4.25" (import_list.h),
  *                         rounded to whole widths
  *
- * A file becomes rules; rules become the bits of given layers. A pattern is a
+ * A file becomes rules; rules become the bits of given layers. Weights of 32
+ * bits are a layer in float32, which has 32-bit activations. A pattern is a
  * POSIX extended regular expression; "re:" ones match from the start, as
  * Python's re.match, llama.cpp's anywhere.
  *
@@ -41,6 +44,7 @@ typedef struct hawq_import_rule {
     bool        pattern;    /* name is a regular expression */
     bool        anchored;   /* the pattern matches from the start only */
     bool        activation; /* the bits are of an activation tensor */
+    bool        node;       /* name is of a node */
     int         weight_bits, activation_bits; /* 0: nothing said */
 } hawq_import_rule;
 
@@ -56,6 +60,7 @@ typedef struct hawq_import {
 /* A layer by all its names; NULL or "" where there is none. */
 typedef struct hawq_import_layer {
     const char *name, *weight, *input; /* layer, weight tensor, its input */
+    const char *node;                  /* that computes it */
 } hawq_import_layer;
 
 /* Reads any of the forms above, told apart by their content. EIO, EFORMAT,

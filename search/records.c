@@ -83,8 +83,11 @@ static const hawq_sensitivity_record *find_sensitivity(const source *s,
 static hawq_status add_pairs(source *s, int index, hawq_candidate *candidate) {
     const hawq_layer_record *l = &s->layer[index];
     for (int i = 0; i < s->n_widths; i++) {
-        const hawq_sensitivity_record *r =
-            find_sensitivity(s, index, s->width[i].weight_bits);
+        static const hawq_sensitivity_record unchanged = {0};
+        const hawq_sensitivity_record       *r =
+            s->width[i].weight_bits == HAWQ_FLOAT_BITS
+                      ? &unchanged
+                      : find_sensitivity(s, index, s->width[i].weight_bits);
         if (!r)
             return hawq_fail(HAWQ_EINVAL,
                              "w%da%d: the analysis has no sensitivity of layer "

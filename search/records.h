@@ -9,6 +9,9 @@
  *     mean-bits    b * params, in units of all layers' params    [bits]
  *     latency      measured time of the layer at these widths    [us]
  *
+ * A layer in float32 has 32 bits of both, no scales, and no loss of its
+ * weights.
+ *
  * The loss of a pair is that of its weights, until the rises of activations
  * are added. No layers are tied here: a group of layers that read one tensor
  * shares a width of activations, which matters only where a layer has

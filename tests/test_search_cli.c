@@ -478,6 +478,88 @@ static void activation_memory_is_a_constant(void) {
                  0, "this budget decides nothing");
 }
 
+/* --- layers in float --------------------------------------------------------
+ */
+
+static double bytes_of(const char *options) {
+    char command[512];
+    snprintf(command, sizeof command, TRACE "--format json %s", options);
+    program_step(command, 0);
+    return number("weight_bytes", 0);
+}
+
+/* A pin alone offers float to its layer and no other; the list to all. The
+ * weights have four bytes each, no scales, and no loss. */
+static void layers_stay_in_float(void) {
+    double eight = bytes_of("--bits 8 --budget bops=9x");
+    double pinned = bytes_of("--bits 8 --budget bops=9x --pin conv1=float");
+    CHECK(pinned == eight + 36 * 3 - 4 * 4); /* 36 weights, 4 channels */
+    CHECK(count(program_out, "\"weight_bits\": 32") == 1);
+    CHECK(count(program_out, "\"activation_bits\": 32") == 1);
+    program_step(TRACE "--budget bops=99x --bits 8,4,float --format tsv", 0);
+    CHECK(rows_with("32\t32") == 21);
+    program_step(TRACE "--budget bops=99x --pin layer1.*=float --format tsv",
+                 0);
+    CHECK(rows_with("32\t32") == 4 && rows_with("8\t8") == 17);
+    double free = bytes_of("--budget weight-size=1x --bits 8,4,float");
+    CHECK(count(program_out, "\"weight_bits\": 32") > 0 && free <= eight);
+    program_step(TRACE "--budget bops=1G --bits float --format json", 0);
+    CHECK(number("objective", 0) == 0 && number("mean_bits", 0) == 32);
+    program_says(TRACE "--budget bops=1G --bits 8,float,w32a32", 2,
+                 "is given twice");
+    program_says(TRACE "--budget bops=1G --bits w32a8", 2,
+                 "is not a pair of widths like w4a8");
+    CHECK(strstr(program_err, "nor float") != NULL);
+    program_step("hawq-search net.onnx --metric trace --budget weight-size=1x "
+                 "--bits 8,4,float --format json",
+                 0); /* with resamples: float never has a loss */
+}
+
+/* Buffers of floats count: with room for none, no layer is in float; with some,
+ * those that fit, and the plan of the program that is found is within it. */
+static void float_buffers_are_memory(void) {
+    program_step(TRACE "--budget activation-peak=1x --bits 8,float --format "
+                       "json",
+                 0);
+    double peak = number("used", 0);
+    CHECK(peak == number("limit", 0));
+    int few = count(program_out, "\"weight_bits\": 32");
+    program_step(TRACE "--budget activation-peak=2x --bits 8,float --format "
+                       "json",
+                 0);
+    int more = count(program_out, "\"weight_bits\": 32");
+    CHECK(number("used", 0) > peak && number("used", 0) <= 2 * peak);
+    CHECK(more > few && more < 21);
+    program_step(TRACE "--budget activation-peak=9x --bits 8,float --format "
+                       "json",
+                 0);
+    CHECK(count(program_out, "\"weight_bits\": 32") == 21);
+    program_says(TRACE "--budget activation-peak=1x --bits 8 --pin conv1=float",
+                 3, "with the layers that are pinned to float");
+    program_says(TRACE "--budget activation-peak=2x --bits 8,float --pareto "
+                       "weight-size",
+                 2, "not for --pareto");
+}
+
+/* The layers of a searched allocation run: those in float as "float32". */
+static void float_layers_are_benchmarked(void) {
+    if (!program_built("hawq-bench")) return;
+    double bytes = bytes_of("--bits 8 --budget bops=9x --pin layer2.*=float");
+    int    floats = count(program_out, "\"weight_bits\": 32");
+    program_step("hawq-bench net.onnx --allocation last --allocation w32a32 "
+                 "--data idx:img --scale 0.004 --repeats 3 --format json",
+                 0);
+    CHECK(floats > 0 && number("weight_bytes", 0) == bytes);
+    CHECK(count(program_out, "\"kernel\": \"float32\"") == floats + 21);
+    CHECK(count(program_out, "\"bit_exact\": true") == 2);
+    CHECK(strstr(program_out, "\"reason\": \"its layer has 32 bits\""));
+    CHECK(number("agreement", 1) == 1); /* all in float is the network */
+    CHECK(number("loss_rise", 1) == 0);
+    program_step(TRACE "--budget latency=1.5x --bits 8,float --repeats 3 "
+                       "--format json",
+                 0);
+}
+
 /* At the loss of any point of the surface, neither cost can be lowered without
  * raising the other: checked on one point by two searches. */
 static void surfaces(void) {
@@ -535,6 +617,11 @@ static void formats_round_trip(void) {
     comes_back("w8a8,w4a8,w4a4,w2a8", "compressed-tensors", "c.json");
     comes_back("w8a8,w4a8,w2a8", "llama", "l.txt");
     comes_back("w8a8,w4a4,w2a4", "hawq", "h.json");
+    comes_back("w8a8,w4a8,float", "ort", "o.json");
+    CHECK(strstr(program_err, "TensorQuantOverrides") != NULL);
+    comes_back("w8a8,w4a8,float", "compressed-tensors", "c.json");
+    comes_back("w8a8,w4a8,float", "llama", "l.txt");
+    comes_back("w8a8,w4a8,float", "hawq", "h.json");
     program_says(SEARCH "--bits w8a8,w2a8 --budget bops=0.6x --export-as "
                         "ort=x.json",
                  2, "ONNX Runtime quantizes to 4, 8 or 16 bits");
@@ -793,6 +880,9 @@ int main(void) {
         fronts_in_part_and_whole();
         surfaces();
         activation_memory_is_a_constant();
+        layers_stay_in_float();
+        float_buffers_are_memory();
+        float_layers_are_benchmarked();
         formats_round_trip();
         foreign_maps();
         lists_of_mean_bits();

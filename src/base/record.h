@@ -40,13 +40,17 @@ typedef struct hawq_layer_record {
     const char *group;    /* name of its group; its own name if alone */
 } hawq_layer_record;
 
+/* The bits of a layer that stays in float32, of weights and activations. */
+enum { HAWQ_FLOAT_BITS = 32 };
+
 /* Bytes of a layer's weights at a width, as they lie in a file: packed without
  * gaps, plus one float32 scale per output channel (symmetric: no zero points).
- * 32 bits are float32, without a scale. The one cost model of search and
+ * Float32 has no scale. The one cost model of search and
  * benchmark. */
 static inline int64_t hawq_weight_bytes(int64_t params, int64_t channels,
                                         int bits) {
-    return (params * bits + 7) / 8 + (bits == 32 ? 0 : 4 * channels);
+    return (params * bits + 7) / 8 +
+           (bits == HAWQ_FLOAT_BITS ? 0 : 4 * channels);
 }
 
 /* An estimate with its error: mean of n samples. */
@@ -94,8 +98,8 @@ typedef struct hawq_activation_record {
     const hawq_rise *rise; /* widest first */
 } hawq_activation_record;
 
-/* Bits of one layer. activation_bits: of the layer's input tensor. Both 32: the
- * layer stays in float32. */
+/* Bits of one layer. activation_bits: of the layer's input tensor. Both
+ * HAWQ_FLOAT_BITS: the layer stays in float32. */
 typedef struct hawq_choice {
     const char *layer;
     int         weight_bits, activation_bits;

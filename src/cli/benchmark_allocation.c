@@ -31,7 +31,7 @@ static bool read_uniform(const char *name, int bits[2]) {
         return true;
     }
     if (!strcmp(name, "w32a32")) {
-        bits[0] = bits[1] = 32;
+        bits[0] = bits[1] = HAWQ_FLOAT_BITS;
         return true;
     }
     if (name[0] != 'w' || !is_width(name[1]) || name[2] != 'a' ||

@@ -34,7 +34,8 @@ static const hawq_option options[] = {
         "mean-bits=4.5bits, latency=900us; x: times the uniform "
         "8-bit network. accuracy-drop=0.01: the least weight-size "
         "whose predicted loss rise is at most this; "
-        "activation-peak=64KiB: a constant of the network"),
+        "activation-peak=64KiB: a constant of the network, but for layers "
+        "in float"),
     HAWQ_OPTION_TEXT("problem", 0, &o.problem, "FILE.json",
                      "solve this problem instead of a model's; nothing is "
                      "stored"),
@@ -52,16 +53,18 @@ static const hawq_option options[] = {
                     "the newest complete one of the model)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
                      "candidates of weight and activation bits, "
-                     "w8a8,w4a8,w4a4 (default: the widths of the analysis with "
-                     "8-bit activations); layers that read one tensor share "
-                     "its width"),
+                     "w8a8,w4a8,w4a4; float: the layer stays in float32, 32 "
+                     "bits of both in the report (default: the widths of the "
+                     "analysis with 8-bit activations); layers that read one "
+                     "tensor share its width"),
     HAWQ_OPTION_FLAG("ignore-activation-loss", 0, &o.ignore_activation_loss,
                      "allow activations below 8 bits without the rises that "
                      "hawq-analyze --activation-bits measures: the predicted "
                      "loss then has no term for their error"),
     HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=BITS",
                       "weight bits of a layer, or of all whose name matches a "
-                      "pattern: 'layer1.*=8'"),
+                      "pattern: 'layer1.*=8'; conv1=float keeps it in float32 "
+                      "whether --bits lists that or not"),
     HAWQ_OPTION_INT("first-last", 0, &o.first_last, 1, 32, "BITS",
                     "weight bits of the first and the last layer (default: "
                     "free)"),
@@ -182,6 +185,7 @@ static hawq_status find_allocation(hawq_search *s) {
     if (s->drop_limit >= 0) HAWQ_TRY(hawq_search_apply_drop(s, &met, &least));
     HAWQ_TRY(hawq_solve(s->problem, wanted_solver(), &limits, &s->cli->arena,
                         &found));
+    HAWQ_TRY(hawq_search_fit_peak(s, wanted_solver(), &limits, &found));
     if ((!met || !hawq_search_peak_fits(s)) && found.choice)
         return refuse_other(s, &found, least);
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));

@@ -71,7 +71,8 @@ static hawq_status want_drop(hawq_search *s, double limit) {
 }
 
 /* Activations lie in bytes whatever their bits, each at a place planned from
- * shapes alone: their memory is a constant of the network. */
+ * shapes alone: their memory is a constant of the network, but for layers in
+ * float. */
 static hawq_status take_peak(hawq_search *s, hawq_quantity limit) {
     const char *is = hawq_bytes_text(&s->cli->arena, s->activation_peak);
     if (s->peak_limit >= 0)
@@ -79,6 +80,7 @@ static hawq_status take_peak(hawq_search *s, hawq_quantity limit) {
     s->peak_limit = limit.value;
     if (limit.unit == HAWQ_UNIT_MULTIPLE) s->peak_limit *= s->activation_peak;
     if (s->peak_limit < s->activation_peak) return HAWQ_OK; /* refused later */
+    if (hawq_search_has_floats(s)) return HAWQ_OK;
     hawq_cli_note(s->cli,
                   "activation-peak is %.0f bytes (%s) an image whatever the "
                   "bits, for activations lie in bytes: this budget decides "

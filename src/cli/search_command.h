@@ -20,11 +20,14 @@
 #include "src/cli/cli.h"
 #include "src/cli/latency.h"
 #include "src/cli/output.h"
+#include "src/graph/graph.h"
 
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
 typedef struct hawq_search_layer {
-    const char *name, *weight, *input;
-    int         axis; /* of the output channels in the weight tensor */
+    const char  *name, *weight, *input;
+    int          axis; /* of the output channels in the weight tensor */
+    int          n_nodes;
+    const char **node; /* their names: more than one with a shared weight */
 } hawq_search_layer;
 
 /* Layers whose inputs are one quantized tensor or buffer. */
@@ -54,6 +57,7 @@ typedef struct hawq_search {
     int         batch_size, repeats;       /* of measured times */
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
+    bool        floats_are_pinned; /* float is no candidate but of pins */
 
     int         n_widths; /* 0: the widths of the analysis */
     hawq_width *width;
@@ -77,10 +81,26 @@ typedef struct hawq_search {
     hawq_activation_record  *activation;    /* the first layer of each pays */
     hawq_choice             *imported;      /* [layer] with --score */
     hawq_search_times       *times;         /* NULL: no latency is asked for */
+    double *float_peak; /* [layer] as activation_peak, with it in float, too */
     double activation_peak, peak_limit;     /* bytes; a limit < 0: none */
     double front_gap;  /* of a front where layers interact */
     double drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
+
+/* Layers in float32: search_floats.c. add: a candidate for those pinned to
+ * it where --bits does not list it, once the sensitivities are there. limit:
+ * after finish, takes it from all who may not. fit: an allocation within the
+ * budget on activation-peak, from the optimum without. */
+HAWQ_NODISCARD hawq_status hawq_search_add_floats(hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_limit_floats(hawq_search *s);
+HAWQ_NODISCARD hawq_status
+hawq_search_fit_peak(hawq_search *s, const hawq_solver *solver,
+                     const hawq_solve_options *limits, hawq_solution *found);
+/* activation_peak of the network in integers. */
+HAWQ_NODISCARD hawq_status hawq_search_find_peak(hawq_search      *s,
+                                                 const hawq_graph *graph);
+/* Does a pin ask for float? */
+HAWQ_NODISCARD hawq_status hawq_search_pins_float(hawq_search *s, bool *out);
 
 /* --bits: fills width. EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_search_widths(hawq_search *s, const char *text);

@@ -100,8 +100,10 @@ static void draw(bootstrap *b, int resample) {
         hawq_candidate *c = b->candidate[l];
         for (int i = 0; i < b->problem.layer[l].n_candidates; i++)
             c[i].loss =
-                resampled(b, l, find_bits(b, c[i].weight_bits)) +
-                hawq_search_activation_loss(b->s, l, c[i].activation_bits);
+                hawq_search_activation_loss(b->s, l, c[i].activation_bits) +
+                (c[i].weight_bits == HAWQ_FLOAT_BITS
+                     ? 0 /* the weights are as they were */
+                     : resampled(b, l, find_bits(b, c[i].weight_bits)));
     }
 }
 

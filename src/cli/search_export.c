@@ -8,6 +8,11 @@
  *     llama               llama.cpp, --tensor-type-file: ^name\.weight$=q4_0
  *     hawq                a bit_config: {"conv1": 4, "conv1.quant_act": 8}
  *
+ * A layer in float32 is, for ort, no tensor's override but a name in
+ * "nodes_to_exclude", as quantize_static calls that argument; in "ignore" for
+ * compressed-tensors; of type f32 for llama; of 32 bits for hawq, whose
+ * modules then round to 2^31 levels.
+ *
  * search/import.h reads all of them back.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -55,13 +60,19 @@ static void put_override(hawq_json *w, const char *tensor, const char *type,
     hawq_json_end(w);
 }
 
-/* Of the layers that read one tensor, the first with the most bits speaks. */
+static bool is_float(const target *t, int l) {
+    return chosen(t, l)->weight_bits == HAWQ_FLOAT_BITS;
+}
+
+/* Of the layers that read one tensor as integers, the first with the most bits
+ * speaks. */
 static bool speaks_for_input(const target *t, int l, const char *input) {
     int bits = chosen(t, l)->activation_bits;
     for (int i = 0; i < t->s->problem->n_layers; i++) {
         const hawq_search_layer *other = model_layer(t, i);
         int                      theirs = chosen(t, i)->activation_bits;
-        if (i == l || !other || strcmp(other->input, input)) continue;
+        if (i == l || !other || is_float(t, i) || strcmp(other->input, input))
+            continue;
         if (theirs > bits || (theirs == bits && i < l)) return false;
     }
     return true;
@@ -75,7 +86,8 @@ static hawq_status check_ort(const target *t) {
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort needs a model: a problem file "
                              "does not have the names of its tensors");
-        if ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16))
+        if (!is_float(t, l) &&
+            ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16)))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort: layer '%s' has w%da%d; ONNX "
                              "Runtime quantizes to 4, 8 or 16 bits",
@@ -84,12 +96,23 @@ static hawq_status check_ort(const target *t) {
     return HAWQ_OK;
 }
 
+static void put_excluded(target *t) {
+    hawq_json_array(&t->json, "nodes_to_exclude");
+    for (int l = 0; l < t->s->problem->n_layers; l++)
+        for (int i = 0; is_float(t, l) && i < model_layer(t, l)->n_nodes; i++)
+            hawq_json_text(&t->json, NULL, model_layer(t, l)->node[i]);
+    hawq_json_end(&t->json);
+}
+
 static void put_ort(target *t) {
     char type[16];
+    bool floats = false;
     hawq_json_object(&t->json, NULL);
     hawq_json_object(&t->json, "TensorQuantOverrides");
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const hawq_search_layer *layer = model_layer(t, l);
+        floats |= is_float(t, l);
+        if (is_float(t, l)) continue;
         snprintf(type, sizeof type, "QInt%d", chosen(t, l)->weight_bits);
         put_override(&t->json, layer->weight, type, true, layer->axis);
         if (!speaks_for_input(t, l, layer->input)) continue;
@@ -97,6 +120,7 @@ static void put_ort(target *t) {
         put_override(&t->json, layer->input, type, false, -1);
     }
     hawq_json_end(&t->json);
+    if (floats) put_excluded(t);
     hawq_json_end(&t->json);
 }
 
@@ -133,10 +157,12 @@ static void put_compressed(target *t) {
     hawq_json_object(w, NULL);
     hawq_json_text(w, "quant_method", "compressed-tensors");
     hawq_json_array(w, "ignore");
+    for (int l = 0; l < n; l++)
+        if (is_float(t, l)) hawq_json_text(w, NULL, layer_name(t, l));
     hawq_json_end(w);
     hawq_json_object(w, "config_groups");
     for (int l = 0, group = 0; l < n; l++) {
-        if (!starts_group(t, l)) continue;
+        if (is_float(t, l) || !starts_group(t, l)) continue;
         snprintf(name, sizeof name, "group_%d", group++);
         hawq_json_object(w, name);
         hawq_json_array(w, "targets");

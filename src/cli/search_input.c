@@ -61,6 +61,7 @@ static hawq_status load_model(hawq_search *s) {
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));
     if (s->score_path) HAWQ_TRY(hawq_search_import(s));
+    HAWQ_TRY(hawq_search_add_floats(s));
     if (hawq_search_wants_latency(s))
         HAWQ_TRY(hawq_search_latency(s, n_layers, layer, &n_timings, &timing));
     HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
@@ -97,7 +98,7 @@ hawq_status hawq_search_constrain(hawq_search *s) {
     hawq_status status = hawq_problem_finish(s->problem);
     if (status != HAWQ_OK && status != HAWQ_EINVAL && s->problem_path)
         return hawq_prefix("%s: ", s->problem_path);
-    return status;
+    return status == HAWQ_OK ? hawq_search_limit_floats(s) : status;
 }
 
 void hawq_search_close(hawq_search *s) {

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/model.h"
 #include "src/cli/search_command.h"
-#include "src/deploy/program.h"
 #include "src/graph/groups.h"
 
 #include <string.h>
@@ -28,6 +27,10 @@ static hawq_status describe_layer(hawq_search *s, const hawq_layer *from,
     to->axis = channel_axis(from);
     HAWQ_TRY(copy(s, from->name, &to->name));
     HAWQ_TRY(copy(s, from->weight->name, &to->weight));
+    to->n_nodes = from->n_nodes;
+    HAWQ_TAKE(to->node, &s->cli->arena, (size_t)from->n_nodes);
+    for (int i = 0; i < from->n_nodes; i++)
+        HAWQ_TRY(copy(s, from->node[i]->name, &to->node[i]));
     return copy(s, from->node[0]->in[0]->name, &to->input);
 }
 
@@ -73,45 +76,12 @@ static hawq_status describe(hawq_search *s, hawq_graph *graph) {
     return describe_groups(s, group);
 }
 
-/* --- activation memory -----------------------------------------------------
- */
-
-/* Where every value lies depends on shapes only, so any ranges will do. */
-static hawq_status lower(hawq_search *s, hawq_graph *graph,
-                         hawq_histogram *any) {
-    static const float ends[2] = {0, 1};
-    hawq_calibration   ranges = {.images = 1};
-    hawq_choice       *choice;
-    hawq_program      *program;
-    hawq_histogram_init(any);
-    for (int i = 0; i < 2; i++) {
-        real x = (real)ends[i];
-        hawq_histogram_add(any, &x, 1);
-    }
-    HAWQ_TAKE(ranges.tensor, &s->cli->arena, (size_t)graph->n_tensors);
-    for (int i = 0; i < graph->n_tensors; i++) ranges.tensor[i] = any;
-    HAWQ_TRY(hawq_choice_uniform(graph, 8, 8, &s->cli->arena, &choice));
-    hawq_lower_options options = {.n_choices = graph->n_layers,
-                                  .choice = choice};
-    if (hawq_program_lower(graph, &ranges, &options, &program) != HAWQ_OK)
-        return hawq_prefix("--budget activation-peak: ");
-    s->activation_peak = (double)program->workspace_bytes;
-    hawq_program_free(program);
-    return HAWQ_OK;
-}
-
-static hawq_status find_peak(hawq_search *s, hawq_graph *graph) {
-    hawq_histogram *any;
-    if (!hawq_search_has_budget(s, "activation-peak")) return HAWQ_OK;
-    HAWQ_TAKE(any, &s->cli->arena, 1);
-    return lower(s, graph, any);
-}
-
 hawq_status hawq_search_model(hawq_search *s) {
     hawq_graph *graph;
     HAWQ_TRY(hawq_model_load(s->cli, s->cli->arg[0], 1, &graph));
     hawq_status status = describe(s, graph);
-    if (status == HAWQ_OK) status = find_peak(s, graph);
+    if (status == HAWQ_OK && hawq_search_has_budget(s, "activation-peak"))
+        status = hawq_search_find_peak(s, graph);
     hawq_graph_free(graph);
     return status;
 }

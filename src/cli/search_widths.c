@@ -9,10 +9,14 @@
 /* --- --bits w8a8,w4a8 ------------------------------------------------------
  */
 
-/* "w4a8", "w4" and "4" (8-bit activations). */
+/* "w4a8", "w4" and "4" (8-bit activations), "float" and "32". */
 static hawq_status read_width(const char *text, hawq_width *out) {
     const char *at = text + (*text == 'w');
     int         bits[2] = {0, 8};
+    *out = (hawq_width){HAWQ_FLOAT_BITS, HAWQ_FLOAT_BITS};
+    if (!strcmp(text, "float") || !strcmp(text, "32") ||
+        !strcmp(text, "w32a32"))
+        return HAWQ_OK;
     for (; *at >= '0' && *at <= '9' && bits[0] < 100; at++)
         bits[0] = 10 * bits[0] + (*at - '0');
     if (*at == 'a' && *text == 'w') {
@@ -24,8 +28,8 @@ static hawq_status read_width(const char *text, hawq_width *out) {
     bool activation = bits[1] == 8 || bits[1] == 4 || bits[1] == 2;
     if (*at || bits[0] < 1 || bits[0] > 32 || !activation)
         return hawq_fail(HAWQ_EINVAL,
-                         "--bits: '%s' is not a pair of widths like w4a8; "
-                         "activations have 8, 4 or 2 bits",
+                         "--bits: '%s' is not a pair of widths like w4a8, "
+                         "nor float; activations have 8, 4 or 2 bits",
                          text);
     *out = (hawq_width){bits[0], bits[1]};
     return HAWQ_OK;
@@ -59,10 +63,15 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
 /* --- groups ----------------------------------------------------------------
  */
 
+/* A float layer reads what the others leave: it asks for no width. */
 bool hawq_search_activations_vary(const hawq_search *s) {
-    for (int i = 1; i < s->n_widths; i++)
-        if (s->width[i].activation_bits != s->width[0].activation_bits)
-            return true;
+    int first = 0;
+    for (int i = 0; i < s->n_widths; i++) {
+        int bits = s->width[i].activation_bits;
+        if (bits == HAWQ_FLOAT_BITS) continue;
+        if (!first) first = bits;
+        if (bits != first) return true;
+    }
     return false;
 }
 
@@ -145,8 +154,21 @@ static hawq_status read_pin(hawq_search *s, const char *text,
     int64_t     number;
     HAWQ_TRY(hawq_parse_pair("--pin", "LAYER=BITS", text, &s->cli->arena, layer,
                              &value));
+    *bits = HAWQ_FLOAT_BITS;
+    if (!strcmp(value, "float")) return HAWQ_OK;
     HAWQ_TRY(hawq_parse_int("--pin", value, 1, 32, &number));
     *bits = (int)number;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_pins_float(hawq_search *s, bool *out) {
+    *out = s->first_last == HAWQ_FLOAT_BITS;
+    for (int i = 0; i < s->pins.n; i++) {
+        const char *layer;
+        int         bits;
+        HAWQ_TRY(read_pin(s, s->pins.item[i], &layer, &bits));
+        *out |= bits == HAWQ_FLOAT_BITS;
+    }
     return HAWQ_OK;
 }
 

@@ -5,7 +5,8 @@
  * accuracy, so the following stay in float, too:
  *     a function of one element of a float tensor;
  *     an addition or concatenation of float tensors only;
- *     a move of a float tensor that a float node reads, or that is the output.
+ *     a move or pool of a float tensor that a float node reads, or that is the
+ *     output.
  * Everything else reads what is quantized, with the map that calibration found
  * for the tensor. A Relu or Clip between float and integers takes no step of
  * its own: saturating to the ends of its output's map clamps.
@@ -23,12 +24,13 @@ void hawq_lower_float_layers(lowering *low) {
     hawq_program     *p = low->program;
     for (int i = 0; i < g->n_nodes; i++)
         if (low->plan[i].kind == KIND_FLOAT && low->plan[i].layer >= 0)
-            p->choice[low->plan[i].layer].weight_bits = 32;
+            p->choice[low->plan[i].layer].weight_bits = HAWQ_FLOAT_BITS;
     for (int i = 0; i < g->n_nodes; i++) {
         node_plan *plan = &low->plan[i];
-        if (plan->layer < 0 || p->choice[plan->layer].weight_bits != 32)
+        if (plan->layer < 0 ||
+            p->choice[plan->layer].weight_bits != HAWQ_FLOAT_BITS)
             continue;
-        p->choice[plan->layer].activation_bits = 32;
+        p->choice[plan->layer].activation_bits = HAWQ_FLOAT_BITS;
         if (plan->kind == KIND_FLOAT) continue;
         plan->kind = KIND_FLOAT;
         plan->why = "its layer has 32 bits";
@@ -44,8 +46,10 @@ static hawq_status find_wanted(const lowering *low, bool **out) {
     for (int i = g->n_nodes; i-- > 0;) {
         const hawq_node *node = g->node[i];
         node_kind        kind = low->plan[i].kind;
-        bool             wants = kind == KIND_FLOAT || kind == KIND_POINTWISE ||
-                     (kind == KIND_MOVE && wanted[node->out[0]->id]);
+        bool passes = kind == KIND_MOVE || kind == KIND_MAX_POOL ||
+                      kind == KIND_AVERAGE_POOL;
+        bool wants = kind == KIND_FLOAT || kind == KIND_POINTWISE ||
+                     (passes && wanted[node->out[0]->id]);
         for (int j = 0; j < node->n_in; j++)
             if (is_activation(node->in[j])) wanted[node->in[j]->id] |= wants;
     }
@@ -75,6 +79,8 @@ static node_kind follow(const lowering *low, int i, const bool *is_float,
         if (!reads_floats(node, is_float, false)) return kind;
         return leaves && hawq_lower_is_clamp(node) ? KIND_CLAMP : KIND_FLOAT;
     case KIND_MOVE:
+    case KIND_MAX_POOL:
+    case KIND_AVERAGE_POOL:
         return reads_floats(node, is_float, false) && !leaves ? KIND_FLOAT
                                                               : kind;
     case KIND_ADD:

@@ -137,12 +137,13 @@ hawq_status hawq_lower_weights(lowering *low, int index,
     int               bits = low->program->choice[index].weight_bits;
     double           *scale, *first;
     int8_t           *q;
+    what->shape.weight_bits = bits;
+    if (low->options->places_only) return HAWQ_OK;
     HAWQ_TAKE(scale, low->scratch, layer->channels);
     HAWQ_TAKE(first, low->scratch, layer->channels);
     HAWQ_TAKE(q, low->scratch, layer->weight->n);
     count_raised(low->program, index,
                  quantize(low, layer, bits, bias, x, first, scale, q));
-    what->shape.weight_bits = bits;
     HAWQ_TRY(pack(arena, layer, q, bits, row_channels, &what->packed));
     requant_arrays r;
     HAWQ_TRY(take_arrays(arena, layer->channels, &r));

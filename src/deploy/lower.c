@@ -254,7 +254,7 @@ static hawq_status lower_output(lowering *low) {
 
 static bool are_widths(const hawq_choice *c) {
     int w = c->weight_bits, a = c->activation_bits;
-    return (w == 32 && a == 32) ||
+    return (w == HAWQ_FLOAT_BITS && a == HAWQ_FLOAT_BITS) ||
            ((w == 8 || w == 4 || w == 2) && (a == 8 || a == 4 || a == 2));
 }
 

@@ -129,6 +129,7 @@ typedef struct hawq_lower_options {
     hawq_range         weight_range;
     hawq_granularity   granularity;
     hawq_range         activation_range;
+    bool places_only; /* no weights: for workspace_bytes, not to be run */
 } hawq_lower_options;
 
 /* Bits for every layer of the graph: {name, weight_bits, activation_bits},
