@@ -127,7 +127,7 @@ static hawq_status extend(combining *c, int u, int activation_bits) {
     for (int i = 0; i < before; i++)
         for (int k = 0; k < layer->n_candidates; k++) {
             const hawq_candidate *x = &layer->candidate[layer->order[k]];
-            if (x->activation_bits != activation_bits) continue;
+            if (hawq_input_bits(x) != activation_bits) continue;
             part *to = &s->item[s->n++];
             *to = u ? c->stage[u - 1].item[i] : nothing;
             if (!u) to->same = x->weight_bits;
@@ -176,10 +176,10 @@ static hawq_status combine_at(combining *c, int activation_bits) {
 static hawq_status combine_all(combining *c) {
     const hawq_problem_layer *layer = &c->p->layer[c->first[0]];
     for (int i = 0; i < layer->n_candidates; i++) {
-        int  bits = layer->candidate[i].activation_bits;
+        int  bits = hawq_input_bits(&layer->candidate[i]);
         bool seen = false;
         for (int j = 0; j < i; j++)
-            seen |= layer->candidate[j].activation_bits == bits;
+            seen |= hawq_input_bits(&layer->candidate[j]) == bits;
         if (!seen) HAWQ_TRY(combine_at(c, bits));
     }
     if (c->n_whole) return HAWQ_OK;

@@ -30,6 +30,7 @@
 #ifndef HAWQ_PROBLEM_H
 #define HAWQ_PROBLEM_H
 #include "src/base/arena.h"
+#include "src/base/record.h"
 #include "src/base/status.h"
 
 #include <stdbool.h>
@@ -52,6 +53,14 @@ typedef struct hawq_candidate {
     double        loss;
     const double *cost; /* one per kind of cost */
 } hawq_candidate;
+
+/* The width that the candidate asks of the layer's input tensor, which all that
+ * read it share: a layer in float32 reads what 8 bits leave. */
+static inline int hawq_input_bits(const hawq_candidate *c) {
+    bool is_float = c->weight_bits == HAWQ_FLOAT_BITS &&
+                    c->activation_bits == HAWQ_FLOAT_BITS;
+    return is_float ? 8 : c->activation_bits;
+}
 
 typedef struct hawq_problem_layer {
     const char           *name;

@@ -182,6 +182,7 @@ hawq_problem_interact_records(hawq_problem *p, int n,
 
 const hawq_rise *hawq_rise_find(const hawq_activation_record *record,
                                 int                           bits) {
+    if (bits == HAWQ_FLOAT_BITS) bits = 8; /* it reads what those leave */
     for (int i = 0; i < record->n_rises; i++)
         if (record->rise[i].bits == bits) return &record->rise[i];
     return NULL;
@@ -199,6 +200,7 @@ static hawq_status add_rises(hawq_problem                 *p,
             seen |= l->candidate[d].activation_bits == bits;
         if (seen || bits > 8) continue; /* not rounded */
         const hawq_rise *r = hawq_rise_find(record, bits);
+        if (!r && bits == HAWQ_FLOAT_BITS) continue;
         if (!r)
             return hawq_fail(HAWQ_EINVAL,
                              "the analysis has not measured tensor '%s' at %d "

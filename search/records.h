@@ -60,7 +60,8 @@ HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
 HAWQ_NODISCARD hawq_status hawq_problem_add_rises(
     hawq_problem *problem, int n, const hawq_activation_record *record);
 
-/* The rise at these bits, or NULL. */
+/* The rise at these bits, or NULL; that of 8 for a layer in float, whose input
+ * has them. */
 const hawq_rise *hawq_rise_find(const hawq_activation_record *record, int bits);
 
 #endif

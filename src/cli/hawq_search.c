@@ -165,10 +165,14 @@ static hawq_status refuse_other(hawq_search *s, hawq_solution *found,
     if (!hawq_search_peak_fits(s))
         return hawq_cli_infeasible(
             s->cli,
-            "infeasible: activation-peak is %.0f bytes (%s) an image whatever "
-            "the bits, for activations lie in bytes; the budget is %.0f",
+            "infeasible: activation-peak is %.0f bytes (%s) an image %s; the "
+            "budget is %.0f",
             s->activation_peak,
-            hawq_bytes_text(&s->cli->arena, s->activation_peak), s->peak_limit);
+            hawq_bytes_text(&s->cli->arena, s->activation_peak),
+            hawq_search_has_floats(s)
+                ? "with the layers in float that must be"
+                : "whatever the bits, for activations lie in bytes",
+            s->peak_limit);
     return hawq_cli_infeasible(
         s->cli,
         "infeasible: accuracy-drop can be %.6g at the least within the "

@@ -185,8 +185,9 @@ hawq_status hawq_search_show_budgets(hawq_search *s, double least,
             .unit_name = " bytes",
             .limit = s->peak_limit,
             .used = solution->choice ? s->activation_peak : NAN,
-            .least = s->activation_peak,
-            .impossible = !hawq_search_peak_fits(s)};
+            .least = s->least_peak,
+            .impossible = !hawq_search_peak_fits(s),
+            .binding = s->peak_binds};
     solution->budget = use;
     solution->n_budgets = n;
     return HAWQ_OK;

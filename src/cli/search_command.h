@@ -58,6 +58,7 @@ typedef struct hawq_search {
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
     bool        floats_are_pinned; /* float is no candidate but of pins */
+    bool        peak_binds;        /* a layer is not in float for its sake */
 
     int         n_widths; /* 0: the widths of the analysis */
     hawq_width *width;
@@ -82,23 +83,34 @@ typedef struct hawq_search {
     hawq_choice             *imported;      /* [layer] with --score */
     hawq_search_times       *times;         /* NULL: no latency is asked for */
     double *float_peak; /* [layer] as activation_peak, with it in float, too */
-    double activation_peak, peak_limit;     /* bytes; a limit < 0: none */
-    double front_gap;  /* of a front where layers interact */
-    double drop_limit; /* largest predicted loss rise; negative: none */
+    double  least_peak; /* where no layer is in float that need not be */
+    double  activation_peak, peak_limit; /* bytes; a limit < 0: none */
+    double  front_gap;                   /* of a front where layers interact */
+    double  drop_limit; /* largest predicted loss rise; negative: none */
 } hawq_search;
 
 /* Layers in float32: search_floats.c. add: a candidate for those pinned to
  * it where --bits does not list it, once the sensitivities are there. limit:
- * after finish, takes it from all who may not. fit: an allocation within the
- * budget on activation-peak, from the optimum without. */
+ * after finish, takes it from all who may not. */
 HAWQ_NODISCARD hawq_status hawq_search_add_floats(hawq_search *s);
 HAWQ_NODISCARD hawq_status hawq_search_limit_floats(hawq_search *s);
+/* Is float a candidate of any layer? Is candidate c of the layer's group one
+ * with it in float? Do the pins leave it nothing else? */
+bool hawq_search_has_floats(const hawq_search *s);
+bool hawq_search_is_float(const hawq_search *s, int layer, int c);
+bool hawq_search_must_float(const hawq_search *s, int layer);
+/* From now on the layer is not in float. */
+HAWQ_NODISCARD hawq_status hawq_search_forbid_float(hawq_search *s, int layer);
+
+/* The budget on activation-peak: search_peak.c. find: activation_peak of the
+ * network in integers. limit: forbids float to layers that alone exceed the
+ * budget. fit: the best allocation within it, from the best without. */
+HAWQ_NODISCARD hawq_status hawq_search_find_peak(hawq_search      *s,
+                                                 const hawq_graph *graph);
+HAWQ_NODISCARD hawq_status hawq_search_limit_peak(hawq_search *s);
 HAWQ_NODISCARD hawq_status
 hawq_search_fit_peak(hawq_search *s, const hawq_solver *solver,
                      const hawq_solve_options *limits, hawq_solution *found);
-/* activation_peak of the network in integers. */
-HAWQ_NODISCARD hawq_status hawq_search_find_peak(hawq_search      *s,
-                                                 const hawq_graph *graph);
 /* Does a pin ask for float? */
 HAWQ_NODISCARD hawq_status hawq_search_pins_float(hawq_search *s, bool *out);
 

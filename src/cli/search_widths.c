@@ -26,7 +26,7 @@ static hawq_status read_width(const char *text, hawq_width *out) {
             bits[1] = 10 * bits[1] + (*at - '0');
     }
     bool activation = bits[1] == 8 || bits[1] == 4 || bits[1] == 2;
-    if (*at || bits[0] < 1 || bits[0] > 32 || !activation)
+    if (*at || bits[0] < 1 || bits[0] > 31 || !activation)
         return hawq_fail(HAWQ_EINVAL,
                          "--bits: '%s' is not a pair of widths like w4a8, "
                          "nor float; activations have 8, 4 or 2 bits",
@@ -63,12 +63,11 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
 /* --- groups ----------------------------------------------------------------
  */
 
-/* A float layer reads what the others leave: it asks for no width. */
 bool hawq_search_activations_vary(const hawq_search *s) {
     int first = 0;
     for (int i = 0; i < s->n_widths; i++) {
         int bits = s->width[i].activation_bits;
-        if (bits == HAWQ_FLOAT_BITS) continue;
+        if (bits == HAWQ_FLOAT_BITS) bits = 8; /* which its input has */
         if (!first) first = bits;
         if (bits != first) return true;
     }
