@@ -16,7 +16,11 @@ static void read_channels(void *self, uint64_t k, const real *v,
                           double *reading) {
     hawq_hvp  *h = self;
     hawq_batch batch = hawq_sampler_draw(h->sampler, k);
-    hawq_engine_readings(h->engine, &batch, h->curvature, 1, h->at, v, reading);
+    hawq_engine_readings(h->engine, &batch,
+                         h->single && h->curvature == HAWQ_HESSIAN
+                             ? HAWQ_SECOND_ORDER
+                             : h->curvature,
+                         1, h->at, v, reading);
 }
 
 static void trace_channels(void *self, uint64_t k, uint64_t seed,
@@ -29,44 +33,42 @@ static void trace_channels(void *self, uint64_t k, uint64_t seed,
 }
 
 hawq_linop hawq_hvp_linop(hawq_hvp *hvp) {
-    bool can_read = hawq_can_read(hawq_engine_graph(hvp->engine));
-    return (hawq_linop){hawq_selection_total(hvp->at), apply, hvp,
-                        can_read ? read_channels : NULL,
-                        hvp->single ? trace_channels : NULL};
+    bool       can_read = hawq_can_read(hawq_engine_graph(hvp->engine));
+    hawq_linop a = {hawq_selection_total(hvp->at), apply, hvp,
+                    can_read ? read_channels : NULL, NULL};
+    if (!hvp->single || (hvp->curvature == HAWQ_HESSIAN && !can_read)) return a;
+    a.trace = trace_channels;
+    if (hvp->rest_vanishes) a.read = NULL;
+    return a;
 }
 
-static bool second_order_vanishes(hawq_hvp *h, uint64_t k, real *v,
-                                  double *hessian, double *gauss_newton) {
-    size_t n = hawq_reading_channels(hawq_engine_graph(h->engine));
+static bool vanishes(hawq_hvp *h, uint64_t k, real *v, double *reading) {
+    hawq_batch batch = hawq_sampler_draw(h->sampler, k);
     for (int l = 0; l < h->at->n; l++)
         hawq_probe_rademacher.draw(0, k, l,
                                    h->at->offset[l + 1] - h->at->offset[l],
                                    v + h->at->offset[l]);
-    hawq_batch batch = hawq_sampler_draw(h->sampler, k);
-    hawq_engine_readings(h->engine, &batch, HAWQ_HESSIAN, 1, h->at, v, hessian);
-    hawq_engine_readings(h->engine, &batch, HAWQ_GAUSS_NEWTON, 1, h->at, v,
-                         gauss_newton);
-    for (size_t c = 0; c < n; c++)
-        if (hessian[c] != gauss_newton[c]) return false;
+    hawq_engine_readings(h->engine, &batch, HAWQ_SECOND_ORDER, 1, h->at, v,
+                         reading);
+    for (size_t c = hawq_reading_channels(hawq_engine_graph(h->engine)); c--;)
+        if (reading[c] != 0) return false;
     return true;
 }
 
-hawq_status hawq_hvp_choose(hawq_hvp *hvp, uint64_t first, int n,
-                            hawq_arena *arena) {
+hawq_status hawq_hvp_check(hawq_hvp *hvp, uint64_t first, int n,
+                           hawq_arena *arena) {
     const hawq_graph *g = hawq_engine_graph(hvp->engine);
     hawq_mark         mark = hawq_arena_mark(arena);
     double           *reading;
     real             *v;
-    if (!hvp->single || hvp->curvature == HAWQ_GAUSS_NEWTON) return HAWQ_OK;
-    size_t channels = hawq_reading_channels(g);
-    bool   serves = hawq_can_read(g);
+    hvp->rest_vanishes = hvp->curvature == HAWQ_GAUSS_NEWTON;
+    if (hvp->rest_vanishes || !hawq_can_read(g)) return HAWQ_OK;
     HAWQ_TAKE(v, arena, hawq_selection_total(hvp->at));
-    HAWQ_TAKE(reading, arena, 2 * channels);
-    for (int i = 0; i < n && serves; i++)
-        serves = second_order_vanishes(hvp, first + (uint64_t)i, v, reading,
-                                       reading + channels);
+    HAWQ_TAKE(reading, arena, hawq_reading_channels(g));
+    hvp->rest_vanishes = true;
+    for (int i = 0; i < n && hvp->rest_vanishes; i++)
+        hvp->rest_vanishes = vanishes(hvp, first + (uint64_t)i, v, reading);
     hawq_arena_reset(arena, mark);
-    if (!serves) hvp->single = NULL;
     return HAWQ_OK;
 }
 

@@ -2,10 +2,12 @@
  * is the Hessian (or its Gauss-Newton part) of the mean loss over mini-batch
  * k, restricted to the weights of all layers.
  *
- * Where the network is piecewise linear from a layer's output to its own, as
- * with Relu and max pooling, the Hessian's diagonal blocks are those of
- * Gauss-Newton, and those have readings of far less noise
- * (hawq_engine_squares). hawq_hvp_choose finds out.
+ * The Hessian is Gauss-Newton's part, of which there are readings image by
+ * image with far less noise than a probe's (hawq_engine_squares), and
+ * second-order terms, which have none in the diagonal blocks of a network that
+ * is piecewise linear from a layer's output to its own, as with Relu and max
+ * pooling. So a trace is read from both: image by image, and by a probe for the
+ * rest if there is any. hawq_hvp_check finds out.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_HVP_H
@@ -20,17 +22,17 @@ typedef struct hawq_hvp { /* all borrowed */
     hawq_sampler   *sampler;
     hawq_engine    *single; /* of the same network, one image a chunk; NULL:
                                probes only */
+    bool rest_vanishes;     /* hawq_hvp_check: nothing is left for a probe */
 } hawq_hvp;
 
-/* Keeps hvp->single if it serves: if Gauss-Newton is asked for, or if on n
- * mini-batches from `first` on the readings of the Hessian and of Gauss-Newton
- * are equal to the last bit, so that there is no second-order term. Else sets
- * it to NULL. ENOMEM. */
-HAWQ_NODISCARD hawq_status hawq_hvp_choose(hawq_hvp *hvp, uint64_t first, int n,
-                                           hawq_arena *arena);
+/* Sets rest_vanishes: Gauss-Newton is what is asked for, or on n mini-batches
+ * from `first` on all readings of the second-order terms are exactly 0. ENOMEM.
+ */
+HAWQ_NODISCARD hawq_status hawq_hvp_check(hawq_hvp *hvp, uint64_t first, int n,
+                                          hawq_arena *arena);
 
-/* The operator, with `trace` if hvp->single is set and `read` where the network
- * allows it (hawq_can_read); *hvp must outlive it. */
+/* The operator, with `trace` and `read` where the network allows them
+ * (hvp->single, hawq_can_read); *hvp must outlive it. */
 hawq_linop hawq_hvp_linop(hawq_hvp *hvp);
 
 /* One block per layer, in layer order, as hawq_select_weights lays them out;

@@ -22,8 +22,9 @@ typedef struct hawq_linop {
      * tracer (trace.h) number them, for a B whose blocks B_cc are A's. Where v
      * has independent elements of mean zero, that has the mean of v (A v). */
     void (*read)(void *self, uint64_t k, const real *v, double *reading);
-    /* NULL, or an unbiased reading of the trace of every A_cc without a probe;
-     * what is random in it is a function of (seed, k). */
+    /* NULL, or an unbiased reading of the trace of every T_cc without a probe,
+     * T a part of A; what is random in it is a function of (seed, k). Then
+     * `read` is of the rest, A - T, and NULL if there is none. */
     void (*trace)(void *self, uint64_t k, uint64_t seed, double *reading);
 } hawq_linop;
 

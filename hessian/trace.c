@@ -24,7 +24,12 @@ hawq_status hawq_tracer_init(hawq_tracer *t, hawq_arena *arena) {
         t->n_channels += t->block[l].channels;
     }
     HAWQ_TAKE(t->reading, arena, t->n_channels);
+    HAWQ_TAKE(t->part, arena, t->n_channels);
     return HAWQ_OK;
+}
+
+static bool has_probe(const hawq_tracer *t) {
+    return t->A.read || !t->A.trace;
 }
 
 /* v = D v, the scaled probe `sample`. */
@@ -67,7 +72,7 @@ static double power_of_two(double x) {
 }
 
 hawq_status hawq_tracer_balance(hawq_tracer *t, uint64_t first, int n) {
-    if (t->A.trace) return HAWQ_OK;
+    if (!has_probe(t)) return HAWQ_OK;
     for (int k = 0; k < n; k++) {
         HAWQ_TRY(product(t, first + (uint64_t)k));
         for (int l = 0; l < t->n_blocks; l++) {
@@ -95,37 +100,41 @@ static double channel_sum(const hawq_tracer *t, const hawq_block *b, size_t c) {
     return sum;
 }
 
-/* Readings of all channels, of probes as they were scaled. */
-static hawq_status read_channels(hawq_tracer *t, uint64_t sample) {
-    double *reading = t->reading;
-    bool    multiplies = !t->A.trace && !t->A.read;
-    if (t->A.trace)
-        t->A.trace(t->A.self, sample, t->seed, reading);
-    else if (t->A.read) {
-        draw(t, sample);
-        t->A.read(t->A.self, sample, t->v, reading);
-    } else
-        HAWQ_TRY(product(t, sample));
+static hawq_status check_readings(hawq_tracer *t, uint64_t sample,
+                                  const double *reading) {
     for (int l = 0; l < t->n_blocks; l++) {
-        const hawq_block *b = &t->block[l];
-        for (size_t c = 0; multiplies && c < b->channels; c++)
-            reading[c] = channel_sum(t, b, c);
-        HAWQ_TRY(check_finite(b, sample, b->channels, reading));
-        reading += b->channels;
+        size_t n = t->block[l].channels;
+        HAWQ_TRY(check_finite(&t->block[l], sample, n, reading));
+        reading += n;
     }
     return HAWQ_OK;
 }
 
+/* Readings with a probe: of all of A, or of what A.trace leaves. */
+static hawq_status read_probe(hawq_tracer *t, uint64_t sample) {
+    double *reading = t->reading;
+    if (t->A.read) {
+        draw(t, sample);
+        t->A.read(t->A.self, sample, t->v, reading);
+    } else
+        HAWQ_TRY(product(t, sample));
+    for (int l = 0; l < t->n_blocks; l++)
+        for (size_t c = 0; c < t->block[l].channels; c++, reading++)
+            if (!t->A.read) *reading = channel_sum(t, &t->block[l], c);
+    return check_readings(t, sample, t->reading);
+}
+
 hawq_status hawq_tracer_sample(hawq_tracer *t, uint64_t sample, double *block,
                                double *channel) {
-    const double *reading = t->reading;
-    HAWQ_TRY(read_channels(t, sample));
+    const double *probed = t->reading, *part = t->part;
+    if (has_probe(t)) HAWQ_TRY(read_probe(t, sample));
+    if (t->A.trace) t->A.trace(t->A.self, sample, t->seed, t->part);
+    HAWQ_TRY(check_readings(t, sample, t->part));
     for (int l = 0; l < t->n_blocks; l++) {
-        const hawq_block *b = &t->block[l];
-        double            square = t->scale[l] * t->scale[l];
+        double square = t->scale[l] * t->scale[l];
         block[l] = 0;
-        for (size_t c = 0; c < b->channels; c++)
-            block[l] += *channel++ = *reading++ / square;
+        for (size_t c = 0; c < t->block[l].channels; c++)
+            block[l] += *channel++ = *part++ + *probed++ / square;
     }
     return HAWQ_OK;
 }

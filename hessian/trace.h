@@ -59,7 +59,8 @@ typedef struct hawq_tracer {
     double *scale;      /* a_j, n_blocks of them */
     real   *v;          /* A.n */
     double *av;         /* A.n */
-    double *reading;    /* n_channels */
+    double *reading;    /* of a probe, n_channels; zero without */
+    double *part;       /* of A.trace; zero without */
 } hawq_tracer;
 
 /* Takes the work space; every scale is 1. ENOMEM. */

@@ -129,7 +129,8 @@ static hawq_tracer tracer_of(net *w, hawq_hvp *h, hawq_block **block) {
  * mean is over all images equally) average to the traces of the dense
  * diagonal blocks and of every channel within 4 standard errors; with a probe,
  * or image by image. */
-static void traces_match_the_dense_hessian(net *w, hawq_engine *single) {
+static void traces_match_the_dense_hessian(net *w, hawq_engine *single,
+                                           bool piecewise) {
     enum { SAMPLES = 7 * 60, CHANNELS = HIDDEN + OUTPUTS };
     static double  block[SAMPLES][2], channel[SAMPLES][CHANNELS];
     hawq_selection at;
@@ -137,9 +138,12 @@ static void traces_match_the_dense_hessian(net *w, hawq_engine *single) {
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 3, 1, &w->arena));
-    hawq_hvp    h = {w->engine, HAWQ_HESSIAN, &at, &sampler, single};
+    hawq_hvp h = {w->engine, HAWQ_HESSIAN, &at, &sampler, single, false};
+    CHECK_OK(hawq_hvp_check(&h, 1u << 20, 2, &w->arena));
+    CHECK(h.rest_vanishes == piecewise);
     hawq_tracer t = tracer_of(w, &h, &blocks);
     CHECK(t.n_channels == CHANNELS && !!t.A.trace == !!single);
+    CHECK(!!t.A.read == !(single && piecewise));
     CHECK_OK(hawq_tracer_balance(&t, 1000000, 4));
     for (uint64_t k = 0; k < SAMPLES; k++)
         CHECK_OK(hawq_tracer_sample(&t, k, block[k], channel[k]));
@@ -280,7 +284,7 @@ static void read_rise(net *w, const double *size, double *by_channel,
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 7, 1, &w->arena));
-    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler, NULL};
+    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler, NULL, true};
     hawq_tracer t = tracer_of(w, &h, &blocks);
     t.scale[1] = 0; /* the probe on fc1 alone: no cross terms */
     block[0] = block[1] = 0;
@@ -356,10 +360,9 @@ static void rounded_activations_are_measured(net *w) {
     CHECK(rise.n == 3 && rise.stderr1 > 0);
 }
 
-/* Image by image where the network is piecewise linear, and only there; for
- * Gauss-Newton always. */
-static void readings_by_image_where_they_serve(const char *activation,
-                                               bool        serves) {
+/* Image by image, and a probe only where the network is not piecewise linear;
+ * for Gauss-Newton never. */
+static void traces_by_image_match(const char *activation, bool piecewise) {
     static net     w, one;
     hawq_selection at;
     hawq_sampler   sampler;
@@ -367,16 +370,12 @@ static void readings_by_image_where_they_serve(const char *activation,
     net_open(&one, activation, 1);
     CHECK_OK(hawq_select_weights(w.graph, -1, &w.arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w.graph, &w.data, 3, 1, &w.arena));
-    hawq_hvp h = {w.engine, HAWQ_HESSIAN, &at, &sampler, one.engine};
-    CHECK_OK(hawq_hvp_choose(&h, 1000, 2, &w.arena));
-    CHECK(!!h.single == serves);
-    h = (hawq_hvp){w.engine, HAWQ_GAUSS_NEWTON, &at, &sampler, one.engine};
-    CHECK_OK(hawq_hvp_choose(&h, 1000, 2, &w.arena));
-    CHECK(h.single != NULL);
-    if (serves) {
-        dense_hessian(&w);
-        traces_match_the_dense_hessian(&w, one.engine);
-    }
+    hawq_hvp h = {w.engine, HAWQ_GAUSS_NEWTON, &at,
+                  &sampler, one.engine,        false};
+    CHECK_OK(hawq_hvp_check(&h, 1000, 2, &w.arena));
+    CHECK(h.rest_vanishes && !hawq_hvp_linop(&h).read);
+    dense_hessian(&w);
+    traces_match_the_dense_hessian(&w, one.engine, piecewise);
     net_close(&w);
     net_close(&one);
 }
@@ -435,7 +434,7 @@ int main(void) {
     static net w;
     net_open(&w, "Tanh", CHUNK);
     dense_hessian(&w);
-    traces_match_the_dense_hessian(&w, NULL);
+    traces_match_the_dense_hessian(&w, NULL, false);
     quadratic_matches_the_dense_hessian(&w);
     measured_is_quadratic_to_third_order(&w);
     noise_is_relative_to_the_signal(&w);
@@ -445,8 +444,8 @@ int main(void) {
     net_close(&w);
     trace_rise_survives_rescaling();
     search_values();
-    readings_by_image_where_they_serve("Relu", true);
-    readings_by_image_where_they_serve("LeakyRelu", true);
-    readings_by_image_where_they_serve("Sigmoid", false);
+    traces_by_image_match("Relu", true);
+    traces_by_image_match("LeakyRelu", true);
+    traces_by_image_match("Tanh", false);
     DONE();
 }

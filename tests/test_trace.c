@@ -20,7 +20,10 @@ static const hawq_probe all = {"all", draw_all};
 
 static hawq_tracer tracer_of(dense *m, const hawq_probe *probe, int n_blocks,
                              const hawq_block *block) {
-    hawq_tracer t = {dense_linop(m), probe, 0, n_blocks, block, 0, 0, 0, 0, 0};
+    hawq_tracer t = {.A = dense_linop(m),
+                     .probe = probe,
+                     .n_blocks = n_blocks,
+                     .block = block};
     CHECK_OK(hawq_tracer_init(&t, &arena));
     return t;
 }

@@ -8,6 +8,7 @@
 #include "src/cli/analysis_parts.h"
 #include "src/graph/convolve.h"
 #include "src/graph/groups.h"
+#include "src/graph/reading.h"
 
 #include <string.h>
 
@@ -202,8 +203,12 @@ static const char *describe_activations(hawq_analysis *a) {
 
 const char *hawq_analysis_estimator(const hawq_analysis *a,
                                     hawq_metric          metric) {
-    return a->by_image[metric] ? "random signs for each image"
-                               : "one random probe";
+    bool by_image =
+        metric == HAWQ_METRIC_GAUSS_NEWTON || hawq_can_read(a->graph);
+    if (!a->single || !by_image) return "a random probe";
+    return a->rest_vanishes[metric]
+               ? "random signs for each image"
+               : "random signs for each image, a probe for second-order terms";
 }
 
 /* Everything a sample depends on beyond model, data, loss and seed. */
@@ -237,7 +242,7 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(quantize(a));
     HAWQ_TRY(start_engine(a));
-    HAWQ_TRY(hawq_analysis_choose(a));
+    HAWQ_TRY(hawq_analysis_start_sampling(a));
     HAWQ_TRY(start_study(a));
     HAWQ_TRY(describe_sampling(a));
     hawq_cli_detail(a->cli, "%d threads, %d lanes; %s", a->n_threads, a->lanes,

@@ -2,15 +2,14 @@
  * samples curvature until enough, measures on images, stores all as it comes.
  *
  * Two kinds of metrics. Sampled ones (trace, gauss-newton): a sample is one
- * fresh mini-batch with either random signs for each image, where the network
- * is piecewise linear or Gauss-Newton is asked for, or one probe on all layers
- * (hessian/hvp.h): samples are independent and their standard error has the
- * noise of both. (Several probes on one mini-batch
- * would share its primal sweeps, a third of a product's cost, but not its
- * noise: they would not be independent samples.) The first PILOT samples of
- * another stream balance a probe (hessian/trace.h) and are not counted.
- * Studied ones (measured, sqnr, quadratic, cross, hybrid) are computed on the
- * first `images` images; their standard error is over batches.
+ * fresh mini-batch with random signs for each image, a probe on all layers, or
+ * both (hessian/hvp.h): samples are independent and their standard error has
+ * the noise of both. (Several probes on one mini-batch would share its primal
+ * sweeps, a third of a product's cost, but not its noise: they would not be
+ * independent samples.) The first PILOT samples of another stream balance a
+ * probe (hessian/trace.h) and are not counted. Studied ones (measured, sqnr,
+ * quadratic, cross, hybrid) are computed on the first `images` images; their
+ * standard error is over batches.
  *
  * Whatever is stored is a function of the options alone, so a run that was
  * killed and is resumed ends with the same numbers, bit for bit.
@@ -54,15 +53,15 @@ typedef struct hawq_analysis {
     double memory; /* bytes it may have, 0: what the machine has */
 
     /* results */
-    hawq_graph    *graph;
-    hawq_dataset   data;
-    hawq_metric    ranking;
-    bool           wanted[HAWQ_METRICS];
-    int            n_samples; /* counted ones of the sampled metrics */
-    bool           tolerance_met;
-    hawq_estimate *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
-    hawq_estimate *rise[HAWQ_METRICS];  /* [layer * bits.n + i] as estimated */
-    bool by_image[HAWQ_METRICS]; /* sampled image by image, not by a probe */
+    hawq_graph      *graph;
+    hawq_dataset     data;
+    hawq_metric      ranking;
+    bool             wanted[HAWQ_METRICS];
+    int              n_samples; /* counted ones of the sampled metrics */
+    bool             tolerance_met;
+    hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
+    hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
+    bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */
     hawq_study       study;
     int              n_activations;
     hawq_activation *activation;      /* see hawq_graph_activations */
@@ -91,7 +90,7 @@ double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i);
 
 /* Where the readings of a sampled metric have their randomness, beyond the
- * mini-batch: "random signs for each image" or "one random probe". */
+ * mini-batch: "random signs for each image", "a random probe", or both. */
 const char *hawq_analysis_estimator(const hawq_analysis *a, hawq_metric metric);
 
 /* Name of the layer's group: of its first layer. */

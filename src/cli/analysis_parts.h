@@ -48,8 +48,8 @@ HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
 HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
                                              size_t         available);
 
-/* Finds out which sampled metrics can be read image by image. */
-HAWQ_NODISCARD hawq_status hawq_analysis_choose(hawq_analysis *a);
+/* The engine of single images, and what it leaves for a probe. */
+HAWQ_NODISCARD hawq_status hawq_analysis_start_sampling(hawq_analysis *a);
 /* trace or gauss-newton: samples until enough. */
 HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,
                                                 hawq_metric    metric);

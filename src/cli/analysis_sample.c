@@ -23,27 +23,28 @@ static hawq_curvature curvature_of(hawq_metric metric) {
     return metric == HAWQ_METRIC_TRACE ? HAWQ_HESSIAN : HAWQ_GAUSS_NEWTON;
 }
 
-/* Can the metric's readings be taken image by image? */
-static hawq_status choose(hawq_analysis *a, hawq_metric metric) {
+/* Is anything left for a probe? */
+static hawq_status check(hawq_analysis *a, hawq_metric metric) {
     enum { CHECKS = 2 }; /* mini-batches */
     hawq_selection at;
     hawq_sampler   sampler;
     HAWQ_TRY(hawq_select_weights(a->graph, -1, &a->arena, &at));
     HAWQ_TRY(hawq_sampler_init(&sampler, a->graph, &a->batch,
                                (size_t)a->batch_size, a->cli->seed, &a->arena));
-    hawq_hvp hvp = {a->engine, curvature_of(metric), &at, &sampler, a->single};
-    HAWQ_TRY(hawq_hvp_choose(&hvp, first_pilot, CHECKS, &a->arena));
-    a->by_image[metric] = hvp.single != NULL;
+    hawq_hvp hvp = {a->engine, curvature_of(metric), &at, &sampler, a->single,
+                    false};
+    HAWQ_TRY(hawq_hvp_check(&hvp, first_pilot, CHECKS, &a->arena));
+    a->rest_vanishes[metric] = hvp.rest_vanishes;
     return HAWQ_OK;
 }
 
-hawq_status hawq_analysis_choose(hawq_analysis *a) {
+hawq_status hawq_analysis_start_sampling(hawq_analysis *a) {
     if (a->single_graph)
         HAWQ_TRY(hawq_engine_twin(a->engine, a->single_graph, &a->single));
     else if (a->graph->batch == 1)
         a->single = a->engine;
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m]) HAWQ_TRY(choose(a, (hawq_metric)m));
+        if (a->wanted[m] && a->trace[m]) HAWQ_TRY(check(a, (hawq_metric)m));
     return HAWQ_OK;
 }
 
@@ -78,8 +79,8 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
     HAWQ_TRY(hawq_sampler_init(&s->sampler, a->graph, &a->batch,
                                (size_t)a->batch_size, a->cli->seed, arena));
     HAWQ_TRY(hawq_hvp_blocks(a->graph, arena, &s->block));
-    s->hvp = (hawq_hvp){a->engine, curvature_of(metric), &s->at, &s->sampler,
-                        a->by_image[metric] ? a->single : NULL};
+    s->hvp = (hawq_hvp){a->engine, curvature_of(metric),    &s->at, &s->sampler,
+                        a->single, a->rest_vanishes[metric]};
     s->tracer = (hawq_tracer){.A = hawq_hvp_linop(&s->hvp),
                               .probe = &hawq_probe_rademacher,
                               .seed = a->cli->seed,

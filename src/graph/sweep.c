@@ -27,7 +27,8 @@ typedef struct call {
     const hawq_selection *seed, *at;
     const real           *v;     /* first lane's direction */
     int                   lanes; /* in use by this call */
-    bool                  gauss_newton, want_loss;
+    hawq_curvature        curvature;
+    bool                  want_loss;
     real                 *outputs;
     double               *products; /* first lane's row, or NULL */
     double               *gradient; /* or NULL */
@@ -174,9 +175,9 @@ static void sweep_tangent(const call *c, hawq_worker *w) {
 
 /* Gauss-Newton's matrix is the Hessian without bar. */
 static real **keep_bars(const call *c, hawq_worker *w) {
+    bool any = c->curvature != HAWQ_GAUSS_NEWTON;
     for (int i = 0; i < c->e->graph->n_tensors; i++)
-        w->kept[i] =
-            c->e->keep_bar[i] && !c->gauss_newton ? w->planes.bar[i] : NULL;
+        w->kept[i] = any && c->e->keep_bar[i] ? w->planes.bar[i] : NULL;
     return w->kept;
 }
 
@@ -265,7 +266,8 @@ static void seed_curvature(const call *c, hawq_worker *w, size_t n) {
         real *bardot = w->planes.bardot[l][g->output->id];
         real *dot = w->planes.dot[l][g->output->id];
         memset(bardot, 0, g->output->n * sizeof(real));
-        for (size_t i = 0; dot && i < n; i++)
+        bool seeded = dot && c->curvature != HAWQ_SECOND_ORDER;
+        for (size_t i = 0; seeded && i < n; i++)
             hawq_loss_curvature(c->e->loss, rows, z + i * each,
                                 1 / (double)c->batch->n, dot + i * each,
                                 bardot + i * each);
@@ -322,7 +324,8 @@ static void work(void *self, size_t chunk, int index) {
     if (c->want_loss) seed_loss(c, w, chunk, n);
     if (c->squares) square_gradients(c, w, first);
     if (!c->at || c->squares) return;
-    if (!c->gauss_newton || c->gradient) sweep_adjoint(c->e, w);
+    if (c->curvature != HAWQ_GAUSS_NEWTON || c->gradient)
+        sweep_adjoint(c->e, w);
     lend_bars(c, w, true);
     if (c->readings)
         memset(w->reading, 0,
@@ -415,7 +418,7 @@ void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
                   .at = at,
                   .v = v + (size_t)first * cols,
                   .lanes = left < engine->lanes ? left : engine->lanes,
-                  .gauss_newton = curvature == HAWQ_GAUSS_NEWTON,
+                  .curvature = curvature,
                   .want_loss = true,
                   .products = products + (size_t)first * rows,
                   .gradient = first == 0 ? gradient : NULL};
@@ -437,7 +440,7 @@ void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
                   .at = seed,
                   .v = v + (size_t)first * cols,
                   .lanes = left < engine->lanes ? left : engine->lanes,
-                  .gauss_newton = curvature == HAWQ_GAUSS_NEWTON,
+                  .curvature = curvature,
                   .want_loss = true,
                   .readings = readings + (size_t)first * rows};
         run(&c);

@@ -99,13 +99,18 @@ void hawq_engine_gradient(hawq_engine *engine, const hawq_batch *batch,
                           const hawq_selection *at, double *gradient,
                           double *loss, size_t *n_correct);
 
-typedef enum hawq_curvature { HAWQ_HESSIAN, HAWQ_GAUSS_NEWTON } hawq_curvature;
+typedef enum hawq_curvature {
+    HAWQ_HESSIAN,
+    HAWQ_GAUSS_NEWTON, /* J' (d2L/dz2) J, J = dz/dw of the output z */
+    HAWQ_SECOND_ORDER  /* the rest, sum_k dL/dz_k d2z_k/dw2: zero in the
+                          diagonal blocks of a piecewise linear network */
+} hawq_curvature;
 
 /* products[j] = (H v_j) restricted to `at`, for v_j on the selection `seed`
  * (zero elsewhere), j < m. v is m rows of total(seed) reals, products m rows
  * of total(at) doubles, gradient total(at) doubles or NULL. H is the exact
- * Hessian of the mean loss (Pearlmutter 1994) or its Gauss-Newton part
- * J' (d2L/dz2) J (Schraudolph 2002). The primal sweeps are shared by all m. */
+ * Hessian of the mean loss (Pearlmutter 1994) or one of its two parts
+ * (Schraudolph 2002). The primal sweeps are shared by all m. */
 void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
                           hawq_curvature curvature, int m,
                           const hawq_selection *seed, const real *v,
