@@ -96,7 +96,8 @@ hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
         hawq_step_kind kind = p->step[i].kind;
         if (p->step[i].layer < 0) continue;
         layer[p->step[i].layer].latency_us += ns[i] / 1e3;
-        if (kind != HAWQ_STEP_QUANTIZE && kind != HAWQ_STEP_DEQUANTIZE)
+        if (kind != HAWQ_STEP_QUANTIZE && kind != HAWQ_STEP_DEQUANTIZE &&
+            kind != HAWQ_STEP_SCALE)
             layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
     }
     c->record.n_layers = p->n_layers;

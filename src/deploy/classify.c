@@ -390,6 +390,7 @@ hawq_status hawq_lower_classify(lowering *low) {
     for (int i = 0; i < g->n_nodes; i++) fuse(low, i);
     for (int i = 0; i < g->n_nodes; i++) find_source(low, i); /* anew */
     mark_logits(low);
+    hawq_lower_find_scaled(low);
     find_roots(low);
     find_bits(low);
     return HAWQ_OK;

@@ -42,9 +42,9 @@ static bool has_in(const hawq_step *s) {
 }
 
 static bool has_out(const hawq_step *s) {
-    return s->kind != HAWQ_STEP_FLOAT && s->kind != HAWQ_STEP_SCALE &&
-           s->kind != HAWQ_STEP_OUTPUT &&
-           !(s->kind == HAWQ_STEP_DEQUANTIZE && s->u.boundary.outside);
+    bool scales = s->kind == HAWQ_STEP_SCALE || s->kind == HAWQ_STEP_DEQUANTIZE;
+    return s->kind != HAWQ_STEP_FLOAT && s->kind != HAWQ_STEP_OUTPUT &&
+           !(scales && s->u.boundary.outside);
 }
 
 /* The floats that a node reads and writes. */

@@ -9,7 +9,8 @@
  *     output.
  * Everything else reads what is quantized, with the map that calibration found
  * for the tensor. A Relu or Clip between float and integers takes no step of
- * its own: saturating to the ends of its output's map clamps.
+ * its own: saturating to the ends of its output's map clamps. An integer layer
+ * that only float nodes read gives them its exact accumulators, scaled.
  *
  * Steps are of one image, so shapes must be of one, too.
  *
@@ -46,7 +47,7 @@ static hawq_status find_wanted(const lowering *low, bool **out) {
     for (int i = g->n_nodes; i-- > 0;) {
         const hawq_node *node = g->node[i];
         node_kind        kind = low->plan[i].kind;
-        bool passes = kind == KIND_MOVE || kind == KIND_MAX_POOL ||
+        bool             passes = kind == KIND_MOVE || kind == KIND_MAX_POOL ||
                       kind == KIND_AVERAGE_POOL;
         bool wants = kind == KIND_FLOAT || kind == KIND_POINTWISE ||
                      (passes && wanted[node->out[0]->id]);
@@ -124,9 +125,34 @@ hawq_status hawq_lower_find_floats(lowering *low) {
     return HAWQ_OK;
 }
 
+/* Is t read, and by float nodes alone? */
+static bool only_floats_read(const lowering *low, const hawq_tensor *t) {
+    const hawq_graph *g = low->graph;
+    bool              any = false;
+    if (t == g->output) return false;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++) {
+            if (g->node[i]->in[j] != t) continue;
+            if (low->plan[i].kind != KIND_FLOAT) return false;
+            any = true;
+        }
+    return any;
+}
+
+void hawq_lower_find_scaled(lowering *low) {
+    const hawq_graph *g = low->graph;
+    for (int i = 0; i < g->n_nodes; i++) {
+        node_plan *plan = &low->plan[i];
+        bool       clamps = plan->end && hawq_lower_is_clamp(plan->end);
+        if (plan->kind != KIND_LAYER || clamps) continue;
+        plan->scaled =
+            only_floats_read(low, (plan->end ? plan->end : g->node[i])->out[0]);
+    }
+}
+
 /* --- their steps --------------------------------------------------------- */
 
-static hawq_status take_floats(lowering *low, const hawq_tensor *t) {
+hawq_status hawq_lower_take_floats(lowering *low, const hawq_tensor *t) {
     return hawq_lower_slot(low, t->n * sizeof(real), &low->floats[t->id]);
 }
 
@@ -169,7 +195,7 @@ hawq_status hawq_lower_quantized(lowering *low, const hawq_tensor *t) {
 static hawq_status dequantized(lowering *low, const hawq_tensor *t, int layer) {
     value x = low->value[t->id];
     if (low->floats[t->id] != NO_SLOT) return HAWQ_OK;
-    HAWQ_TRY(take_floats(low, t));
+    HAWQ_TRY(hawq_lower_take_floats(low, t));
     hawq_step step = {.kind = HAWQ_STEP_DEQUANTIZE,
                       .name = t->name,
                       .layer = layer,
@@ -195,7 +221,7 @@ hawq_status hawq_lower_float(lowering *low, int i) {
         return HAWQ_OK;
     }
     for (int j = 0; j < node->n_out; j++)
-        if (node->out[j]) HAWQ_TRY(take_floats(low, node->out[j]));
+        if (node->out[j]) HAWQ_TRY(hawq_lower_take_floats(low, node->out[j]));
     if (node->scratch > p->scratch_reals) p->scratch_reals = node->scratch;
     p->n_floats++;
     hawq_step step = {.kind = HAWQ_STEP_FLOAT,

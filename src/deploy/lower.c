@@ -50,10 +50,11 @@ static hawq_status layer_input(lowering *low, const hawq_node *node,
     return HAWQ_OK;
 }
 
-/* int32 accumulators in a slot; the output step scales them. */
-static hawq_status emit_logits(lowering *low, const hawq_node *node,
+/* int32 accumulators in a slot, scaled by the next step: to the outputs, or to
+ * the floats of tensor t. */
+static hawq_status emit_scaled(lowering *low, const hawq_node *node,
                                hawq_step *step, size_t out_channels,
-                               const float *scale) {
+                               const float *scale, const hawq_tensor *t) {
     value  y = {.n = hawq_per_image(low->graph, node->out[0])};
     size_t oc = (size_t)step->u.weights.shape.oc;
     HAWQ_TRY(hawq_lower_slot(low, y.n * sizeof(int32_t), &y.slot));
@@ -62,13 +63,16 @@ static hawq_status emit_logits(lowering *low, const hawq_node *node,
     HAWQ_TRY(hawq_lower_emit(low, step, 0));
     hawq_step last = {
         .kind = HAWQ_STEP_SCALE,
-        .name = "output",
-        .layer = -1,
+        .name = t ? t->name : "output",
+        .layer = t ? step->layer : -1,
         .in = (size_t)y.slot,
         .u.boundary = {.n = y.n,
+                       .outside = !t,
                        .channels = hawq_lower_order(y.n, out_channels),
                        .n_scales = oc,
                        .scale = scale}};
+    if (t) HAWQ_TRY(hawq_lower_take_floats(low, t));
+    if (t) last.out = (size_t)low->floats[t->id];
     return hawq_lower_emit(low, &last, 0);
 }
 
@@ -88,13 +92,14 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
                          &out_channels));
     HAWQ_TAKE(scale, &low->program->arena, layer->channels);
     step.in = (size_t)x.slot;
-    if (plan->logits) {
+    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
+    if (plan->logits || plan->scaled) {
         y.q = (hawq_affine){.scale = 1}; /* not requantized at all */
         HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q,
                                     y.q, w, scale));
-        return emit_logits(low, node, &step, out_channels, scale);
+        return emit_scaled(low, node, &step, out_channels, scale,
+                           plan->logits ? NULL : t);
     }
-    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
     HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
     HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q, y.q,
                                 w, scale));
@@ -236,7 +241,8 @@ static hawq_status lower_output(lowering *low) {
     const hawq_tensor *t = low->graph->output;
     hawq_program      *p = low->program;
     p->n_out = hawq_per_image(low->graph, t);
-    if (p->step[p->n_steps - 1].kind == HAWQ_STEP_SCALE) return HAWQ_OK;
+    const hawq_step *end = &p->step[p->n_steps - 1];
+    if (end->kind == HAWQ_STEP_SCALE && end->u.boundary.outside) return HAWQ_OK;
     value     y = low->value[t->id];
     bool      is_float = low->floats[t->id] >= 0;
     hawq_step step = {.kind =

@@ -34,6 +34,7 @@ typedef struct node_plan {
     int              layer;  /* its index, or -1 */
     const char      *why;    /* KIND_FLOAT: in the program's arena */
     bool             logits; /* its accumulators are the output */
+    bool             scaled; /* only its accumulators as floats are wanted */
     const hawq_node *end;    /* the last node fused into it, or NULL: an Add of
                                 its bias, then a Relu or Clip */
     const hawq_tensor *bias; /* of that Add, or NULL */
@@ -144,6 +145,14 @@ void hawq_lower_float_layers(lowering *low);
 /* After that: so is what would only lose by a quantization between two float
  * nodes. */
 HAWQ_NODISCARD hawq_status hawq_lower_find_floats(lowering *low);
+
+/* After all kinds are known: layers that float nodes alone read have their
+ * accumulators scaled, not quantized. */
+void hawq_lower_find_scaled(lowering *low);
+
+/* A slot for the floats of t. */
+HAWQ_NODISCARD hawq_status hawq_lower_take_floats(lowering          *low,
+                                                  const hawq_tensor *t);
 
 /* Node i with its floats, and one that only clamps floats. */
 HAWQ_NODISCARD hawq_status hawq_lower_float(lowering *low, int i);

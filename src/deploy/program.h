@@ -36,7 +36,7 @@ typedef enum hawq_step_kind {
     HAWQ_STEP_MAX_POOL,     /* u8 -> u8 */
     HAWQ_STEP_AVERAGE_POOL, /* u8 -> u8 */
     HAWQ_STEP_MOVE,         /* index map and table, u8 -> u8 */
-    HAWQ_STEP_SCALE,        /* int32 accumulators -> outputs */
+    HAWQ_STEP_SCALE,        /* int32 accumulators -> outputs or floats */
     HAWQ_STEP_DEQUANTIZE,   /* u8 -> outputs or floats */
     HAWQ_STEP_FLOAT,        /* a node's own function, floats -> floats */
     HAWQ_STEP_OUTPUT        /* floats -> outputs */
@@ -48,8 +48,8 @@ typedef enum hawq_step_kind {
  * accumulator * scale[p % n_scales], or (q - zero) * factor. */
 typedef struct hawq_boundary {
     size_t n;
-    bool   outside; /* QUANTIZE: x is the image; DEQUANTIZE: y the
-                       outputs; else they are in the workspace */
+    bool   outside; /* QUANTIZE: x is the image; else y is the outputs;
+                             if not so, they are in the workspace */
     float        factor;
     uint8_t      zero, high;
     size_t       channels, n_scales;

@@ -106,12 +106,14 @@ void hawq_runner_free(hawq_runner *runner) {
 
 /* --- steps ------------------------------------------------------------- */
 
-static void scale_outputs(const hawq_boundary *b, const int32_t *acc,
-                          float *y) {
-    size_t pixels = b->n / b->channels;
-    for (size_t p = 0; p < b->n; p++)
-        y[p % b->channels * pixels + p / b->channels] =
-            (float)acc[p] * b->scale[p % b->n_scales];
+static void scale_accumulators(const hawq_boundary *b, const int32_t *acc,
+                               float *y) {
+    size_t pixels = b->n / b->channels, k = 0;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < b->channels; c++) {
+            y[c * pixels + i] = (float)acc[i * b->channels + c] * b->scale[k];
+            if (++k == b->n_scales) k = 0;
+        }
 }
 
 static void dequantize(const hawq_boundary *b, const uint8_t *q, float *y) {
@@ -163,7 +165,8 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
         k->move(g->n, g->map, g->fill, g->table, in, out);
         break;
     case HAWQ_STEP_SCALE:
-        scale_outputs(b, (const int32_t *)(const void *)in, y);
+        scale_accumulators(b, (const int32_t *)(const void *)in,
+                           b->outside ? y : (float *)(void *)out);
         break;
     case HAWQ_STEP_DEQUANTIZE:
         dequantize(b, in, b->outside ? y : (float *)(void *)out);
