@@ -2,7 +2,8 @@
  * weights' themselves.
  *
  * Claim: on random small problems with ties of both kinds, pins, budgets,
- * negative losses and costs that need not fall with the bits, every exact
+ * negative losses and costs that need not fall with the bits, and layers that
+ * may be in float, whose inputs then have 8 bits, every exact
  * solver finds what trying all choices of all layers finds, with and without
  * interactions, and also where a group's combinations are so many that
  * dominated ones are left out. Refusals name the group.
@@ -54,6 +55,12 @@ static void draw_layer(draws *d, meant *m, int l, int n_weights) {
                 weights[i], inputs[j], eighths(d, 6) - 1, m->cost[l][n]};
             n++;
         }
+    if (n < CANDIDATES && below(d, 2)) {
+        for (int k = 0; k < KINDS; k++) m->cost[l][n][k] = eighths(d, 5);
+        m->candidate[l][n] =
+            (hawq_candidate){32, 32, eighths(d, 6) - 1, m->cost[l][n]};
+        n++;
+    }
     m->n_candidates[l] = n;
 }
 
@@ -99,6 +106,11 @@ static void draw(draws *d, meant *m, int n_layers, int n_weights, bool pairs) {
 
 /* --- by trying everything ------------------------------------------------- */
 
+/* Of the tensor read: 8 where the layer is in float. */
+static int input_bits(const hawq_candidate *c) {
+    return c->activation_bits == 32 ? 8 : c->activation_bits;
+}
+
 static bool obeys(const meant *m, const int *x) {
     double sum[KINDS] = {0};
     for (int l = 0; l < m->n_layers; l++) {
@@ -108,7 +120,7 @@ static bool obeys(const meant *m, const int *x) {
         for (int j = 0; j < m->n_layers; j++) {
             if (m->same[l][j] && x[l] != x[j]) return false;
             if (m->activations[l][j] &&
-                m->candidate[j][x[j]].activation_bits != c->activation_bits)
+                input_bits(&m->candidate[j][x[j]]) != input_bits(c))
                 return false;
         }
     }

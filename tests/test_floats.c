@@ -218,6 +218,17 @@ static const struct {
                 {"mobile_script", 1}, {"vit_script", 20}, {"bert_script", 20},
                 {"gpt_script", 20},   {"unet_script", 8}};
 
+/* With all layers in float nothing is ever quantized. */
+static void all_float_is_the_network(fixture *f) {
+    hawq_program *p = NULL;
+    if (CHECK_OK(lower_uniform(f, 32, 32, &p))) {
+        run(f, p, NULL, f->output);
+        CHECK(memcmp(f->output, f->float_output,
+                     IMAGES * f->n_out * sizeof(float)) == 0);
+    }
+    hawq_program_free(p);
+}
+
 static void every_network_runs(void) {
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         char          path[1024];
@@ -241,6 +252,7 @@ static void every_network_runs(void) {
                 CHECK(p->choice[l].weight_bits == 8);
         }
         hawq_program_free(p);
+        all_float_is_the_network(&f);
         fixture_close(&f);
     }
 }

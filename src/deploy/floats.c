@@ -6,7 +6,8 @@
  *     a function of one element of a float tensor;
  *     an addition or concatenation of float tensors only;
  *     a move or pool of a float tensor that a float node reads, or that is the
- *     output.
+ *     output;
+ *     what only leads from the image, which is there in floats, to float nodes.
  * Everything else reads what is quantized, with the map that calibration found
  * for the tensor. A Relu or Clip between float and integers takes no step of
  * its own: saturating to the ends of its output's map clamps. An integer layer
@@ -38,23 +39,41 @@ void hawq_lower_float_layers(lowering *low) {
     }
 }
 
-/* Per tensor id: is it read by a node that runs, or would run, in float? */
-static hawq_status find_wanted(const lowering *low, bool **out) {
+/* Per tensor id. wanted: is it read by a node that runs in float, or would if
+ * this were float? needed: by one that does, or passes it on to one? */
+typedef struct readers {
+    bool *wanted, *needed;
+} readers;
+
+static bool passes(node_kind kind) {
+    return kind == KIND_MOVE || kind == KIND_MAX_POOL ||
+           kind == KIND_AVERAGE_POOL;
+}
+
+static bool combines(node_kind kind) {
+    return kind == KIND_POINTWISE || kind == KIND_ADD || kind == KIND_CONCAT;
+}
+
+static hawq_status find_readers(const lowering *low, readers *out) {
     const hawq_graph *g = low->graph;
-    bool             *wanted;
-    HAWQ_TAKE(wanted, low->scratch, (size_t)g->n_tensors);
-    wanted[g->output->id] = true;
+    HAWQ_TAKE(out->wanted, low->scratch, (size_t)g->n_tensors);
+    HAWQ_TAKE(out->needed, low->scratch, (size_t)g->n_tensors);
+    out->wanted[g->output->id] = true;
     for (int i = g->n_nodes; i-- > 0;) {
         const hawq_node *node = g->node[i];
         node_kind        kind = low->plan[i].kind;
-        bool             passes = kind == KIND_MOVE || kind == KIND_MAX_POOL ||
-                      kind == KIND_AVERAGE_POOL;
-        bool wants = kind == KIND_FLOAT || kind == KIND_POINTWISE ||
-                     (passes && wanted[node->out[0]->id]);
-        for (int j = 0; j < node->n_in; j++)
-            if (is_activation(node->in[j])) wanted[node->in[j]->id] |= wants;
+        int              y = node->out[0]->id;
+        bool             is_float = kind == KIND_FLOAT;
+        bool             wants = is_float || kind == KIND_POINTWISE ||
+                     (passes(kind) && out->wanted[y]);
+        bool needs =
+            is_float || ((passes(kind) || combines(kind)) && out->needed[y]);
+        for (int j = 0; j < node->n_in; j++) {
+            if (!is_activation(node->in[j])) continue;
+            out->wanted[node->in[j]->id] |= wants;
+            out->needed[node->in[j]->id] |= needs;
+        }
     }
-    *out = wanted;
     return HAWQ_OK;
 }
 
@@ -69,27 +88,32 @@ static bool reads_floats(const hawq_node *node, const bool *is_float,
     return any;
 }
 
+/* Does it read floats and the image, which is there in floats, and no more? */
+static bool reads_exact(const lowering *low, const hawq_node *node,
+                        const bool *is_float) {
+    for (int i = 0; i < node->n_in; i++)
+        if (is_activation(node->in[i]) && !is_float[node->in[i]->id] &&
+            node->in[i] != low->graph->input)
+            return false;
+    return true;
+}
+
 /* The kind of a node among floats. */
 static node_kind follow(const lowering *low, int i, const bool *is_float,
-                        const bool *wanted) {
+                        const readers *by) {
     const hawq_node *node = low->graph->node[i];
     node_kind        kind = low->plan[i].kind;
-    bool             leaves = !wanted[node->out[0]->id];
-    switch (kind) {
-    case KIND_POINTWISE:
+    bool             leaves = !by->wanted[node->out[0]->id];
+    if (!passes(kind) && !combines(kind)) return kind;
+    if (by->needed[node->out[0]->id] && reads_exact(low, node, is_float))
+        return KIND_FLOAT;
+    if (kind == KIND_POINTWISE) {
         if (!reads_floats(node, is_float, false)) return kind;
         return leaves && hawq_lower_is_clamp(node) ? KIND_CLAMP : KIND_FLOAT;
-    case KIND_MOVE:
-    case KIND_MAX_POOL:
-    case KIND_AVERAGE_POOL:
-        return reads_floats(node, is_float, false) && !leaves ? KIND_FLOAT
-                                                              : kind;
-    case KIND_ADD:
-    case KIND_CONCAT:
-        return reads_floats(node, is_float, true) ? KIND_FLOAT : kind;
-    default:
-        return kind;
     }
+    if (combines(kind))
+        return reads_floats(node, is_float, true) ? KIND_FLOAT : kind;
+    return reads_floats(node, is_float, false) && !leaves ? KIND_FLOAT : kind;
 }
 
 static hawq_status check_batch(const lowering *low, int i) {
@@ -107,15 +131,16 @@ static hawq_status check_batch(const lowering *low, int i) {
 
 hawq_status hawq_lower_find_floats(lowering *low) {
     const hawq_graph *g = low->graph;
-    bool             *is_float, *wanted;
-    HAWQ_TRY(find_wanted(low, &wanted));
+    bool             *is_float;
+    readers           by;
+    HAWQ_TRY(find_readers(low, &by));
     HAWQ_TAKE(is_float, low->scratch, (size_t)g->n_tensors);
     for (int i = 0; i < g->n_nodes; i++) {
         const hawq_node *node = g->node[i];
         node_plan       *plan = &low->plan[i];
-        node_kind        kind = follow(low, i, is_float, wanted);
+        node_kind        kind = follow(low, i, is_float, &by);
         if (kind == KIND_FLOAT && plan->kind != KIND_FLOAT)
-            plan->why = "it follows a node in float";
+            plan->why = "it lies between nodes in float";
         plan->kind = kind;
         if (kind != KIND_FLOAT) continue;
         HAWQ_TRY(check_batch(low, i));
