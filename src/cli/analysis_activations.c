@@ -176,6 +176,8 @@ void hawq_analysis_json_activations(const hawq_analysis *a, hawq_json *w) {
     if (!a->activation_bits.n) return;
     hawq_json_ints(w, "activation_bits", a->activation_bits.n,
                    a->activation_bits.item);
+    hawq_json_text(w, "activation_range",
+                   hawq_range_name((hawq_range)a->activation_range));
     hawq_json_array(w, "activations");
     for (int t = 0; t < a->n_activations; t++) {
         const hawq_activation *read = &a->activation[t];

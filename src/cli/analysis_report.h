@@ -15,8 +15,9 @@ HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
 /* The layers alone, as table or TSV. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_table(hawq_analysis *a);
 
-/* The rises of activations as a second table, or as the keys "activation_bits"
- * and "activations" of the open object; nothing if none were asked for. */
+/* The rises of activations as a second table, or as the keys "activation_bits",
+ * "activation_range" and "activations" of the open object; nothing if none were
+ * asked for. */
 HAWQ_NODISCARD hawq_status hawq_analysis_print_activations(hawq_analysis *a);
 void hawq_analysis_json_activations(const hawq_analysis *a, hawq_json *w);
 

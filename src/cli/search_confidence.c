@@ -1,5 +1,6 @@
 /* search_confidence.c -- the bootstrap of an allocation. Resampled are the
- * samples of the weights' curvature; what activations cost stays.
+ * samples of the weights' curvature; what activations cost stays, and so do the
+ * combinations that a large group was left (combine.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hessian/sensitivity.h"
 #include "src/base/rng.h"
