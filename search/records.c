@@ -198,7 +198,7 @@ static hawq_status add_rises(hawq_problem                 *p,
         bool seen = false;
         for (int d = 0; d < c; d++)
             seen |= l->candidate[d].activation_bits == bits;
-        if (seen || bits > 8) continue; /* not rounded */
+        if (seen) continue;
         const hawq_rise *r = hawq_rise_find(record, bits);
         if (!r && bits == HAWQ_FLOAT_BITS) continue;
         if (!r)

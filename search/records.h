@@ -55,8 +55,8 @@ HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
 /* Adds what rounded activations cost, each tensor once: with the first layer of
  * its record, whose candidates have the width of all that read it. To a problem
  * that is not finished, with the layers of the same analysis in its order.
- * Activations of more than 8 bits cost nothing. EINVAL: a candidate's width has
- * no rise; ENONFINITE. */
+ * A layer in float32 pays for the 8 bits it reads, if they were measured.
+ * EINVAL: a candidate's width has no rise; ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_add_rises(
     hawq_problem *problem, int n, const hawq_activation_record *record);
 

@@ -95,6 +95,7 @@ static double weights_loss(hawq_store *store, hawq_arena *arena,
         sum += row[i].value;
         found++;
     }
+    for (int l = 0; l < LAYERS; l++) found += choice[l].weight_bits == 32;
     CHECK(found == LAYERS);
     CHECK_OK(hawq_store_load_interactions(store, ANALYSIS, arena, &n, &pair));
     for (int i = 0; i < n && !strcmp(metric, "hybrid"); i++)
@@ -102,6 +103,11 @@ static double weights_loss(hawq_store *store, hawq_arena *arena,
             choice[pair[i].layer_j].weight_bits == pair[i].bits_j)
             sum += pair[i].value;
     return sum;
+}
+
+/* Of the input: a layer in float32 reads what 8 bits leave. */
+static int input_bits(const hawq_choice *c) {
+    return c->activation_bits == 32 ? 8 : c->activation_bits;
 }
 
 static double tensors_loss(hawq_store *store, hawq_arena *arena,
@@ -115,11 +121,11 @@ static double tensors_loss(hawq_store *store, hawq_arena *arena,
         int                found = 0, mixed = 0;
         for (int i = 1; i < row[t].n_layers; i++) {
             const hawq_choice *other = &choice[row[t].layer[i]];
-            CHECK(other->activation_bits == first->activation_bits);
+            CHECK(input_bits(other) == input_bits(first));
             mixed |= other->weight_bits != first->weight_bits;
         }
         for (int i = 0; i < row[t].n_rises; i++)
-            if (row[t].rise[i].bits == first->activation_bits) {
+            if (row[t].rise[i].bits == input_bits(first)) {
                 sum += row[t].rise[i].value;
                 found++;
             }
@@ -283,6 +289,17 @@ static void ties_by_hand(void) {
     CHECK(!strstr(program_err, "layer3.0.conv1, layer3.0.shortcut"));
 }
 
+/* In float, the first reader of a tensor pays for it like any other. */
+static void layers_in_float(void) {
+    sums s;
+    program_step(JOINT "--metric measured --budget bops=2x --pin "
+                       "layer3.0.conv1=float",
+                 0);
+    CHECK(strstr(program_out, "\"weight_bits\": 32"));
+    add_up("measured", &s);
+    CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
+}
+
 static void benchmarked(void) {
     if (!program_built("hawq-bench")) return;
     program_step(SEARCH "--bits w4a4 --metric measured --budget bops=1x", 0);
@@ -317,6 +334,7 @@ int main(void) {
             the_same_loss_elsewhere();
             scored_at_the_largest_width();
             ties_by_hand();
+            layers_in_float();
             benchmarked();
         }
     }
