@@ -31,7 +31,8 @@ enum {
     ROOM_STEP = 8,
     CORE_STEPS = 4, /* of the core, per state of room */
     ROWS_MAX = 1 + 2 * 6,
-    EASY = 1 << 14 /* steps of the core */
+    EASY = 1 << 14, /* steps of the core */
+    MOST_BACK = 16
 };
 
 /* Of the threshold above the root, from pass to pass: work grows by some 4. */
@@ -46,8 +47,9 @@ typedef struct search {
     bool                 found;
     double               upper, lower; /* loss of the incumbent x; bound */
     double               deadline;
-    bool                 easy; /* the last pass was little work */
-    bool                 tied; /* halves failed where the program did not */
+    int                  n_back; /* steps back with this room */
+    bool                 easy;   /* the last pass was little work */
+    bool                 tied;   /* halves failed where the program did not */
     int                 *x;
 } search;
 
@@ -213,6 +215,16 @@ static hawq_status run_pass(search *s, double threshold, size_t width,
     return status;
 }
 
+/* After a pass that was too much: a threshold between the last one that was
+ * not and this, unless they are close. */
+static bool step_back(search *s, double *step) {
+    double low = s->lower - s->root;
+    if (!(*step > GROWTH * GROWTH * low) || s->n_back++ >= MOST_BACK)
+        return false;
+    *step = low > 0 ? sqrt(*step * low) : *step / 16;
+    return s->root + *step > s->root;
+}
+
 static void report(const search *s, bool proven, hawq_outcome *out) {
     if (proven)
         out->state = s->found ? HAWQ_FOUND_OPTIMAL : HAWQ_FOUND_INFEASIBLE;
@@ -243,12 +255,14 @@ static hawq_status solve(const hawq_knapsack      *k,
             step *= s.easy ? 2 : GROWTH;
             continue;
         }
+        if (step_back(&s, &step) && !hawq_clock_passed(s.deadline)) continue;
         top = s.found ? s.upper : s.worst;
         HAWQ_TRY(run_pass(&s, top, 16 + room / 64 / (size_t)k->n_groups,
                           SIZE_MAX, &complete));
         if (complete || room == most || hawq_clock_passed(s.deadline)) break;
         room = room > most / ROOM_STEP ? most : room * ROOM_STEP;
         s.tied = false;
+        s.n_back = 0;
     }
     report(&s, complete, out);
     return HAWQ_OK;

@@ -42,13 +42,29 @@ static double place(const axis *a, double value) {
  */
 
 static bool is_drawn(const hawq_plot *p, double x, double y) {
-    return isfinite(x) && isfinite(y) && (!p->log_y || y > 0);
+    return isfinite(x) && isfinite(y) && (!p->log_y || y > 0) &&
+           (!p->log_x || x > 0);
+}
+
+/* By shares of the range below and above. */
+static void widen(axis *a, double below, double above) {
+    double range = a->high - a->low;
+    if (a->logarithmic) {
+        double more = pow(a->high / a->low, 0.05);
+        if (!(more > 1.01)) more = 1.5;
+        a->low /= more;
+        a->high *= more;
+        return;
+    }
+    if (!(range > 0)) range = fabs(a->high) + 1;
+    a->low -= below * range;
+    a->high += above * range;
 }
 
 /* The smallest and largest values that are drawn, widened a little. */
 static bool find_ranges(canvas *c) {
     const hawq_plot *p = c->plot;
-    c->x = (axis){INFINITY, -INFINITY, LEFT, WIDTH - RIGHT, false};
+    c->x = (axis){INFINITY, -INFINITY, LEFT, WIDTH - RIGHT, p->log_x};
     c->y = (axis){INFINITY, -INFINITY, HEIGHT - BOTTOM, TOP, p->log_y};
     for (int s = 0; s < p->n_series; s++)
         for (int i = 0; i < p->series[s].n; i++) {
@@ -60,20 +76,8 @@ static bool find_ranges(canvas *c) {
             c->y.high = fmax(c->y.high, y);
         }
     if (!(c->x.low <= c->x.high)) return false;
-    double wide = c->x.high - c->x.low, high = c->y.high - c->y.low;
-    if (!(wide > 0)) wide = fabs(c->x.high) + 1;
-    if (!(high > 0)) high = fabs(c->y.high) + 1;
-    c->x.low -= 0.04 * wide;
-    c->x.high += 0.06 * wide;
-    if (p->log_y) {
-        double more = pow(c->y.high / c->y.low, 0.05);
-        if (!(more > 1.01)) more = 1.5;
-        c->y.low /= more;
-        c->y.high *= more;
-    } else {
-        c->y.low -= 0.05 * high;
-        c->y.high += 0.08 * high;
-    }
+    widen(&c->x, 0.04, 0.06);
+    widen(&c->y, 0.05, 0.08);
     return true;
 }
 
@@ -135,30 +139,30 @@ static void put_y_tick(const canvas *c, double value) {
     put_text(c, LEFT - 8, y + 4, 13, "end", "", text);
 }
 
-static void put_log_ticks(const canvas *c) {
-    double decades = log10(c->y.high / c->y.low);
-    for (double e = floor(log10(c->y.low)); e <= log10(c->y.high); e++)
+static void put_log_ticks(const canvas *c, double low, double high,
+                          void (*put)(const canvas *, double)) {
+    double decades = log10(high / low);
+    for (double e = floor(log10(low)); e <= log10(high); e++)
         for (int m = 1; m < 10; m++) {
             bool   shown = m == 1 || (decades < 4 && (m == 2 || m == 5));
             double value = m * pow(10, e);
-            if (shown && value >= c->y.low && value <= c->y.high)
-                put_y_tick(c, value);
+            if (shown && value >= low && value <= high) put(c, value);
         }
+}
+
+static void put_ticks(const canvas *c, double low, double high,
+                      void (*put)(const canvas *, double)) {
+    double step = nice_step(high - low);
+    for (double k = ceil(low / step); k * step <= high; k++)
+        put(c, fabs(k) < 0.5 ? 0 : k * step);
 }
 
 static void put_axes(const canvas *c) {
     double low = c->x.low / c->plot->x_unit, high = c->x.high / c->plot->x_unit;
-    double step = nice_step(high - low);
     char   turn[64];
-    for (double k = ceil(low / step); k * step <= high; k++)
-        put_x_tick(c, k * step);
-    if (c->y.logarithmic) {
-        put_log_ticks(c);
-    } else {
-        step = nice_step(c->y.high - c->y.low);
-        for (double k = ceil(c->y.low / step); k * step <= c->y.high; k++)
-            put_y_tick(c, fabs(k) < 0.5 ? 0 : k * step);
-    }
+    (c->x.logarithmic ? put_log_ticks : put_ticks)(c, low, high, put_x_tick);
+    (c->y.logarithmic ? put_log_ticks : put_ticks)(c, c->y.low, c->y.high,
+                                                   put_y_tick);
     fprintf(c->file,
             "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" "
             "stroke=\"#333\"/>\n",
@@ -183,29 +187,35 @@ static void put_dot(const canvas *c, const hawq_series *s, double x, double y,
             radius, s->colour);
 }
 
-static void put_steps(const canvas *c, const hawq_series *s) {
-    bool first = true;
+static void put_path(const canvas *c, const hawq_series *s) {
+    bool        first = true;
+    bool        steps = s->shape == HAWQ_STEPS;
+    const char *next = steps ? " H%.1f V%.1f" : " L%.1f %.1f";
     fputs("<path fill=\"none\" d=\"", c->file);
     for (int i = 0; i < s->n; i++) {
         if (!is_drawn(c->plot, s->x[i], s->y[i])) continue;
-        fprintf(c->file, first ? "M%.1f %.1f" : " H%.1f V%.1f",
-                place(&c->x, s->x[i]), place(&c->y, s->y[i]));
+        fprintf(c->file, first ? "M%.1f %.1f" : next, place(&c->x, s->x[i]),
+                place(&c->y, s->y[i]));
         first = false;
     }
-    if (!first) fprintf(c->file, " H%.1f", c->x.to);
+    if (!first && steps) fprintf(c->file, " H%.1f", c->x.to);
     fprintf(c->file, "\" stroke=\"%s\" stroke-width=\"2\"/>\n", s->colour);
+}
+
+static double radius_of(const hawq_series *s) {
+    return s->shape == HAWQ_MARKERS ? 5 : s->shape == HAWQ_LINE ? 3.5 : 2.5;
 }
 
 static void put_series(const canvas *c, const hawq_series *s) {
     static const char halo[] =
         " paint-order=\"stroke\" stroke=\"#fff\" stroke-width=\"3\"";
-    if (s->shape == HAWQ_STEPS) put_steps(c, s);
+    if (s->shape == HAWQ_STEPS || s->shape == HAWQ_LINE) put_path(c, s);
     for (int i = 0; i < s->n; i++) {
         if (s->shape == HAWQ_STEPS && s->n > 60) break; /* a solid line */
         if (!is_drawn(c->plot, s->x[i], s->y[i])) continue;
         double x = place(&c->x, s->x[i]), y = place(&c->y, s->y[i]);
         bool   right = x > WIDTH - RIGHT - 70;
-        put_dot(c, s, x, y, s->shape == HAWQ_MARKERS ? 5 : 2.5);
+        put_dot(c, s, x, y, radius_of(s));
         if (s->shape == HAWQ_MARKERS && s->label)
             put_text(c, x + (right ? -8 : 8), y - 8, 13,
                      right ? "end" : "start", halo, s->label[i]);
@@ -214,7 +224,7 @@ static void put_series(const canvas *c, const hawq_series *s) {
 
 /* At the upper right: curves of loss against cost fall. */
 static void put_legend(const canvas *c) {
-    const double x = WIDTH - RIGHT - 230;
+    const double x = c->plot->legend_left ? LEFT + 10 : WIDTH - RIGHT - 230;
     double       y = TOP + 14;
     int          rows = 0;
     for (int i = 0; i < c->plot->n_series; i++)
@@ -227,13 +237,13 @@ static void put_legend(const canvas *c) {
         const hawq_series *s = &c->plot->series[i];
         if (!s->n) continue;
         y += 20;
-        if (s->shape == HAWQ_STEPS)
+        if (s->shape == HAWQ_STEPS || s->shape == HAWQ_LINE)
             fprintf(c->file,
                     "<path d=\"M%.0f %.0f h26\" stroke=\"%s\" "
                     "stroke-width=\"2\"/>\n",
                     x + 8, y - 8, s->colour);
         else
-            put_dot(c, s, x + 21, y - 8, s->shape == HAWQ_MARKERS ? 5 : 2.5);
+            put_dot(c, s, x + 21, y - 8, radius_of(s));
         put_text(c, x + 42, y - 4, 13, "start", "", s->name);
     }
 }

@@ -1,5 +1,6 @@
 /* plot.h -- pictures of curves as SVG (W3C 2011): two axes with units, steps,
- * dots and labelled points. Text and numbers only; no style sheet, no script.
+ * lines, dots and labelled points. Text and numbers only; no style sheet, no
+ * script.
  *
  *     hawq_series series[] = {{.name = "front", .shape = HAWQ_STEPS, ...}};
  *     hawq_plot plot = {.title = ..., .n_series = 1, .series = series};
@@ -14,6 +15,7 @@
 
 typedef enum hawq_shape_drawn {
     HAWQ_STEPS,  /* from each point level to the next, then down or up to it */
+    HAWQ_LINE,   /* a dot at every point, joined to the next */
     HAWQ_DOTS,   /* a small dot at every point: nothing is said between */
     HAWQ_MARKERS /* large dots, each with its label */
 } hawq_shape_drawn;
@@ -30,7 +32,8 @@ typedef struct hawq_series {
 typedef struct hawq_plot {
     const char        *title, *x_name, *y_name; /* with units */
     double             x_unit; /* x is drawn in multiples of this, > 0 */
-    bool               log_y;  /* only where all y are > 0 */
+    bool               log_x, log_y;
+    bool               legend_left; /* at the upper left: curves that rise */
     int                n_series;
     const hawq_series *series;
 } hawq_plot;

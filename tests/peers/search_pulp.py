@@ -3,6 +3,8 @@
 
     bench_search PROBLEM.json
     python tests/peers/search_pulp.py PROBLEM.json
+    bench_growth problem PROBLEM.json GROUPS CANDIDATES BUDGETS SEED
+    python tests/peers/search_pulp.py PROBLEM.json SEED     a line for its table
 
 Measured with pulp 3.3.2 and the CBC it brings. Reading the file is not in the
 time; building the model, writing it for CBC and solving it are.
@@ -18,7 +20,10 @@ import pulp
 REPEATS = 5
 
 
-def solve(problem):
+LIMIT_S = 60  # where a line of the table is asked for
+
+
+def solve(problem, limit=None):
     model = pulp.LpProblem("allocation", pulp.LpMinimize)
     layers = problem["layers"]
     pairs = [(l, c) for l, layer in enumerate(layers)
@@ -33,13 +38,29 @@ def solve(problem):
         model += pulp.lpSum(candidate[k]["cost"][kind] * x[k]
                             for k in pairs) <= limit
     # CBC's default stops within a gap; HAWQ proves
-    model.solve(pulp.PULP_CBC_CMD(msg=False, gapRel=0, gapAbs=0))
+    model.solve(pulp.PULP_CBC_CMD(msg=False, gapRel=0, gapAbs=0,
+                                  timeLimit=limit))
     return pulp.LpStatus[model.status], pulp.value(model.objective)
+
+
+def line(problem, seed):
+    layers = problem["layers"]
+    start = time.perf_counter()
+    status, _ = solve(problem, LIMIT_S)
+    taken = time.perf_counter() - start
+    proven = status == "Optimal" and taken < LIMIT_S
+    print("PuLP+CBC", len(layers), len(layers[0]["candidates"]),
+          len(problem["budgets"]), seed, f"{1e3 * taken:.4f}",
+          "optimal" if proven else "feasible", "0" if proven else "",
+          sep="\t")
 
 
 def main():
     with open(sys.argv[1]) as file:
         problem = json.load(file)
+    if len(sys.argv) > 2:
+        line(problem, sys.argv[2])
+        return
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
