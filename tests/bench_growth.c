@@ -13,7 +13,7 @@
  * sizes per group and, but for the first, real numbers.
  *
  * A line of the table: solver, groups, candidates, budgets, seed, the least
- * milliseconds of the repeats, state, gap.
+ * milliseconds of processor time of the repeats, state, gap.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "src/base/rng.h"
@@ -33,9 +33,10 @@ static void check(hawq_status status) {
     exit(1);
 }
 
+/* Of the processor: other programs' work is not in it. */
 static double now(void) {
     struct timespec t;
-    timespec_get(&t, TIME_UTC);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -116,7 +117,7 @@ static hawq_problem *make(int groups, int n, int m, int seed) {
 static void solve_one(FILE *out, int groups, int n, int m, int seed) {
     hawq_problem      *p = make(groups, n, m, seed);
     hawq_solution      s = {0};
-    hawq_solve_options options = {.time_limit_s = 10};
+    hawq_solve_options options = {.time_limit_s = 60};
     double             least = INFINITY;
     for (int i = 0; i < REPEATS && least > 0; i++) {
         hawq_arena arena = {0};
@@ -228,7 +229,7 @@ static void plot(const char *from, const char *to) {
                                   .x = c->x,
                                   .y = c->y};
     }
-    hawq_plot picture = {.title = "Time to proven optimality (at most 10 s)",
+    hawq_plot picture = {.title = "Processor time to proven optimality",
                          .x_name = "groups of layers",
                          .y_name = "milliseconds, median of random problems",
                          .x_unit = 1,
