@@ -102,7 +102,7 @@ static size_t activation_bytes(const hawq_analysis *a) {
 
 /* The gradient is needed while the study starts, the others one by one. */
 static size_t arena_bytes(const hawq_analysis *a) {
-    enum { SMALL = 1 << 18, EACH = 64, ITEMS = 64 };
+    enum { SMALL = 1 << 14, EACH = 64, ITEMS = 64 };
     sizes  s = size_up(a);
     size_t stage = s.weights * sizeof(double);
     stage = most(stage, sampling_bytes(a, &s));

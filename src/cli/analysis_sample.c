@@ -26,6 +26,7 @@ static hawq_curvature curvature_of(hawq_metric metric) {
 /* Is anything left for a probe? */
 static hawq_status check(hawq_analysis *a, hawq_metric metric) {
     enum { CHECKS = 2 }; /* mini-batches */
+    hawq_mark      mark = hawq_arena_mark(&a->arena);
     hawq_selection at;
     hawq_sampler   sampler;
     HAWQ_TRY(hawq_select_weights(a->graph, -1, &a->arena, &at));
@@ -35,6 +36,7 @@ static hawq_status check(hawq_analysis *a, hawq_metric metric) {
                     false};
     HAWQ_TRY(hawq_hvp_check(&hvp, first_pilot, CHECKS, &a->arena));
     a->rest_vanishes[metric] = hvp.rest_vanishes;
+    hawq_arena_reset(&a->arena, mark);
     return HAWQ_OK;
 }
 
