@@ -10,7 +10,8 @@ torch and onnxruntime each run in a process of their own with --threads threads,
 and take turns: per round and kind of work one measurement each, whose ratio is
 one sample. Printed are the medians and quartiles of the ratios, above 1 where
 bench_hvp is faster; the share of the fused multiply-add peak, probed with
-registers alone in every round; and the peak of resident memory after Hessian
+registers alone in every round; the ratio of processor time, which other work
+on the machine disturbs less; and the peak of resident memory after Hessian
 products (torch: less what it takes before the network is made).
 
     product     Hv, a batch of PROBES sharing its primal sweeps, per probe,
@@ -160,6 +161,12 @@ class Process:
             fields = f.read().rsplit(") ", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def busy(self, *words):
+        """The answer, and processor time by time of the clock."""
+        wall, cpu = time.perf_counter(), self.processor()
+        answer = self.ask(*words)
+        return answer, (self.processor() - cpu) / (time.perf_counter() - wall)
+
     def end(self):
         self.p.stdin.close()
         self.p.wait()
@@ -173,8 +180,13 @@ def ours(o, path, images, probes):
     return p, macs * 1e6 * images, head
 
 
+def add(kinds, kind, ours_s, ours_busy, peer_s, peer_busy):
+    """Seconds by the clock, and of processor time."""
+    kinds[kind].append((ours_s, peer_s, ours_s * ours_busy, peer_s * peer_busy))
+
+
 def measure(o, name, rounds):
-    """Per kind of work the seconds of a round: [(ours, peer)], and the peak."""
+    """Per kind of work what add() keeps of each round, and the peaks."""
     _, _, _, images, probes = hvp_networks.NETWORKS[name]
     path = hvp_networks.save(name, o.folder)
     a, macs, head = ours(o, path, images, probes)
@@ -195,21 +207,25 @@ def measure(o, name, rounds):
     peaks = []
     for _ in range(rounds):
         peaks.append(a.ask("peak")[0])
-        [t] = a.ask("products", probes)
-        graph, each = b.ask("products", min(TORCH_PROBES, probes))
-        kinds["product"].append((t / probes, each))
-        kinds["with graph"].append((t / probes, each + graph / probes))
-        [t] = a.ask("readings", probes)
+        [t], ours_busy = a.busy("products", probes)
+        (graph, each), busy = b.busy("products", min(TORCH_PROBES, probes))
+        add(kinds, "product", t / probes, ours_busy, each, busy)
+        add(kinds, "with graph", t / probes, ours_busy, each + graph / probes, busy)
+        [t], ours_busy = a.busy("readings", probes)
         if t >= 0:
-            each = b.ask("readings", min(TORCH_PROBES, probes))[1]
-            kinds["reading"].append((t / probes, each))
+            (_, each), busy = b.busy("readings", min(TORCH_PROBES, probes))
+            add(kinds, "reading", t / probes, ours_busy, each, busy)
         if probes > 1:
             peaks.append(a.ask("peak")[0])
-            kinds["single"].append((a.ask("products", 1)[0], sum(b.ask("products", 1))))
-        kinds["gradient"].append((a.ask("gradient")[0], b.ask("gradient")[0]))
-        [t] = a.ask("forward")
-        kinds["forward"].append((t, b.ask("forward")[0]))
-        kinds["forward, onnxruntime"].append((t, c.ask("forward")[0]))
+            [t], ours_busy = a.busy("products", 1)
+            both, busy = b.busy("products", 1)
+            add(kinds, "single", t, ours_busy, sum(both), busy)
+        for kind in ("gradient", "forward"):
+            [t], ours_busy = a.busy(kind)
+            [peer], busy = b.busy(kind)
+            add(kinds, kind, t, ours_busy, peer, busy)
+        [peer], busy = c.busy("forward")
+        add(kinds, "forward, onnxruntime", t, ours_busy, peer, busy)
     for p in (a, b, c):
         p.end()
     return kinds, peaks, macs, probes, memory
@@ -226,15 +242,17 @@ def report(kinds, peaks, macs, probes, memory):
             "gradient": 3, "forward": 1}
     peak = statistics.median(peaks)
     print(f"  peak of fused multiply-adds {quartiles(peaks, '%.0f')} GFLOP/s")
-    print(f"  {'':22} {'ours ms':>9} {'peer ms':>9}   times faster (quartiles)   of peak")
+    print(f"  {'':22} {'ours ms':>9} {'peer ms':>9}   times faster (quartiles)   "
+          "processor time   of peak")
     for kind, pairs in kinds.items():
         if not pairs:
             continue
         ms = [1e3 * statistics.median(p[i] for p in pairs) for i in (0, 1)]
         share = 2e-9 * macs * cost[kind] / (1e-3 * ms[0]) / peak if kind in cost else None
         print(f"  {kind:22} {ms[0]:9.1f} {ms[1]:9.1f}   "
-              f"{quartiles([p[1] / p[0] for p in pairs]):24}"
-              + (f" {100 * share:6.0f} %" if share else ""))
+              f"{quartiles([p[1] / p[0] for p in pairs]):24}  "
+              f"{sum(p[3] for p in pairs) / sum(p[2] for p in pairs):14.2f}"
+              + (f" {100 * share:7.0f} %" if share else ""))
     print(f"  peak memory: ours {memory[0]:.0f} MB, torch {memory[1]:.0f} MB", flush=True)
 
 
