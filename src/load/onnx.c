@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { MOST_IMAGES = 65536, CHOSEN_IMAGES = 32, CHOSEN_ELEMENTS = 1 << 20 };
+enum { FEW_IMAGES = 4, CHOSEN_USES = 320, MOST_ELEMENTS = 1 << 25 };
 
 /* What of the file the chosen output needs. */
 typedef struct plan {
@@ -211,14 +212,30 @@ static hawq_status build(const plan *p, int batch, hawq_graph **out) {
     return status;
 }
 
-/* Largest power of two up to 32 whose activations fit. */
+/* How often the weights of the layers are used for an image, on average. */
+static double weight_uses(const hawq_graph *g) {
+    double macs = 0, weights = 1;
+    for (int i = 0; i < g->n_layers; i++) {
+        macs += (double)g->layer[i].macs;
+        weights += (double)g->layer[i].weight->n;
+    }
+    return macs / weights;
+}
+
+/* Largest power of two up to 32 whose activations fit the cache; or, if that
+ * is more, enough for what is done once per weight and sweep (transforming it,
+ * adding up its gradient in double) to be small beside its uses. */
 static int choose_batch(const hawq_graph *g) {
     size_t per_image = 0;
+    double uses = weight_uses(g);
     for (int i = 0; i < g->n_tensors; i++)
         if (g->tensor[i]->role == HAWQ_ACTIVATION)
             per_image += hawq_per_image(g, g->tensor[i]);
     int batch = CHOSEN_IMAGES;
     while (batch > 1 && (size_t)batch * per_image > CHOSEN_ELEMENTS) batch /= 2;
+    while (batch < FEW_IMAGES && uses * batch < CHOSEN_USES &&
+           2 * (size_t)batch * per_image <= MOST_ELEMENTS)
+        batch *= 2;
     return batch;
 }
 

@@ -23,7 +23,8 @@
 /* Reads, folds and finishes a network.
  * batch: images per sweep for a model whose batch dimension is free, 1 to
  * 65536; 0 chooses the largest power of two up to 32 for which all activations
- * of a sweep together hold at most 2^20 elements (at least 1). A batch
+ * of a sweep together hold at most 2^20 elements (at least 1), or, up to 4 and
+ * 2^25 elements, as many as use every weight 320 times on average. A batch
  * dimension fixed by the file wins over both, and graph->fixed_batch is set.
  * EIO if unreadable; EFORMAT if not ONNX or inconsistent; EUNSUPPORTED for an
  * opset, operator, attribute or type outside of what runs; ENONFINITE for NaN
