@@ -16,7 +16,7 @@
 /* Floats. The U of all weights are kept where they fit into KEPT; else a group
  * of output channels fills at most GROUP. V and M of a band together take BAND,
  * but a band has no fewer than FEW tiles, each of which reads all of U. */
-enum { KEPT = 1 << 20, GROUP = 300000, BAND = 1 << 18, FEW = 96 };
+enum { KEPT = 1 << 20, GROUP = 300000, BAND = 1 << 17, FEW = 128 };
 
 /* How one call is cut. */
 typedef struct plan {

@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/f32_winograd.h"
 
-enum { TILE = HAWQ_F32_TILE, SPAN = HAWQ_F32_SPAN };
+enum { TILE = HAWQ_F32_TILE, SPAN = HAWQ_F32_SPAN, LINE = 16 };
 
 /* Points +-NEAR and +-FAR. */
 #define NEAR 0.625F
@@ -139,24 +139,39 @@ static inline void pad_rows(const hawq_f32_shape *s, size_t pitch, size_t ty,
     size_t width = pitch - s->pad_left < s->w ? pitch - s->pad_left : s->w;
     if (y < s->pad_top) y = s->pad_top;
     if (end > s->h + s->pad_top) end = s->h + s->pad_top;
-    for (; y < end; y++)
-        pieces(plane + y * pitch + s->pad_left, x + (y - s->pad_top) * s->w,
-               width, false);
+    if (y >= end) return;
+    x += (y - s->pad_top) * s->w;
+    for (size_t i = 0; i < (end - y) * s->w; i += LINE) /* next channel's */
+        __builtin_prefetch(x + s->h * s->w + i);
+    for (plane += y * pitch + s->pad_left; y < end; y++) {
+        pieces(plane, x, width, false);
+        plane += pitch;
+        x += s->w;
+    }
 }
 
-/* B^T down the pixels of one tile row: `left` gets the columns 4t .. 4t + 3 of
- * tile t, `right` 4t + 4 .. 4t + 7, of which it needs two. */
-static inline void transform_row(const float *at, size_t pitch, size_t columns,
-                                 size_t quads, float *left, float *right) {
-    for (size_t x = 0; x < columns; x += LANES)
-        for (size_t side = 0; side < 2; side++) {
-            float *to = (side ? right : left) + x;
-            vec    d[SPAN], t[SPAN];
-            for (size_t k = 0; k < SPAN; k++)
-                d[k] = load(at + k * pitch + x + side * TILE);
-            into(d, t);
-            for (size_t k = 0; k < SPAN; k++) store(to + k * quads, t[k]);
+/* B^T down the pixels of one tile row, from column `at` on. */
+static inline __attribute__((always_inline)) void
+transform_row(const float *at, size_t pitch, size_t columns, size_t quads,
+              float *to) {
+    const float *at3 = at + 3 * pitch;
+    float       *to3 = to + 3 * quads;
+    for (size_t x = 0; x < columns; x += LANES) {
+        vec d[SPAN], t[SPAN];
+        for (size_t k = 0; k < 3; k++) {
+            d[k] = load(at + k * pitch);
+            d[3 + k] = load(at3 + k * pitch);
         }
+        into(d, t);
+        for (size_t k = 0; k < 3; k++) {
+            store(to + k * quads, t[k]);
+            store(to3 + k * quads, t[3 + k]);
+        }
+        at += LANES;
+        at3 += LANES;
+        to += LANES;
+        to3 += LANES;
+    }
 }
 
 /* B along the tiles: LANES tiles, all 36 elements. */
@@ -190,8 +205,10 @@ static void winograd_images(const hawq_f32_shape *s, const hawq_f32_band *b,
             const float *from = x[q / b->images] + q % b->images * image;
             pad_rows(s, pitch, ty, last - ty, from + c * s->h * s->w, room);
             for (; ty < last; ty++, row++, done += b->across)
-                transform_row(room + ty * TILE * pitch, pitch, b->across * TILE,
-                              quads, left + done * TILE, right + done * TILE);
+                for (size_t side = 0; side < 2; side++)
+                    transform_row(room + (ty * pitch + side) * TILE, pitch,
+                                  b->across * TILE, quads,
+                                  (side ? right : left) + done * TILE);
         }
         for (size_t t = 0; t < done; t += LANES)
             transform_tiles(left + t * TILE, right + t * TILE, quads, v + t,
