@@ -313,6 +313,38 @@ static void masks_stay_in_float(void) {
     fixture_close(&f);
 }
 
+/* A sum 10^5 times smaller than its terms: no multiplier of 15 bits leads from
+ * their ranges to its. In float it is what the accumulators say. */
+static void what_does_not_fit_runs_in_float(void) {
+    fixture       f;
+    hawq_program *p = NULL;
+    hawq_graph   *g = open_graph(4, (int64_t[]){1, 2, 4, 4});
+    weight(g, "c1.weight", 1, 4, (int64_t[]){3, 2, 1, 1});
+    weight(g, "c2.weight", 1, 4, (int64_t[]){3, 2, 1, 1});
+    weight(g, "fc.weight", 0.2, 2, (int64_t[]){4, 48});
+    const real *one = hawq_graph_find(g, "c1.weight")->data;
+    real       *two = hawq_graph_find(g, "c2.weight")->data;
+    for (int i = 0; i < 6; i++) two[i] = -one[i] * (real)(1 - 1e-5);
+    node(g, "Conv", "x c1.weight", "c1", "");
+    node(g, "Conv", "x c2.weight", "c2", "");
+    node(g, "Add", "c1 c2", "a", "");
+    node(g, "Flatten", "a", "fl", "");
+    node(g, "Gemm", "fl fc.weight", "fc", "transB=1");
+    CHECK_OK(hawq_graph_finish(g, "fc"));
+    fixture_open(&f, g);
+    if (CHECK_OK(lower_uniform(&f, 8, 8, &p))) {
+        bool said = false;
+        for (int i = 0; i < p->n_steps; i++)
+            said |= p->step[i].kind == HAWQ_STEP_FLOAT &&
+                    !strncmp(p->step[i].u.floating.why, "the ranges of", 13);
+        CHECK(said && p->n_floats == 1);
+        same_bits_everywhere(&f, p);
+        CHECK(deviation(&f, f.output) < 0.05);
+    }
+    hawq_program_free(p);
+    fixture_close(&f);
+}
+
 /* --- refusals ------------------------------------------------------------ */
 
 static void what_floats_need_is_said(void) {
@@ -358,6 +390,7 @@ int main(void) {
     every_network_runs();
     additions_become_biases();
     masks_stay_in_float();
+    what_does_not_fit_runs_in_float();
     what_floats_need_is_said();
     running_out_of_memory_is_an_error();
     DONE();

@@ -223,18 +223,22 @@ static const char *why_float(const hawq_node *node) {
     return "no integer step computes it";
 }
 
-/* A kind whose shapes or attributes may not fit: what the check says against
- * it, behind "node 'x' (Op): ", is the reason for float. */
+const char *hawq_lower_reason(const hawq_node *node) {
+    const char *message = hawq_message();
+    size_t      n = strlen(node->name);
+    if (strncmp(message, "node '", 6) || strncmp(message + 6, node->name, n))
+        return message;
+    return message + n + strlen("node '' (): ") + strlen(node->op->name);
+}
+
+/* A kind whose shapes or attributes may not fit: what the check says against it
+ * is the reason for float. */
 static hawq_status take_kind(lowering *low, const hawq_node *node,
                              node_plan *plan, node_kind kind,
                              hawq_status checked) {
     plan->kind = kind;
     if (checked != HAWQ_EUNSUPPORTED) return checked;
-    const char *message = hawq_message();
-    size_t      prefix =
-        strlen("node '' (): ") + strlen(node->name) + strlen(node->op->name);
-    return keep_float(low, plan,
-                      strlen(message) > prefix ? message + prefix : message);
+    return keep_float(low, plan, hawq_lower_reason(node));
 }
 
 static hawq_status check_layer(const lowering *low, const hawq_node *node,
@@ -254,12 +258,14 @@ static hawq_status check_concat(const hawq_node *node) {
                           "concatenation along axis 0");
 }
 
-static hawq_status classify(lowering *low, const hawq_node *node,
-                            node_plan *plan) {
-    int       activations = count_activations(node);
-    bool      found = false;
-    hawq_pool pool;
+static hawq_status classify(lowering *low, int i) {
+    const hawq_node *node = low->graph->node[i];
+    node_plan       *plan = &low->plan[i];
+    int              activations = count_activations(node);
+    bool             found = false;
+    hawq_pool        pool;
     plan->layer = layer_of(low->graph, node);
+    if (low->failed[i]) return keep_float(low, plan, low->failed[i]);
     if (plan->layer >= 0)
         return take_kind(low, node, plan, KIND_LAYER,
                          check_layer(low, node, plan));
@@ -381,7 +387,7 @@ hawq_status hawq_lower_classify(lowering *low) {
     HAWQ_TAKE(low->source, low->scratch, (size_t)g->n_tensors);
     for (int i = 0; i < g->n_tensors; i++) low->source[i] = i;
     for (int i = 0; i < g->n_nodes; i++) {
-        HAWQ_TRY(classify(low, g->node[i], &low->plan[i]));
+        HAWQ_TRY(classify(low, i));
         find_source(low, i);
     }
     hawq_lower_float_layers(low);

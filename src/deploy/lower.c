@@ -372,7 +372,8 @@ static hawq_status lower_graph(lowering *low) {
     low->floats[g->input->id] = IMAGE;
     p->graph = g;
     p->n_in = hawq_per_image(g, g->input);
-    for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(lower_node(low, i));
+    for (low->node = 0; low->node < g->n_nodes; low->node++)
+        HAWQ_TRY(lower_node(low, low->node));
     HAWQ_TRY(lower_output(low));
     HAWQ_TRY(hawq_lower_place(low));
     HAWQ_TRY(count_bytes(low));
@@ -383,25 +384,61 @@ static hawq_status lower_graph(lowering *low) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_program_lower(const hawq_graph         *graph,
-                               const hawq_calibration   *calibration,
-                               const hawq_lower_options *options,
-                               hawq_program            **out) {
+/* One attempt; *node is the one whose ranges do not fit integers, or -1. */
+static hawq_status attempt(const hawq_graph         *graph,
+                           const hawq_calibration   *calibration,
+                           const hawq_lower_options *options,
+                           const char **failed, int *node, hawq_program **out) {
     hawq_arena    arena = {0}, scratch = {0};
     hawq_program *p;
+    *node = -1;
     HAWQ_TAKE(p, &arena, 1);
     p->arena = arena;
     lowering    low = {.graph = graph,
                        .calibration = calibration,
                        .options = options,
                        .program = p,
-                       .scratch = &scratch};
+                       .scratch = &scratch,
+                       .failed = failed,
+                       .node = -1};
     hawq_status status = lower_graph(&low);
+    bool        fits = status != HAWQ_EUNSUPPORTED || low.node < 0 ||
+                low.node >= graph->n_nodes ||
+                low.plan[low.node].kind == KIND_FLOAT;
+    if (!fits) *node = low.node;
     hawq_arena_free(&scratch);
     if (status == HAWQ_OK)
         *out = p;
     else
         hawq_program_free(p);
+    return status;
+}
+
+/* Until nothing fails but what float cannot help. */
+static hawq_status attempt_all(const hawq_graph         *graph,
+                               const hawq_calibration   *calibration,
+                               const hawq_lower_options *options,
+                               hawq_arena *arena, hawq_program **out) {
+    const char **failed;
+    int          node;
+    HAWQ_TAKE(failed, arena, (size_t)graph->n_nodes);
+    for (;;) {
+        hawq_status status =
+            attempt(graph, calibration, options, failed, &node, out);
+        if (node < 0 || graph->batch > 1) return status;
+        failed[node] =
+            hawq_arena_string(arena, hawq_lower_reason(graph->node[node]));
+        if (!failed[node]) return HAWQ_ENOMEM;
+    }
+}
+
+hawq_status hawq_program_lower(const hawq_graph         *graph,
+                               const hawq_calibration   *calibration,
+                               const hawq_lower_options *options,
+                               hawq_program            **out) {
+    hawq_arena  arena = {0};
+    hawq_status status = attempt_all(graph, calibration, options, &arena, out);
+    hawq_arena_free(&arena);
     return status;
 }
 

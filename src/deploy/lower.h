@@ -77,6 +77,9 @@ typedef struct lowering {
     slot   *slot;
     size_t *out_offset; /* per step: where in its slot it writes */
     int     n_slots, capacity_slots, capacity_steps;
+    const char **failed; /* per node: why its integers did not fit, found when
+                            its steps were emitted before; or NULL */
+    int node;            /* being emitted, or -1 */
 } lowering;
 
 static inline bool is_activation(const hawq_tensor *t) {
@@ -85,6 +88,9 @@ static inline bool is_activation(const hawq_tensor *t) {
 
 /* Fills plan, root and bits. */
 HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
+
+/* The last failure, without the name of its node. */
+const char *hawq_lower_reason(const hawq_node *node);
 
 /* A Relu or Clip with constant bounds? */
 bool hawq_lower_is_clamp(const hawq_node *node);

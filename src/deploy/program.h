@@ -144,8 +144,9 @@ HAWQ_NODISCARD hawq_status hawq_choice_uniform(const hawq_graph *graph,
  * leave 32 bits. A channel whose bias would (its weights being tiny) gets its
  * weight scale doubled until it fits: the bias then outweighs its weights by
  * far. A channel without weights takes a scale at which its bias is exact to
- * 2^-17 of itself. Nodes without an integer form become float steps, which
- * run one image: they need a graph of one (graph->batch 1).
+ * 2^-17 of itself. Nodes without an integer form, or whose ranges do not fit
+ * it, become float steps, which run one image: they need a graph of one
+ * (graph->batch 1).
  * EINVAL for a missing, repeated or unknown layer or width; EUNSUPPORTED names
  * the node that cannot be lowered and why; ENONFINITE.
  * The graph is borrowed and must outlive the program, its constants unchanged.
