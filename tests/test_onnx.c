@@ -111,6 +111,7 @@ static const char *const runs[] = {
     "reshape_chain_opset9",
     "reshape_chain_opset13",
     "shortcut_pad",
+    "two_outputs",
 };
 enum { N_RUNS = sizeof runs / sizeof *runs };
 
@@ -226,6 +227,23 @@ static const hawq_onnx_row *row_of(const hawq_onnx_row *rows, size_t n,
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].name, name) == 0) return &rows[i];
     return NULL;
+}
+
+/* Outputs that a network is not run for are named; integer ones do no harm. */
+static void outputs_left_out_are_named(void) {
+    static const struct {
+        const char *file, *names;
+    } expected[] = {{"two_outputs", "'aux', 'more'"}, {"oddities", NULL}};
+    for (int i = 0; i < 2; i++) {
+        hawq_graph *g;
+        const char *path = fixture("%s.onnx", expected[i].file);
+        if (!CHECK_OK(hawq_onnx_load(path, 1, &g))) continue;
+        const char *want = expected[i].names;
+        CHECK(want ? g->left_out && strcmp(g->left_out, want) == 0
+                   : !g->left_out);
+        CHECK(strcmp(g->output->name, "y") == 0);
+        hawq_graph_free(g);
+    }
 }
 
 /* Every node is judged, also behind one that does not run. */
@@ -509,6 +527,7 @@ int main(void) {
     batch_is_chosen();
     bad_networks_are_named();
     saving_fails_cleanly();
+    outputs_left_out_are_named();
     listing_judges_every_node();
     truncations("encodings");
     truncations("batch_norm_opset14");

@@ -32,6 +32,12 @@ hawq_status hawq_model_load(const hawq_cli *cli, const char *path, int batch,
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
                       path, last);
+    if (g->left_out)
+        hawq_cli_note(cli,
+                      "%s: the first float output, '%s', is read as the "
+                      "logits; %s left out. To choose another, export the "
+                      "model with that output alone",
+                      path, g->output->name, g->left_out);
     *out = g;
     return HAWQ_OK;
 }

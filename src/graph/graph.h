@@ -42,6 +42,7 @@ typedef struct hawq_graph {
     hawq_tensor  *input, *output;
     int           opset;
     bool          fixed_batch; /* the file itself fixes the batch dimension */
+    const char   *left_out;    /* further float outputs of the file, or NULL */
     /* private to graph.c */
     const hawq_op *(*find_op)(const char *op_type);
     int capacity_tensors, capacity_nodes;

@@ -187,6 +187,20 @@ static hawq_status check_output(const hawq_graph *g) {
                      g->batch);
 }
 
+/* g->left_out = "'aux', 'mask'": the float outputs that are not chosen. */
+static hawq_status list_left_out(hawq_graph *g, const plan *p) {
+    const hawq_proto *m = p->model;
+    for (size_t i = 0; i < m->n_outputs; i++) {
+        const hawq_proto_value *v = &m->output[i];
+        if (v == p->output || !v->is_float) continue;
+        g->left_out = hawq_arena_format(&g->arena, "%s%s'%s'",
+                                        g->left_out ? g->left_out : "",
+                                        g->left_out ? ", " : "", v->name);
+        if (!g->left_out) return HAWQ_ENOMEM;
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
     const hawq_proto *m = p->model;
     hawq_shape        shape;
@@ -198,6 +212,7 @@ static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
     for (size_t i = 0; i < m->n_nodes; i++)
         if (p->wanted[i]) HAWQ_TRY(add_node(g, &m->node[i]));
     HAWQ_TRY(hawq_graph_finish(g, p->output->name));
+    HAWQ_TRY(list_left_out(g, p));
     return check_output(g);
 }
 

@@ -331,6 +331,16 @@ def oddities():
     np.savez_compressed(os.path.join(OUT, "oddities.npz"), x=x, y=y)
 
 
+def two_outputs():
+    m = model([node("Gemm", "x fc.weight", "y", transB=1),
+               node("Gemm", "x aux.weight", "aux", transB=1),
+               node("Relu", "aux", "more")], (4,),
+              [const("fc.weight", w(3, 4)), const("aux.weight", w(2, 4))], 13,
+              outputs=[helper.make_tensor_value_info(n, T.FLOAT, [None, 2])
+                       for n in ("aux", "more")])
+    save("two_outputs", m, (4,))
+
+
 def fixed_batch():
     save("fixed_batch", model([
         node("Reshape", "x target", "f"), node("MatMul", "f w", "y")],
@@ -447,3 +457,4 @@ external_data()
 oddities()
 fixed_batch()
 refused()
+two_outputs()
