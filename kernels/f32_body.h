@@ -22,6 +22,47 @@ INLINE void store(float *y, vec v) {
 
 #include "kernels/f32_rows_body.h"
 
+#include "kernels/f32_turn_body.h"
+
 #include "kernels/f32_correlate_body.h"
 
+#include "kernels/f32_small_body.h"
+
 #include "kernels/f32_weights_body.h"
+
+static void forward(const hawq_f32_layout *l, size_t images, const float *w,
+                    const float *planes, float *y, size_t y_image,
+                    float *scratch) {
+    correlation j;
+    if (small(l, l->s.out)) {
+        correlate_small(l, false, images, w, planes, y, y_image, scratch);
+        return;
+    }
+    look_ahead(l, &j);
+    correlate(&j, images, w, planes, y, y_image, scratch);
+}
+
+static void by_data(const hawq_f32_layout *l, size_t images, const float *w,
+                    const float *y, size_t y_image, float *x, size_t x_image,
+                    float *scratch) {
+    size_t      image = l->s.out * l->behind;
+    float      *rest = scratch + images * image;
+    correlation j;
+    for (size_t m = 0; m < images; m++)
+        spread(l, y + m * y_image, scratch + m * image + l->lead, l->behind);
+    if (small(l, l->s.in))
+        correlate_small(l, true, images, w, scratch, x, x_image, rest);
+    else
+        for (size_t p = 0; p < l->n_phases; p++)
+            if (look_back(l, p, &j))
+                correlate(&j, images, w, scratch, x, x_image, rest);
+}
+
+static void by_weights(const hawq_f32_layout *l, size_t images, const float *y,
+                       size_t y_image, const float *planes, float *w,
+                       float *scratch) {
+    if (l->s.out < LANES)
+        by_positions(l, images, y, y_image, planes, w, scratch);
+    else
+        by_lanes(l, images, y, y_image, planes, w, scratch);
+}

@@ -64,19 +64,32 @@ void hawq_f32_lay_out(const hawq_f32_shape *s, hawq_f32_layout *l) {
     l->plane = l->n_phases * l->phase;
 }
 
-size_t hawq_f32_forward_scratch(const hawq_f32_layout *l, size_t images) {
-    return images * l->s.out * l->run + BLOCK * l->s.in * l->n_taps;
+/* y in runs and the weights of a block; or, `width` channels innermost, the
+ * weights, the positions and some more, and an image turned back. */
+static size_t correlation_scratch(const hawq_f32_layout *l, size_t images,
+                                  size_t in, size_t out, size_t run) {
+    const size_t width = 2 * VECTOR;
+    size_t       runs = images * out * run + BLOCK * in * l->n_taps;
+    size_t       small = width * (in * l->n_taps + (images + 1) * run + VECTOR);
+    return hawq_f32_small(&l->s) && small > runs ? small : runs;
 }
 
-/* The image behind zeros, and one phase of the result. */
+size_t hawq_f32_forward_scratch(const hawq_f32_layout *l, size_t images) {
+    return correlation_scratch(l, images, l->s.in, l->s.out, l->run);
+}
+
+/* The image behind zeros before that. */
 size_t hawq_f32_by_data_scratch(const hawq_f32_layout *l, size_t images) {
-    return images * (l->s.out * l->behind + l->s.in * l->phase) +
-           BLOCK * l->s.out * l->n_taps;
+    return images * l->s.out * l->behind +
+           correlation_scratch(l, images, l->s.out, l->s.in, l->phase);
 }
 
 /* y with channels innermost and w likewise; or y in runs. */
 size_t hawq_f32_by_weights_scratch(const hawq_f32_layout *l, size_t images) {
     const hawq_f32_shape *s = &l->s;
-    return images * s->out * l->run +
-           whole(s->out) * (images * s->oh * s->ow + s->in * l->n_taps);
+    const size_t          most = 4 * VECTOR;
+    size_t                runs = images * s->out * l->run;
+    size_t                width = whole(s->out) < most ? whole(s->out) : most;
+    size_t lanes = width * (images * s->oh * s->ow + s->in * l->n_taps);
+    return s->out < VECTOR && runs > lanes ? runs : lanes;
 }

@@ -54,6 +54,11 @@ typedef struct hawq_f32_layout {
     hawq_f32_phase phases[HAWQ_F32_TAPS];
 } hawq_f32_layout;
 
+/* An image of few positions: runs of vectors waste much of them. */
+static inline bool hawq_f32_small(const hawq_f32_shape *s) {
+    return s->oh * s->ow <= 200;
+}
+
 /* Wants kh * kw <= HAWQ_F32_TAPS. */
 void hawq_f32_lay_out(const hawq_f32_shape *s, hawq_f32_layout *l);
 

@@ -9,11 +9,59 @@
 enum { WIDEST = 8 }; /* vectors of a block of one channel */
 
 /* y[m][o][q] = sum_{c, t} w[o * w_out + c * w_in + at[t]]
- *                         x[m][c][q + from[t]], q < run */
+ *                         x[m][c][q + from[t]], q < run;
+ * of those, rows `pitch` apart go to `offset` of each image and on. */
 typedef struct correlation {
-    size_t in, out, run, x_image, x_channel, w_out, w_in, taps;
+    size_t in, out, run, pitch, x_image, x_channel, w_out, w_in, taps, offset;
     size_t from[HAWQ_F32_TAPS], at[HAWQ_F32_TAPS];
+    target to;
 } correlation;
+
+static void look_ahead(const hawq_f32_layout *l, correlation *j) {
+    const hawq_f32_shape *s = &l->s;
+    j->in = s->in;
+    j->out = s->out;
+    j->run = l->run;
+    j->pitch = l->pitch;
+    j->x_image = s->in * l->plane;
+    j->x_channel = l->plane;
+    j->w_out = s->in * l->n_taps;
+    j->w_in = j->taps = l->n_taps;
+    j->offset = 0;
+    for (size_t t = 0; t < l->n_taps; t++) {
+        j->from[t] = l->of[t] * l->phase + l->shift[t];
+        j->at[t] = t;
+    }
+    j->to = (target){s->oh, s->ow, s->ow, s->oh * s->ow, 1};
+}
+
+/* The taps that read phase p, seen from there. False where none of it lies in
+ * the image. */
+static bool look_back(const hawq_f32_layout *l, size_t p, correlation *j) {
+    const hawq_f32_shape *s = &l->s;
+    const hawq_f32_phase *of = &l->phases[p];
+    size_t                first = of->r0 * l->pitch + of->c0;
+    if (of->r0 == of->r1 || of->c0 == of->c1) return false;
+    j->in = s->out;
+    j->out = s->in;
+    j->run = (of->r1 - of->r0 - 1) * l->pitch + of->c1 - of->c0;
+    j->run = (j->run + LANES - 1) / LANES * LANES;
+    j->pitch = l->pitch;
+    j->x_image = s->out * l->behind;
+    j->x_channel = l->behind;
+    j->w_out = l->n_taps;
+    j->w_in = s->in * l->n_taps;
+    j->offset = origin(s, of);
+    j->taps = 0;
+    for (size_t t = 0; t < l->n_taps; t++)
+        if (l->of[t] == p) {
+            j->from[j->taps] = l->lead + first - l->shift[t];
+            j->at[j->taps++] = t;
+        }
+    j->to = (target){of->r1 - of->r0, of->c1 - of->c0, s->stride_h * s->w,
+                     s->h * s->w, s->stride_w};
+    return true;
+}
 
 /* The weights of a block in the order in which it reads them: [c][t][outs]. */
 INLINE void pack(const correlation *j, const float *w, float *to,
@@ -79,72 +127,16 @@ INLINE size_t rows_of(const correlation *j, size_t images, const float *w,
     return o;
 }
 
+/* scratch: y, and the weights of a block */
 static void correlate(const correlation *j, size_t images, const float *w,
-                      const float *x, float *y, float *packed) {
-    size_t o = rows_of(j, images, w, x, y, packed, 0, OUT);
-    if (OUT > 4) o = rows_of(j, images, w, x, y, packed, o, 4);
-    o = rows_of(j, images, w, x, y, packed, o, 2);
-    rows_of(j, images, w, x, y, packed, o, 1);
-}
-
-static void forward(const hawq_f32_layout *l, size_t images, const float *w,
-                    const float *planes, float *y, size_t y_image,
-                    float *scratch) {
-    const hawq_f32_shape *s = &l->s;
-    correlation           j;
-    j.in = s->in;
-    j.out = s->out;
-    j.run = l->run;
-    j.x_image = s->in * l->plane;
-    j.x_channel = l->plane;
-    j.w_out = s->in * l->n_taps;
-    j.w_in = j.taps = l->n_taps;
-    for (size_t t = 0; t < l->n_taps; t++) {
-        j.from[t] = l->of[t] * l->phase + l->shift[t];
-        j.at[t] = t;
-    }
-    correlate(&j, images, w, planes, scratch,
-              scratch + images * s->out * l->run);
+                      const float *x, float *to, size_t to_image,
+                      float *scratch) {
+    float *packed = scratch + images * j->out * j->run;
+    size_t o = rows_of(j, images, w, x, scratch, packed, 0, OUT);
+    if (OUT > 4) o = rows_of(j, images, w, x, scratch, packed, o, 4);
+    o = rows_of(j, images, w, x, scratch, packed, o, 2);
+    rows_of(j, images, w, x, scratch, packed, o, 1);
     for (size_t m = 0; m < images; m++)
-        collect(l, scratch + m * s->out * l->run, y + m * y_image);
-}
-
-/* The taps that read phase p, seen from there. */
-static void look_back(const hawq_f32_layout *l, size_t p, correlation *j) {
-    const hawq_f32_phase *of = &l->phases[p];
-    size_t                first = of->r0 * l->pitch + of->c0;
-    j->taps = 0;
-    for (size_t t = 0; t < l->n_taps; t++)
-        if (l->of[t] == p) {
-            j->from[j->taps] = l->lead + first - l->shift[t];
-            j->at[j->taps++] = t;
-        }
-    j->run = (of->r1 - of->r0 - 1) * l->pitch + of->c1 - of->c0;
-    j->run = (j->run + LANES - 1) / LANES * LANES;
-}
-
-static void by_data(const hawq_f32_layout *l, size_t images, const float *w,
-                    const float *y, size_t y_image, float *x, size_t x_image,
-                    float *scratch) {
-    const hawq_f32_shape *s = &l->s;
-    float                *run = scratch + images * s->out * l->behind;
-    correlation           j;
-    j.in = s->out;
-    j.out = s->in;
-    j.x_image = s->out * l->behind;
-    j.x_channel = l->behind;
-    j.w_out = l->n_taps;
-    j.w_in = s->in * l->n_taps;
-    for (size_t m = 0; m < images; m++)
-        spread(l, y + m * y_image, scratch + m * j.x_image + l->lead,
-               l->behind);
-    for (size_t p = 0; p < l->n_phases; p++) {
-        const hawq_f32_phase *of = &l->phases[p];
-        if (of->r0 == of->r1 || of->c0 == of->c1) continue;
-        look_back(l, p, &j);
-        correlate(&j, images, w, scratch, run, run + images * s->in * l->phase);
-        for (size_t m = 0; m < images; m++)
-            collect_phase(l, of, run + m * s->in * j.run, j.run,
-                          x + m * x_image);
-    }
+        deliver(&j->to, j->out, scratch + m * j->out * j->run, j->run, j->pitch,
+                to + m * to_image + j->offset);
 }

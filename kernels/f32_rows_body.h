@@ -119,22 +119,6 @@ static void pad(const hawq_f32_layout *l, size_t images, const float *x,
                           planes + p * l->phase);
 }
 
-/* from: [in][run], run position 0 the phase's first element in the image */
-static void collect_phase(const hawq_f32_layout *l, const hawq_f32_phase *p,
-                          const float *from, size_t run, float *x) {
-    const hawq_f32_shape *s = &l->s;
-    size_t                rows = p->r1 - p->r0, columns = p->c1 - p->c0;
-    size_t                pitch = s->stride_h * s->w;
-    x += origin(s, p);
-    for (size_t c = 0; c < s->in; c++, x += s->h * s->w, from += run)
-        if (s->stride_w == 1)
-            scatter(rows, columns, x, pitch, from, l->pitch, 1);
-        else if (s->stride_w == 2)
-            scatter(rows, columns, x, pitch, from, l->pitch, 2);
-        else
-            scatter(rows, columns, x, pitch, from, l->pitch, s->stride_w);
-}
-
 /* y [out][oh][ow] into rows of the pitch, channels `stride` apart. */
 static void spread(const hawq_f32_layout *l, const float *y, float *to,
                    size_t stride) {
@@ -144,9 +128,20 @@ static void spread(const hawq_f32_layout *l, const float *y, float *to,
                s->ow, 1);
 }
 
-static void collect(const hawq_f32_layout *l, const float *run, float *y) {
-    const hawq_f32_shape *s = &l->s;
-    for (size_t o = 0; o < s->out; o++)
-        scatter(s->oh, s->ow, y + o * s->oh * s->ow, s->ow, run + o * l->run,
-                l->pitch, 1);
+/* Where one image's results go: `to` is its first channel. */
+typedef struct target {
+    size_t rows, columns, pitch, channel, step;
+} target;
+
+/* from: [channels][channel], rows from_pitch apart */
+static void deliver(const target *g, size_t channels, const float *from,
+                    size_t channel, size_t from_pitch, float *to) {
+    for (size_t c = 0; c < channels; c++, to += g->channel, from += channel)
+        if (g->step == 1)
+            scatter(g->rows, g->columns, to, g->pitch, from, from_pitch, 1);
+        else if (g->step == 2)
+            scatter(g->rows, g->columns, to, g->pitch, from, from_pitch, 2);
+        else
+            scatter(g->rows, g->columns, to, g->pitch, from, from_pitch,
+                    g->step);
 }

@@ -18,52 +18,6 @@ enum {
     ACROSS = 9             /* taps of a block of positions */
 };
 
-/* Rows of a square block become its columns: log2 LANES rotations of the
- * address bits. */
-INLINE void transpose(vec *a) {
-    vec b[LANES];
-    for (int step = 1; step < LANES; step *= 2) {
-        for (int i = 0; i < LANES / 2; i++) {
-            b[2 * i] = zip_low(a[i], a[i + LANES / 2]);
-            b[2 * i + 1] = zip_high(a[i], a[i + LANES / 2]);
-        }
-        for (int i = 0; i < LANES; i++) a[i] = b[i];
-    }
-}
-
-/* to[i * to_pitch + r] (+)= from[r * pitch + i], r < rows <= LANES, i < n <=
- * LANES; what is stored of a row are `width` elements, zeros from `rows` on. */
-INLINE void tile(const float *from, size_t pitch, size_t rows, size_t n,
-                 float *to, size_t to_pitch, const bool add) {
-    vec a[LANES];
-    for (size_t r = 0; r < LANES; r++)
-        a[r] = r < rows ? load_some(from + r * pitch, n) : (vec){0};
-    transpose(a);
-    for (size_t i = 0; i < n; i++)
-        if (add)
-            store_some(to + i * to_pitch,
-                       load_some(to + i * to_pitch, rows) + a[i], rows);
-        else
-            store(to + i * to_pitch, a[i]);
-}
-
-/* y of one image and LANES channels, `rows` of them there, channels innermost
- * and `width` in all. */
-static void turn_in(const float *y, size_t pixels, size_t rows, float *to,
-                    size_t width) {
-    for (size_t p = 0; p < pixels; p += LANES)
-        tile(y + p, pixels, rows, pixels - p < LANES ? pixels - p : LANES,
-             to + p * width, width, false);
-}
-
-/* w [rows][k] += from [k][width] */
-static void turn_out(const float *from, size_t width, size_t k, size_t rows,
-                     float *w) {
-    for (size_t i = 0; i < k; i += LANES)
-        tile(from + i * width, width, k - i < LANES ? k - i : LANES, rows,
-             w + i, k, true);
-}
-
 /* Positions of y that one block passes. */
 typedef struct window {
     const hawq_f32_layout *l;
@@ -147,8 +101,8 @@ static void by_lanes(const hawq_f32_layout *l, size_t images, const float *y,
         memset(turned, 0, k * width * sizeof *turned);
         for (size_t m = 0; m < images; m++)
             for (size_t v = 0; v < width && v < left; v += LANES)
-                turn_in(y + m * y_image + (o + v) * pixels, pixels,
-                        left - v < LANES ? left - v : LANES,
+                turn_in(y + m * y_image + (o + v) * pixels, pixels, pixels,
+                        at_most(left - v, LANES),
                         scratch + m * pixels * width + v, width);
         if (width == WIDE * LANES)
             all_windows(l, images, planes, scratch, turned, LONG, WIDE);
@@ -157,7 +111,7 @@ static void by_lanes(const hawq_f32_layout *l, size_t images, const float *y,
         else
             all_windows(l, images, planes, scratch, turned, 12, 1);
         for (size_t v = 0; v < width && v < left; v += LANES)
-            turn_out(turned + v, width, k, left - v < LANES ? left - v : LANES,
+            turn_out(turned + v, width, k, at_most(left - v, LANES),
                      w + (o + v) * k);
     }
 }
@@ -204,13 +158,4 @@ static void by_positions(const hawq_f32_layout *l, size_t images,
         for (size_t c = 0; c < s->in; c++)
             across(l, images, scratch + o * l->run, planes + c * l->plane,
                    w + (o * s->in + c) * l->n_taps);
-}
-
-static void by_weights(const hawq_f32_layout *l, size_t images, const float *y,
-                       size_t y_image, const float *planes, float *w,
-                       float *scratch) {
-    if (l->s.out < LANES)
-        by_positions(l, images, y, y_image, planes, w, scratch);
-    else
-        by_lanes(l, images, y, y_image, planes, w, scratch);
 }

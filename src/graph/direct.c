@@ -9,7 +9,12 @@
 
 /* Floats: the planes of some images that stay in the second cache, those that
  * stay in the first, and weights that come from far. */
-enum { PLANES_FAR = 98304, PLANES_NEAR = 4096, WEIGHTS_FAR = 65536 };
+enum {
+    PLANES_FAR = 98304,
+    PLANES_NEAR = 4096,
+    WEIGHTS_WORTH = 200,
+    WEIGHTS_FAR = 65536
+};
 
 typedef struct cut {
     hawq_f32_layout layout;
@@ -59,8 +64,10 @@ static void cut_up(const hawq_conv_shape *s, size_t images, cut *c) {
     c->y_image = s->groups * c->out;
     c->weights = group.out * group.in * s->kh * s->kw;
     size_t image = group.in * c->layout.plane;
-    size_t most =
-        c->weights > WEIGHTS_FAR ? PLANES_FAR / image : PLANES_NEAR / image;
+    size_t most = PLANES_NEAR;
+    if (c->weights > WEIGHTS_FAR) /* the fewer positions, the more they cost */
+        most = PLANES_FAR * (1 + WEIGHTS_WORTH / (s->oh * s->ow));
+    most /= image;
     c->some = at_most(most ? most : 1, images);
     c->planes = c->some * image;
 }
