@@ -2,19 +2,22 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/f32_conv.h"
 
+extern const hawq_f32_kernels hawq_f32_portable;
 #if defined(__x86_64__)
-extern const hawq_f32_kernels        hawq_f32_avx512, hawq_f32_avx2;
-static const hawq_f32_kernels *const all[] = {&hawq_f32_avx512, &hawq_f32_avx2,
-                                              NULL};
-#else
-static const hawq_f32_kernels *const all[] = {NULL};
+extern const hawq_f32_kernels hawq_f32_avx512, hawq_f32_avx2;
 #endif
+
+const hawq_f32_kernels *const hawq_f32_tables[] = {
+#if defined(__x86_64__)
+    &hawq_f32_avx512, &hawq_f32_avx2,
+#endif
+    &hawq_f32_portable, NULL};
 
 enum { VECTOR = 16, BLOCK = 8 }; /* floats, channels of the widest table */
 
 const hawq_f32_kernels *hawq_f32_select(void) {
-    const hawq_f32_kernels *const *k = all;
-    while (*k && !(*k)->usable()) k++;
+    const hawq_f32_kernels *const *k = hawq_f32_tables;
+    while (!(*k)->usable()) k++;
     return *k;
 }
 

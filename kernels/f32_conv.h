@@ -86,7 +86,10 @@ typedef struct hawq_f32_kernels {
     const struct hawq_f32_winograd_steps *winograd; /* f32_winograd.h */
 } hawq_f32_kernels;
 
-/* The best table this processor runs, or NULL: use something else. */
+/* All tables compiled in, best first; NULL-terminated. */
+extern const hawq_f32_kernels *const hawq_f32_tables[];
+
+/* The best table this processor runs. */
 const hawq_f32_kernels *hawq_f32_select(void);
 
 #endif

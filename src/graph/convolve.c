@@ -245,15 +245,18 @@ static void winograd_pairs(const hawq_f32_kernels *k, const hawq_conv_shape *s,
 /* --- oneDNN: what measures faster, see onednn.h ------------------------- */
 
 static unsigned onednn_products(const hawq_conv_shape *s) {
-    enum { BLOCK = 16 }; /* channels */
+    enum { BLOCK = 16, SMALL = 200 }; /* channels, positions */
+    const unsigned forward = 1u << HAWQ_ONEDNN_FORWARD;
+    const unsigned data = 1u << HAWQ_ONEDNN_BY_DATA;
     const unsigned weights = 1u << HAWQ_ONEDNN_BY_WEIGHTS;
-    const unsigned all = (1u << HAWQ_ONEDNN_PRODUCTS) - 1;
     bool           blocks =
         s->c / s->groups % BLOCK == 0 && s->o / s->groups % BLOCK == 0;
     if (s->kh * s->kw == 1 || s->without & HAWQ_CONV_ONEDNN) return 0;
-    if (depthwise(s)) return s->o == s->c ? all : 0;
-    if (blocks && !plain(s)) return all;
-    return blocks || s->groups == 1 ? weights : 0;
+    if (!direct(s)) return forward | data | weights;
+    if (s->oh * s->ow > SMALL) return 0;
+    if (depthwise(s) && s->o == s->c)
+        return s->kh * s->kw <= 9 ? forward | weights : forward;
+    return blocks && !plain(s) ? forward | data : 0;
 }
 
 /* For how many of the n operands it is done. */

@@ -12,20 +12,21 @@
  * is made and when it runs, so that results do not depend on their number.
  *
  * What it brings. Ours / oneDNN 2.6.3, processor time of one thread with
- * AVX-512 (Zen 5), 8 images, 2 operands, OpenBLAS on its SkylakeX kernels:
- *                                        forward  by data  by weights
- *     depthwise 3x3, 64 to 128 channels  2.9-4.1  1.8-2.2   6.9-8.1
- *     3x3 of stride 2, 16 to 512         1.0-1.5  0.9-1.0   0.8-2.0
- *     3x3 of dilation 2, 64 to 256       1.2      1.2       1.1-1.5
- *     3x3, groups of 16 to 32 channels   1.3-1.7  1.2-1.3   2.0-3.0
- *     3x3, what the float kernels take   0.7-1.2  0.8-1.3   1.5-2.0
- *     few channels in, 3x3 to 10x4       0.4-0.7  0.1-0.3   1.3-2.5
- *     3x3, groups of 4 channels          0.5      0.6       0.2
- *     1x1, any stride                    0.2-1.2  0.2-1.1   0.6-1.1
- * convolve.c chooses by this table, product by product. A whole analysis
- * (trace, one thread) takes 0.40 of the processor time for DS-CNN, which is
- * depthwise, 0.79 for ResNet8, 0.74 for ResNet20. The price is scratch: all
- * images of the chunk in oneDNN's layouts.
+ * AVX-512 (Zen 5), 8 images, one operand:
+ *                                          forward   by data  by weights
+ *     depthwise 3x3, 7x7 to 14x14 out      0.7-2.0   0.7-1.1  1.2-2.8
+ *     depthwise 3x3, 28x28 to 112x112      0.3-1.1   0.3-0.6  0.4-1.8
+ *     depthwise 5x5, 7x7 to 28x28          0.9-1.9   0.6-1.4  0.05-0.13
+ *     3x3 of stride 2, 7x7 to 14x14        0.9-1.3   1.1-1.3  0.8-1.1
+ *     3x3 of stride 2, 16x16 to 28x28      0.9       0.7-0.9  0.9-1.0
+ *     3x3 of dilation 2, 64 channels       1.1       1.1      1.0
+ *     3x3, groups of 16 channels           0.9       0.9      1.2
+ *     3x3, groups of 4 channels            0.3       0.3      0.4
+ *     3x3 of stride 1, 16 to 512 channels  0.3-0.7   0.1-0.6  0.9-1.1
+ *     7x7 of stride 2, 3 channels          0.6       1.1      0.8
+ * convolve.c chooses by this table, product by product: it is for small images,
+ * depthwise or strided. The price is scratch: all images of the chunk in
+ * oneDNN's layouts.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_ONEDNN_H
