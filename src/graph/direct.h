@@ -7,8 +7,8 @@
 #define HAWQ_DIRECT_H
 #include "src/graph/convolve.h"
 
-/* Whether the others may be called: there is a table of kernels for this
- * processor, and the kernel has no more taps than they take. */
+/* Whether the others may be called: `real` is float, and the kernel has no more
+ * taps than they take. */
 bool hawq_direct_fits(const hawq_conv_shape *s);
 
 /* "avx512"; NULL where no shape fits. */
