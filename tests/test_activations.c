@@ -11,7 +11,7 @@
 #include "results/store.h"
 #include "tests/program.h"
 
-enum { SIDE = 28, IMAGES = 48, CLASSES = 10, LAYERS = 10, TENSORS = 8 };
+enum { SIDE = 28, IMAGES = 20, CLASSES = 10, LAYERS = 10, TENSORS = 8 };
 
 /* Runs in the database: an analysis without activations, a search that does
  * without them, and this. */
@@ -267,7 +267,9 @@ static void scored_at_the_largest_width(void) {
         program_step(SEARCH "--metric measured --score map.json", 0);
         loss[k] = number("objective", 0);
     }
-    CHECK(loss[1] == loss[0] && loss[2] == loss[0] && loss[3] != loss[0]);
+    CHECK_NEAR(loss[1], loss[0], 1e-12);
+    CHECK_NEAR(loss[2], loss[0], 1e-12);
+    CHECK(fabs(loss[3] - loss[0]) > 1e-9);
 }
 
 /* Weights that follow the activations' width are tied as in HAWQ-V3; a layer
@@ -319,7 +321,7 @@ int main(void) {
     put_images();
     const char               *analyse =
         "hawq-analyze " MODEL DATA "--metric trace,measured,sqnr,hybrid -n 4 "
-        "--batch-size 8 --images 48 --loss self-distillation --quiet --format "
+        "--batch-size 8 --images 20 --loss self-distillation --quiet --format "
         "json";
     char                      again[256];
     snprintf(again, sizeof again, "%s --activation-bits 4,8", analyse);
