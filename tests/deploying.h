@@ -52,7 +52,7 @@ static inline void scalar(hawq_graph *g, const char *name, double value) {
     CHECK_OK(hawq_graph_constant(g, name, HAWQ_FLOAT, &shape, &data));
 }
 
-/* "group=2 pads=1,1,1,1": lists by a comma or a plural's s. */
+/* "group=2 pads=1,1,1,1": lists by a comma, a plural's s or their name. */
 static inline hawq_attr *attributes(hawq_graph *g, const char *text, int *n) {
     hawq_attr *a = hawq_arena_take(&g->arena, 8, sizeof *a);
     char      *copy = hawq_arena_string(&g->arena, text);
@@ -61,7 +61,8 @@ static inline hawq_attr *attributes(hawq_graph *g, const char *text, int *n) {
         char    *at = strchr(word, '=');
         a[*n] = (hawq_attr){.name = word, .ints = list};
         *at = 0;
-        bool many = strchr(at + 1, ',') || at[-1] == 's';
+        bool many = strchr(at + 1, ',') || at[-1] == 's' ||
+                    strcmp(word, "kernel_shape") == 0;
         for (; at; at = strchr(at + 1, ','))
             list[a[*n].n++] = strtoll(at + 1, NULL, 10);
         a[*n].type = many ? HAWQ_ATTR_INTS : HAWQ_ATTR_INT;

@@ -160,6 +160,26 @@ static void dilations_and_counted_padding(void) {
     check_near_float(g, 0.02);
 }
 
+/* Signals of one dimension are images of one row. */
+static void signals_are_images(void) {
+    hawq_graph *g = open_graph(3, (int64_t[]){BATCH, 3, 17});
+    weight(g, "c1.weight", 0.4, 3, (int64_t[]){6, 3, 4});
+    weight(g, "c1.bias", 0.4, 1, (int64_t[]){6});
+    weight(g, "c2.weight", 0.4, 3, (int64_t[]){6, 1, 3});
+    weight(g, "fc.weight", 0.4, 2, (int64_t[]){4, 6});
+    node(g, "Conv", "x c1.weight c1.bias", "c1", "strides=2 pads=2,1");
+    node(g, "Relu", "c1", "r1", "");
+    node(g, "Conv", "r1 c2.weight", "c2", "group=6 dilations=2 pads=2,2");
+    node(g, "MaxPool", "c2", "mp", "kernel_shape=2 strides=1 pads=0,1");
+    node(g, "AveragePool", "mp", "ap",
+         "kernel_shape=3 strides=2 pads=1,1 count_include_pad=1");
+    node(g, "GlobalAveragePool", "ap", "ga", "");
+    node(g, "Flatten", "ga", "fl", "");
+    node(g, "Gemm", "fl fc.weight", "fc", "transB=1");
+    CHECK_OK(hawq_graph_finish(g, "fc"));
+    check_near_float(g, 0.03);
+}
+
 /* MatMul on N x T x K: every row is a position of its own. */
 static void rows_are_positions(void) {
     hawq_graph *g = open_graph(3, (int64_t[]){BATCH, 5, 7});
@@ -329,6 +349,7 @@ int main(void) {
     chains_are_read_in_the_middle();
     padding_starts_where_onnx_says();
     dilations_and_counted_padding();
+    signals_are_images();
     rows_are_positions();
     dead_channels_keep_their_bias();
     bad_allocations_are_refused();

@@ -6,6 +6,7 @@
 #include "src/cli/progress.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { WARM_UP_ROUNDS = 3 };
 
@@ -78,6 +79,16 @@ static hawq_status list_floats(hawq_benchmark *b, hawq_contender *c,
     return HAWQ_OK;
 }
 
+/* The widths a layer's time is of: those it has or, where it has no integer
+ * form and runs in float instead, those it was to have. */
+static const hawq_choice *timed_as(const hawq_contender *c, int layer) {
+    const hawq_choice *used = &c->program->choice[layer];
+    for (int i = 0; used->weight_bits == HAWQ_FLOAT_BITS && i < c->n_choices;
+         i++)
+        if (!strcmp(c->choice[i].layer, used->layer)) return &c->choice[i];
+    return used;
+}
+
 hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
     const hawq_program *p = c->program;
     size_t              steps = (size_t)p->n_steps;
@@ -88,10 +99,11 @@ hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
     HAWQ_TAKE(samples, &b->arena, steps * (size_t)b->repeats);
     hawq_runner_profile(c->runner, (size_t)b->batch_size, b->data.x, b->repeats,
                         samples, ns);
-    for (int i = 0; i < p->n_layers; i++)
-        layer[i] =
-            (hawq_layer_timing){p->choice[i].layer, p->choice[i].weight_bits,
-                                p->choice[i].activation_bits, "", 0};
+    for (int i = 0; i < p->n_layers; i++) {
+        const hawq_choice *as = timed_as(c, i);
+        layer[i] = (hawq_layer_timing){p->choice[i].layer, as->weight_bits,
+                                       as->activation_bits, "", 0};
+    }
     for (int i = 0; i < p->n_steps; i++) {
         hawq_step_kind kind = p->step[i].kind;
         if (p->step[i].layer < 0) continue;

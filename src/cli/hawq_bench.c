@@ -149,14 +149,16 @@ static hawq_status print_table(const hawq_benchmark *b) {
     return hawq_table_print(&t, b->cli->format, stdout);
 }
 
-static void json_layers(hawq_json *w, const hawq_benchmark_record *r) {
+/* With the bits that each really has. */
+static void json_layers(hawq_json *w, const hawq_contender *c) {
     hawq_json_array(w, "layers");
-    for (int i = 0; i < r->n_layers; i++) {
-        const hawq_layer_timing *l = &r->layer[i];
+    for (int i = 0; i < c->record.n_layers; i++) {
+        const hawq_layer_timing *l = &c->record.layer[i];
+        const hawq_choice       *used = &c->program->choice[i];
         hawq_json_object(w, NULL);
         hawq_json_text(w, "name", l->layer);
-        hawq_json_integer(w, "weight_bits", l->weight_bits);
-        hawq_json_integer(w, "activation_bits", l->activation_bits);
+        hawq_json_integer(w, "weight_bits", used->weight_bits);
+        hawq_json_integer(w, "activation_bits", used->activation_bits);
         hawq_json_text(w, "kernel", l->kernel);
         hawq_json_real(w, "latency_us", l->latency_us);
         hawq_json_end(w);
@@ -218,7 +220,7 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_flag(w, "bit_exact", r->bit_exact);
     if (c->program)
         hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
-    json_layers(w, r);
+    json_layers(w, c);
     if (c->program) json_floats(w, c);
     hawq_json_end(w);
 }

@@ -23,10 +23,11 @@ static int64_t entry(const hawq_node *node, const char *name, size_t i,
 
 static hawq_status need_image(const hawq_node *node) {
     char text[128];
-    if (node->in[0]->shape.rank == 4) return HAWQ_OK;
+    int  rank = node->in[0]->shape.rank;
+    if (rank == 3 || rank == 4) return HAWQ_OK;
     return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
                           "input of shape %s; integer convolutions and pools "
-                          "are two-dimensional: N x C x H x W",
+                          "have N x C x H x W or N x C x W",
                           hawq_shape_text(&node->in[0]->shape, text));
 }
 
@@ -48,10 +49,21 @@ static axis read_axis(const hawq_node *node, size_t i, int64_t kernel) {
     return a;
 }
 
+/* Height, which a signal of one dimension has 1 of, and width. `kernel`: the
+ * windows' sizes along the axes there are. */
+static void read_axes(const hawq_node *node, const int64_t *kernel, axis *y,
+                      axis *x) {
+    size_t last = (size_t)node->in[0]->shape.rank - 3;
+    *y = (axis){1, 1, 1, 1, 1, 0};
+    if (last) *y = read_axis(node, 0, kernel[0]);
+    *x = read_axis(node, last, kernel[last]);
+}
+
 hawq_status hawq_lower_conv_shape(const hawq_node *node, hawq_conv *out) {
     HAWQ_TRY(need_image(node));
     const int64_t *w = node->in[1]->shape.dim;
-    axis           y = read_axis(node, 0, w[2]), x = read_axis(node, 1, w[3]);
+    axis           y, x;
+    read_axes(node, w + 2, &y, &x);
     *out = (hawq_conv){.h = y.in,
                        .w = x.in,
                        .c = (int)node->in[0]->shape.dim[1],
@@ -122,27 +134,32 @@ static hawq_status need_spatial_mean(const hawq_node *node) {
 /* A window that reaches beyond the right padding (ceil_mode) would need a
  * divisor of its own where padding counts. */
 static bool overhangs(const hawq_node *node, size_t i, axis a) {
-    int64_t padded = a.in + a.pad + entry(node, "pads", i + 2, 0);
+    size_t  axes = (size_t)node->in[0]->shape.rank - 2;
+    int64_t padded = a.in + a.pad + entry(node, "pads", i + axes, 0);
     return (a.out - 1) * a.stride + a.kernel > padded;
 }
 
 hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
     HAWQ_TRY(need_image(node));
     const int64_t *in = node->in[0]->shape.dim;
+    size_t         last = (size_t)node->in[0]->shape.rank - 3;
+    int            h = last ? (int)in[2] : 1, w = (int)in[2 + last];
     bool           mean = is(node, "ReduceMean");
     if (mean) HAWQ_TRY(need_spatial_mean(node));
-    *out = (hawq_pool){.h = (int)in[2],
-                       .w = (int)in[3],
+    *out = (hawq_pool){.h = h,
+                       .w = w,
                        .c = (int)in[1],
                        .oh = 1,
                        .ow = 1,
-                       .kh = (int)in[2],
-                       .kw = (int)in[3],
+                       .kh = h,
+                       .kw = w,
                        .stride_h = 1,
                        .stride_w = 1};
     if (mean || strncmp(node->op->name, "Global", 6) == 0) return HAWQ_OK;
-    axis y = read_axis(node, 0, entry(node, "kernel_shape", 0, 1));
-    axis x = read_axis(node, 1, entry(node, "kernel_shape", 1, 1));
+    const int64_t kernel[] = {entry(node, "kernel_shape", 0, 1),
+                              entry(node, "kernel_shape", 1, 1)};
+    axis          y, x;
+    read_axes(node, kernel, &y, &x);
     if (y.dilation != 1 || x.dilation != 1)
         return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
                               "integer pools have no dilation");
@@ -151,7 +168,8 @@ hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
     out->pad_top = y.pad, out->pad_left = x.pad;
     out->count_pad = is(node, "AveragePool") &&
                      hawq_attr_int(node, "count_include_pad", 0) != 0;
-    if (out->count_pad && (overhangs(node, 0, y) || overhangs(node, 1, x)))
+    if (out->count_pad &&
+        ((last && overhangs(node, 0, y)) || overhangs(node, last, x)))
         return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
                               "integer average pools that count their padding "
                               "have no windows beyond it (ceil_mode)");
