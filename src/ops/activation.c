@@ -15,7 +15,7 @@ static inline hawq_jet relu(real x, const void *param) {
     (void)param;
     return x > 0 ? (hawq_jet){x, 1, 0} : (hawq_jet){0, 0, 0};
 }
-UNARY_SWEEPS(relu)
+KINKED_SWEEPS(relu)
 const hawq_op hawq_op_relu = KINKED_OP("Relu", "", 1, hawq_unary_shape, relu);
 
 static hawq_status leaky_shape(hawq_node *node, hawq_arena *arena) {
@@ -29,7 +29,7 @@ static inline hawq_jet leaky_relu(real x, const void *param) {
     real alpha = *(const real *)param;
     return x > 0 ? (hawq_jet){x, 1, 0} : (hawq_jet){alpha * x, alpha, 0};
 }
-UNARY_SWEEPS(leaky_relu)
+KINKED_SWEEPS(leaky_relu)
 const hawq_op hawq_op_leaky_relu =
     KINKED_OP("LeakyRelu", "alpha", 1, leaky_shape, leaky_relu);
 
@@ -66,7 +66,7 @@ static inline hawq_jet clip(real x, const void *param) {
     if (x >= b->high) return (hawq_jet){b->high, 0, 0};
     return (hawq_jet){x, 1, 0};
 }
-UNARY_SWEEPS(clip)
+KINKED_SWEEPS(clip)
 const hawq_op hawq_op_clip = KINKED_OP("Clip", "max min", 3, clip_shape, clip);
 
 static inline hawq_jet sigmoid(real x, const void *param) {
@@ -141,7 +141,7 @@ static inline hawq_jet neg(real x, const void *param) {
     (void)param;
     return (hawq_jet){-x, -1, 0};
 }
-UNARY_SWEEPS(neg)
+KINKED_SWEEPS(neg)
 static int64_t minus_one(int64_t x) {
     (void)x;
     return -1;
@@ -157,7 +157,7 @@ static inline hawq_jet abs_jet(real x, const void *param) {
            : x < 0 ? (hawq_jet){-x, -1, 0}
                    : (hawq_jet){0, 0, 0};
 }
-UNARY_SWEEPS(abs_jet)
+KINKED_SWEEPS(abs_jet)
 static int64_t sign_of(int64_t x) {
     return (x > 0) - (x < 0);
 }
@@ -170,7 +170,7 @@ static inline hawq_jet sign(real x, const void *param) {
     (void)param;
     return (hawq_jet){(real)((x > 0) - (x < 0)), 0, 0};
 }
-UNARY_SWEEPS(sign)
+KINKED_SWEEPS(sign)
 static hawq_status sign_fold(hawq_node *node, hawq_arena *arena) {
     const hawq_tensor *x = node->in[0];
     hawq_tensor       *y = node->out[0];

@@ -63,7 +63,7 @@ static hawq_status thresholded_shape(hawq_node *node, hawq_arena *arena) {
 static inline hawq_jet thresholded(real x, const void *param) {
     return x > *(const real *)param ? (hawq_jet){x, 1, 0} : (hawq_jet){0, 0, 0};
 }
-UNARY_SWEEPS(thresholded)
+KINKED_SWEEPS(thresholded)
 const hawq_op hawq_op_thresholded_relu =
     KINKED_OP("ThresholdedRelu", "alpha", 1, thresholded_shape, thresholded);
 

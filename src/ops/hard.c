@@ -22,7 +22,7 @@ static inline hawq_jet hard_sigmoid(real x, const void *param) {
            : h >= 1 ? (hawq_jet){1, 0, 0}
                     : (hawq_jet){(real)h, (real)p->alpha, 0};
 }
-UNARY_SWEEPS(hard_sigmoid)
+KINKED_SWEEPS(hard_sigmoid)
 
 /* x h(x) */
 static inline hawq_jet hard_swish(real x, const void *param) {

@@ -41,7 +41,11 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
         for (size_t k = 0; k < n; k++) to[k] += curve[k] * dx[k];
 }
 
-#define UNARY_SWEEPS(jet)                                                      \
+#define UNARY_SWEEPS(jet) UNARY_SWEEPS_OF(jet, true)
+/* of a jet whose f'' is 0 everywhere: neither dx nor by is read */
+#define KINKED_SWEEPS(jet) UNARY_SWEEPS_OF(jet, false)
+
+#define UNARY_SWEEPS_OF(jet, curved)                                           \
     HAWQ_WIDE static void jet##_forward(const hawq_node   *node,               \
                                         const hawq_planes *p) {                \
         const real *x = hawq_val(p, node->in[0]);                              \
@@ -78,7 +82,7 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
     HAWQ_WIDE static void jet##_adjoint_tangent(const hawq_node   *node,       \
                                                 const hawq_planes *p) {        \
         const real *x = hawq_val(p, node->in[0]);                              \
-        const real *by = hawq_bar(p, node->out[0]);                            \
+        const real *by = (curved) ? hawq_bar(p, node->out[0]) : NULL;          \
         const void *param = node->param;                                       \
         real        d[UNARY_BLOCK], curve[UNARY_BLOCK];                        \
         for (size_t i = 0, n; i < node->out[0]->n; i += n) {                   \
@@ -102,7 +106,7 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
 
 #define UNARY_OP(onnx_name, attribute_list, inputs, shape_fn, jet)             \
     { UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet) }
-/* of a jet whose f'' is 0 everywhere */
+/* of KINKED_SWEEPS */
 #define KINKED_OP(onnx_name, attribute_list, inputs, shape_fn, jet)            \
     {                                                                          \
         UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet),        \
