@@ -112,33 +112,43 @@ static double along(const hawq_knapsack *k, double *price, int b,
     return best->value;
 }
 
-/* --- several: the ellipsoid {v : (v - c)' P^-1 (v - c) <= 1} -------------- */
+/* --- several: the ellipsoid {c + B v : |v| <= 1} ---------------------------
+ */
 
+/* B, not the matrix B B' of the textbooks: rounding makes that indefinite long
+ * before the ellipsoid is small. */
 typedef struct ellipsoid {
     int    m, budget[M]; /* coordinates -> budgets */
     double unit[M];      /* price = unit * coordinate */
-    double c[M], p[M][M];
+    double c[M], b[M][M];
 } ellipsoid;
+
+/* g = B'h; returns |g|, how far h.(v - c) can go. */
+static double across(const ellipsoid *e, const double *h, double *g) {
+    double square = 0;
+    for (int j = 0; j < e->m; j++) {
+        g[j] = 0;
+        for (int i = 0; i < e->m; i++) g[j] += e->b[i][j] * h[i];
+        square += g[j] * g[j];
+    }
+    return sqrt(square);
+}
 
 /* Keeps the half {v : h.(v - c) <= -depth}. False: nothing is left of it. */
 static bool cut(ellipsoid *e, const double *h, double depth) {
-    double ph[M], norm = 0, m = e->m;
-    for (int i = 0; i < e->m; i++) {
-        ph[i] = 0;
-        for (int j = 0; j < e->m; j++) ph[i] += e->p[i][j] * h[j];
-    }
-    for (int i = 0; i < e->m; i++) norm += h[i] * ph[i];
-    norm = sqrt(norm);
-    double a = depth / norm;
+    double g[M], m = e->m, norm = across(e, h, g), a = depth / norm;
     if (!(norm > 0) || !(a < 1)) return false;
     double step = (1 + m * a) / (m + 1);
-    double grow = m * m * (1 - a * a) / (m * m - 1);
-    double shrink = 2 * (1 + m * a) / ((m + 1) * (1 + a));
-    for (int i = 0; i < e->m; i++) e->c[i] -= step * ph[i] / norm;
-    for (int i = 0; i < e->m; i++)
+    double grow = sqrt(m * m * (1 - a * a) / (m * m - 1));
+    double left = 1 - 2 * (1 + m * a) / ((m + 1) * (1 + a));
+    double shrink = 1 - sqrt(fmax(left, 0));
+    for (int i = 0; i < e->m; i++) {
+        double along = 0; /* the component of B g / |g| */
+        for (int j = 0; j < e->m; j++) along += e->b[i][j] * g[j] / norm;
+        e->c[i] -= step * along;
         for (int j = 0; j < e->m; j++)
-            e->p[i][j] =
-                grow * (e->p[i][j] - shrink * (ph[i] / norm) * (ph[j] / norm));
+            e->b[i][j] = grow * (e->b[i][j] - shrink * along * g[j] / norm);
+    }
     return true;
 }
 
@@ -146,22 +156,20 @@ static bool cut(ellipsoid *e, const double *h, double depth) {
  * by more than rounding. */
 static bool descend(const hawq_knapsack *k, ellipsoid *e, double tolerance,
                     double *best, double *price) {
-    double h[M] = {0}, u[M] = {0}, slope[M];
+    double h[M] = {0}, u[M] = {0}, slope[M], g[M];
     for (int i = 0; i < e->m; i++)
         if (e->c[i] < 0) {
             h[i] = -1;
             return cut(e, h, -e->c[i]);
         }
     for (int i = 0; i < e->m; i++) u[e->budget[i]] = e->unit[i] * e->c[i];
-    double value = evaluate(k, u, slope), reach = 0;
+    double value = evaluate(k, u, slope);
     if (value > *best) {
         *best = value;
         for (int b = 0; b < k->n_budgets; b++) price[b] = u[b];
     }
     for (int i = 0; i < e->m; i++) h[i] = -slope[e->budget[i]] * e->unit[i];
-    for (int i = 0; i < e->m; i++)
-        for (int j = 0; j < e->m; j++) reach += h[i] * e->p[i][j] * h[j];
-    if (sqrt(fmax(reach, 0)) < *best - value + tolerance) return false;
+    if (across(e, h, g) < *best - value + tolerance) return false;
     return cut(e, h, *best - value);
 }
 
@@ -185,7 +193,7 @@ double hawq_lagrange_maximise(const hawq_knapsack *k, double *price) {
         most = fmax(most, e.c[e.m++]);
     }
     if (e.m < 2) return best;
-    for (int i = 0; i < e.m; i++) e.p[i][i] = 16 * most * most * e.m;
+    for (int i = 0; i < e.m; i++) e.b[i][i] = 4 * most * sqrt(e.m);
     for (int i = 0; i < 300 * e.m; i++)
         if (!descend(k, &e, 1e-13 * loss_range, &best, price)) break;
     return best;
