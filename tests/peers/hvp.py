@@ -2,7 +2,7 @@
 interleaved.
 
     python tests/peers/hvp.py BENCH_HVP FOLDER [NETWORK ...] [--rounds 11]
-                              [--threads 2] [--fold] [--skip ours,...]
+                              [--threads 2] [--fold]
 
 NETWORKs are those of hvp_networks.py (default: all but resnet50, which is for
 memory); their ONNX files are made in FOLDER where they are missing. bench_hvp,
@@ -17,12 +17,15 @@ products (torch: less what it takes before the network is made).
     product     Hv, a batch of PROBES sharing its primal sweeps, per probe,
                 against torch.autograd.grad of the kept gradient graph, alone
     with graph  the same, torch's forward pass and gradient graph included
-    reading     v_l'(Hv)_l per layer and channel, against product and v * Hv
+    reading     what estimates tr(H_l) of every layer and channel from v without
+                forming Hv (src/graph/reading.h), against product and v * Hv
     single      one probe, primal sweeps and gradient graph included
     gradient, forward
 
 torch runs BatchNormalization in evaluation mode as the network has it, or,
-with --fold, folded into the convolutions first, as bench_hvp does.
+with --fold, folded into the convolutions first, as bench_hvp does. Its threads
+wait by spinning: where other work takes processors away, compare with
+--threads 1.
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
