@@ -23,7 +23,8 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
                       "an id in the database, last, FILE.json, uniform8, "
                       "uniform4, uniform2 (8-bit activations), w4a4 and the "
-                      "like, or float32 (default uniform8)"),
+                      "like, w32a32 (layers in float, timed one by one), or "
+                      "float32 (default uniform8)"),
     HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
                      "images that fix the activations' ranges (default: the "
                      "first ones of --data)"),
