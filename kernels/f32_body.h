@@ -50,7 +50,8 @@ static void by_data(const hawq_f32_layout *l, size_t images, const float *w,
     correlation j;
     for (size_t m = 0; m < images; m++)
         spread(l, y + m * y_image, scratch + m * image + l->lead, l->behind);
-    if (small(l, l->s.in))
+    /* phases with a tap or two do little for what turning costs */
+    if (small(l, l->s.in) && (l->n_phases == 1 || l->s.oh * l->s.ow <= 100))
         correlate_small(l, true, images, w, scratch, x, x_image, rest);
     else
         for (size_t p = 0; p < l->n_phases; p++)
