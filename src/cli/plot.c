@@ -222,17 +222,22 @@ static void put_series(const canvas *c, const hawq_series *s) {
     }
 }
 
-/* At the upper right: curves of loss against cost fall. */
+/* At the upper right, for curves of loss against cost fall, or left. */
 static void put_legend(const canvas *c) {
-    const double x = c->plot->legend_left ? LEFT + 10 : WIDTH - RIGHT - 230;
-    double       y = TOP + 14;
-    int          rows = 0;
-    for (int i = 0; i < c->plot->n_series; i++)
-        rows += c->plot->series[i].n > 0;
+    double y = TOP + 14;
+    int    rows = 0, wide = 220;
+    for (int i = 0; i < c->plot->n_series; i++) {
+        if (!c->plot->series[i].n) continue;
+        int need = 54 + 7 * (int)strlen(c->plot->series[i].name);
+        wide = need > wide ? need : wide;
+        rows++;
+    }
+    const double x =
+        c->plot->legend_left ? LEFT + 10 : WIDTH - RIGHT - 10 - wide;
     fprintf(c->file,
-            "<rect x=\"%.0f\" y=\"%.0f\" width=\"220\" height=\"%d\" "
+            "<rect x=\"%.0f\" y=\"%.0f\" width=\"%d\" height=\"%d\" "
             "fill=\"#fff\" fill-opacity=\"0.85\" stroke=\"#bbb\"/>\n",
-            x, y - 4, 20 * rows + 10);
+            x, y - 4, wide, 20 * rows + 10);
     for (int i = 0; i < c->plot->n_series; i++) {
         const hawq_series *s = &c->plot->series[i];
         if (!s->n) continue;

@@ -33,7 +33,7 @@ typedef struct hawq_plot {
     const char        *title, *x_name, *y_name; /* with units */
     double             x_unit; /* x is drawn in multiples of this, > 0 */
     bool               log_x, log_y;
-    bool               legend_left; /* at the upper left: curves that rise */
+    bool               legend_left; /* for curves that rise */
     int                n_series;
     const hawq_series *series;
 } hawq_plot;
