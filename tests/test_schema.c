@@ -206,8 +206,9 @@ static void both_say(const char *text, bool good) {
     cJSON        *root = cJSON_Parse(text);
     bool          read = CHECK(root != NULL) &&
                 hawq_problem_parse("x.json", text, strlen(text), &p) == HAWQ_OK;
-    if (!CHECK(conforms(root, schema) == good) | !CHECK(read == good))
-        printf("    %s\n", text);
+    bool same = CHECK(conforms(root, schema) == good);
+    same &= CHECK(read == good);
+    if (!same) printf("    %s\n", text);
     if (read) hawq_problem_free(p);
     cJSON_Delete(root);
 }
