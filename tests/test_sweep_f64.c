@@ -13,6 +13,7 @@
 #include "src/base/rng.h"
 #include "src/graph/loss.h"
 #include "src/graph/reading.h"
+#include "src/graph/share.h"
 #include "src/graph/sweep.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
@@ -452,6 +453,35 @@ static void memory_may_run_out(void) {
     hawq_graph_free(graph);
 }
 
+/* In a chain of nodes of one size two buffers do, both ways; what is kept has
+ * its own, and no two tensors that meet at a node have the same. */
+static void lives_share_buffers(void) {
+    static const char *const name[] = {"x", "a", "b", "c", "d", "e", "z"};
+    hawq_arena               arena = {0};
+    hawq_graph              *g;
+    hawq_lives               lives;
+    hawq_sharing             s;
+    bool                     kept[7] = {false, true, false, true};
+    CHECK_OK(hawq_graph_new(hawq_op_find, 13, &g));
+    CHECK_OK(hawq_graph_input(g, "x", &(hawq_shape){2, {2, 3}}));
+    for (int i = 1; i < 7; i++)
+        CHECK_OK(node(g, "Tanh", name[i - 1], "", "", name[i], 0, NULL));
+    CHECK_OK(hawq_graph_finish(g, "z"));
+    CHECK_OK(hawq_lives_find(g, &arena, &lives));
+    for (int backward = 0; backward < 2; backward++) {
+        CHECK_OK(hawq_share(g, &lives, backward, NULL, &arena, &s));
+        CHECK(s.n == 2 && s.size[0] == 6 && s.size[1] == 6 && s.buffer[0] < 0);
+        for (int i = 2; i < 7; i++) CHECK(s.buffer[i] != s.buffer[i - 1]);
+        CHECK_OK(hawq_share(g, &lives, backward, kept, &arena, &s));
+        CHECK(s.n == 4 && s.buffer[1] != s.buffer[3]);
+        for (int i = 2; i < 7; i++)
+            CHECK(i == 3 ||
+                  (s.buffer[i] != s.buffer[1] && s.buffer[i] != s.buffer[3]));
+    }
+    hawq_graph_free(g);
+    hawq_arena_free(&arena);
+}
+
 /* What is predicted is what is taken, to the byte. */
 static void memory_is_predicted(void) {
     for (int threads = 1; threads <= 3; threads++)
@@ -469,6 +499,7 @@ static void memory_is_predicted(void) {
 
 int main(void) {
     memory_may_run_out();
+    lives_share_buffers();
     memory_is_predicted();
     gradient_is_the_difference_of_the_loss(HAWQ_CROSS_ENTROPY);
     gradient_is_the_difference_of_the_loss(HAWQ_MSE);
