@@ -212,6 +212,7 @@ static const struct {
                      {{"PRelu", "c1 half"}},
                      {{"Pow", "c1 two"}},
                      {{"Max", "c1 half"}},
+                     {{"Clip", "c1 half two"}}, /* 0 is no value of it */
                      {{"Sigmoid", "c1"}, {"Mul", "c1 a"}},
                      {{"Tanh", "c1"}, {"Add", "a c1"}},
                      {{"Erf", "c1"}, {"Add", "a two"}, {"Mul", "b c1"}}};

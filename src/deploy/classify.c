@@ -15,6 +15,7 @@
 
 #include "src/graph/mm.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool is(const hawq_node *node, const char *op) {
@@ -170,8 +171,18 @@ static bool scalar_constants(const hawq_node *node) {
     return count_activations(node) == 1;
 }
 
+/* A bound of Clip: an attribute before operator set 11, a constant since. */
+static double clip_bound(const hawq_node *node, const char *name, int input,
+                         double none) {
+    if (input < node->n_in && node->in[input]) return node->in[input]->data[0];
+    return hawq_attr_float(node, name, none);
+}
+
 bool hawq_lower_is_clamp(const hawq_node *node) {
-    return is_one_of(node, "Relu Clip") && scalar_constants(node);
+    if (!is_one_of(node, "Relu Clip") || !scalar_constants(node)) return false;
+    return is_one_of(node, "Relu") ||
+           (clip_bound(node, "min", 1, -INFINITY) <= 0 &&
+            clip_bound(node, "max", 2, INFINITY) >= 0);
 }
 
 /* Operators whose output element depends on the elements at its own place, of

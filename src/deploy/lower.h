@@ -92,7 +92,8 @@ HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
 /* The last failure, without the name of its node. */
 const char *hawq_lower_reason(const hawq_node *node);
 
-/* A Relu or Clip with constant bounds? */
+/* A Relu, or a Clip with constant bounds and 0 between them? (Every map holds 0,
+ * so its ends cannot stand for other bounds.) */
 bool hawq_lower_is_clamp(const hawq_node *node);
 
 /* --- emit.c: steps and values ------------------------------------------ */
