@@ -107,7 +107,6 @@ static hawq_status draw_batch(bench *b, size_t images) {
     HAWQ_TAKE(labels, &b->arena, images);
     HAWQ_TAKE(b->outputs, &b->arena, images * out);
     HAWQ_TAKE(b->v, &b->arena, (size_t)b->probes * total);
-    HAWQ_TAKE(b->products, &b->arena, (size_t)b->probes * total);
     HAWQ_TAKE(b->gradient, &b->arena, total);
     HAWQ_TAKE(b->readings, &b->arena,
               (size_t)b->probes * hawq_reading_channels(b->graph));
@@ -151,7 +150,7 @@ static double multiply_adds(const hawq_graph *g) {
     return sum;
 }
 
-/* Engines are made when first asked for, so that the process's peak of
+/* What takes memory is made when first asked for, so that the process's peak of
  * memory is that of what it was asked to do. */
 static hawq_status forward(bench *b) {
     double loss;
@@ -159,6 +158,15 @@ static hawq_status forward(bench *b) {
         HAWQ_TRY(hawq_engine_new(b->graph, b->threads, 0, HAWQ_CROSS_ENTROPY,
                                  &b->forward));
     hawq_engine_forward(b->forward, &b->batch, b->outputs, &loss, NULL);
+    return HAWQ_OK;
+}
+
+static hawq_status products(bench *b, int m) {
+    size_t total = hawq_selection_total(&b->weights);
+    if (!b->products)
+        HAWQ_TAKE(b->products, &b->arena, (size_t)b->probes * total);
+    hawq_engine_products(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
+                         b->v, &b->weights, b->products, NULL);
     return HAWQ_OK;
 }
 
@@ -179,8 +187,7 @@ static hawq_status obey(bench *b, const char *line) {
         hawq_engine_gradient(b->engine, &b->batch, &b->weights, b->gradient,
                              NULL, NULL);
     else if (!strcmp(word, "products"))
-        hawq_engine_products(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
-                             b->v, &b->weights, b->products, NULL);
+        HAWQ_TRY(products(b, m));
     else if (!strcmp(word, "readings"))
         hawq_engine_readings(b->engine, &b->batch, HAWQ_HESSIAN, m, &b->weights,
                              b->v, b->readings);

@@ -11,8 +11,9 @@ and take turns: per round and kind of work one measurement each, whose ratio is
 one sample. Printed are the medians and quartiles of the ratios, above 1 where
 bench_hvp is faster; the share of the fused multiply-add peak, probed with
 registers alone in every round; the ratio of processor time, which other work
-on the machine disturbs less; and the peak of resident memory after Hessian
-products (torch: less what it takes before the network is made).
+on the machine disturbs less; and the peak of resident memory after readings and
+after Hessian products (torch: less what it takes before the network is made;
+it drops each product, bench_hvp keeps all of the batch).
 
     product     Hv, a batch of PROBES sharing its primal sweeps, per probe,
                 against torch.autograd.grad of the kept gradient graph, alone
@@ -198,9 +199,11 @@ def measure(o, name, rounds):
     b = Process(*here, "--worker", "torch")
     base = float(b.line())
     print(f"\n{name}: {images} images, {probes} probes; {head}", flush=True)
-    a.ask("products", probes)
     b.ask("products", min(TORCH_PROBES, probes))
-    memory = resident(a.p.pid), resident(b.p.pid) - base
+    memory = [resident(b.p.pid) - base]
+    for word in ("readings", "products"):
+        a.ask(word, probes)
+        memory.append(resident(a.p.pid))
     c = Process(*here, "--worker", "ort")
     c.line()
     for p in (a, b, c):
@@ -256,7 +259,8 @@ def report(kinds, peaks, macs, probes, memory):
               f"{quartiles([p[1] / p[0] for p in pairs]):24}  "
               f"{sum(p[3] for p in pairs) / sum(p[2] for p in pairs):14.2f}"
               + (f" {100 * share:7.0f} %" if share else ""))
-    print(f"  peak memory: ours {memory[0]:.0f} MB, torch {memory[1]:.0f} MB", flush=True)
+    print("  peak memory: torch %.0f MB; ours %.0f MB after readings, %.0f MB after "
+          "products, all of them kept in double" % tuple(memory), flush=True)
 
 
 def main():
