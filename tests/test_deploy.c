@@ -392,6 +392,10 @@ static void check_real_networks(void) {
         printf("skipped: reference kernels alone are slow\n");
         return;
     }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    printf("skipped: 20,000 images are slow under a sanitizer\n");
+    return;
+#endif
     eight_bits_lose_little(folder, &resnet8);
     eight_bits_lose_little(folder, &resnet20);
 }
