@@ -1,8 +1,9 @@
 /* wide.h -- one loop for every vector width of the processor.
  *
- * HAWQ_WIDE before a function compiles it once per instruction set; the loader
- * picks. Contraction into fused multiply-adds is off for the whole build, so
- * that all of them compute the same bits.
+ * HAWQ_WIDE before a static function compiles it once per instruction set; the
+ * loader picks. (Clang 14 hides such a function from other files.) Contraction
+ * into fused multiply-adds is off for the whole build, so that all of them
+ * compute the same bits.
  *
  * Where there is no such choice (other processors, other C libraries) or where
  * it must not be made before main (sanitizers, which the loader calls too

@@ -106,7 +106,8 @@ HAWQ_INLINE const real *of_group(const hawq_norm *n, const real *plane,
     return plane ? plane + g * n->m : NULL;
 }
 
-HAWQ_WIDE void hawq_norm_forward(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void norm_forward(const hawq_node   *node,
+                                   const hawq_planes *p) {
     const hawq_norm *n = node->param;
     real            *h = p->scratch, *means = hawq_val(p, output(node, U));
     real            *rs = hawq_val(p, output(node, R));
@@ -186,7 +187,8 @@ HAWQ_INLINE void lane_tangent(const hawq_node *node, const hawq_planes *p,
     for (size_t i = 0; dt && i < n->m; i++) dy[i] += dt[i];
 }
 
-HAWQ_WIDE void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void norm_tangent(const hawq_node   *node,
+                                   const hawq_planes *p) {
     const hawq_norm *n = node->param;
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
@@ -220,7 +222,8 @@ HAWQ_INLINE void by_statistics(const hawq_norm *n, const real *bu,
         bx[i] += (real)((shift - r * r * (double)h[i] * slope) / (double)n->m);
 }
 
-HAWQ_WIDE void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void norm_adjoint(const hawq_node   *node,
+                                   const hawq_planes *p) {
     const hawq_norm *n = node->param;
     const real      *ybar = hawq_bar(p, node->out[0]);
     const real      *bu = hawq_bar(p, output(node, U));
@@ -304,8 +307,8 @@ HAWQ_INLINE void lane_adjoint_tangent(const hawq_node   *node,
     }
 }
 
-HAWQ_WIDE void hawq_norm_adjoint_tangent(const hawq_node   *node,
-                                         const hawq_planes *p) {
+HAWQ_WIDE static void norm_adjoint_tangent(const hawq_node   *node,
+                                           const hawq_planes *p) {
     const hawq_norm *n = node->param;
     for (size_t g = 0; g < n->groups; g++) {
         const real *x = hawq_val(p, node->in[X]) + g * n->m;
@@ -313,4 +316,21 @@ HAWQ_WIDE void hawq_norm_adjoint_tangent(const hawq_node   *node,
         for (int l = 0; l < p->lanes; l++)
             lane_adjoint_tangent(node, p, l, g, r);
     }
+}
+
+/* For other files, from which a HAWQ_WIDE function hides (wide.h). */
+void hawq_norm_forward(const hawq_node *node, const hawq_planes *p) {
+    norm_forward(node, p);
+}
+
+void hawq_norm_tangent(const hawq_node *node, const hawq_planes *p) {
+    norm_tangent(node, p);
+}
+
+void hawq_norm_adjoint(const hawq_node *node, const hawq_planes *p) {
+    norm_adjoint(node, p);
+}
+
+void hawq_norm_adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
+    norm_adjoint_tangent(node, p);
 }

@@ -110,7 +110,8 @@ HAWQ_INLINE void normalize(const hawq_node *node, const hawq_planes *p,
 
 /* --- Softmax ------------------------------------------------------------- */
 
-HAWQ_WIDE static void forward(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void softmax_forward(const hawq_node   *node,
+                                      const hawq_planes *p) {
     normalize(node, p, false);
 }
 
@@ -132,14 +133,16 @@ HAWQ_INLINE void project(const softmax *m, const real *y, const real *from,
         EACH_ROW(m, at, project_row(m, step, y + at, from + at, add, to + at))
 }
 
-HAWQ_WIDE static void tangent(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void softmax_tangent(const hawq_node   *node,
+                                      const hawq_planes *p) {
     for (int l = 0; l < p->lanes; l++)
         project(node->param, hawq_val(p, node->out[0]),
                 hawq_dot(p, l, node->in[0]), false,
                 hawq_dot(p, l, node->out[0]));
 }
 
-HAWQ_WIDE static void adjoint(const hawq_node *node, const hawq_planes *p) {
+HAWQ_WIDE static void softmax_adjoint(const hawq_node   *node,
+                                      const hawq_planes *p) {
     project(node->param, hawq_val(p, node->out[0]), hawq_bar(p, node->out[0]),
             true, hawq_bar(p, node->in[0]));
 }
@@ -167,8 +170,8 @@ HAWQ_INLINE void curve_row(const softmax *m, const size_t step, const real *y,
     }
 }
 
-HAWQ_WIDE static void adjoint_tangent(const hawq_node   *node,
-                                      const hawq_planes *p) {
+HAWQ_WIDE static void softmax_adjoint_tangent(const hawq_node   *node,
+                                              const hawq_planes *p) {
     const softmax *m = node->param;
     const real    *y = hawq_val(p, node->out[0]);
     const real    *by = hawq_bar(p, node->out[0]);
@@ -255,10 +258,10 @@ const hawq_op hawq_op_softmax = {.name = "Softmax",
                                  .min_in = 1,
                                  .max_in = 1,
                                  .shape = shape,
-                                 .forward = forward,
-                                 .tangent = tangent,
-                                 .adjoint = adjoint,
-                                 .adjoint_tangent = adjoint_tangent};
+                                 .forward = softmax_forward,
+                                 .tangent = softmax_tangent,
+                                 .adjoint = softmax_adjoint,
+                                 .adjoint_tangent = softmax_adjoint_tangent};
 const hawq_op hawq_op_log_softmax = {.name = "LogSoftmax",
                                      .attributes = "axis",
                                      .min_in = 1,
