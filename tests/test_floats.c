@@ -229,6 +229,18 @@ static void all_float_is_the_network(fixture *f) {
     hawq_program_free(p);
 }
 
+/* The program is of one image, the analysis of several at once: they must
+ * know each other's network, whatever was made for every image. */
+static void check_hash(const char *path, const hawq_graph *one) {
+    char        first[17], second[17];
+    hawq_graph *three;
+    if (!CHECK_OK(hawq_onnx_load(path, 3, &three))) return;
+    hawq_graph_hash(one, first);
+    hawq_graph_hash(three, second);
+    CHECK(strcmp(first, second) == 0);
+    hawq_graph_free(three);
+}
+
 static void every_network_runs(void) {
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         char          path[1024];
@@ -239,6 +251,7 @@ static void every_network_runs(void) {
         snprintf(path, sizeof path, "%s/tests/data/networks/%s.onnx",
                  source ? source : ".", networks[i].name);
         if (!CHECK_OK(hawq_onnx_load(path, 1, &g))) continue;
+        check_hash(path, g);
         fixture_open(&f, g);
         if (CHECK_OK(lower_uniform(&f, 8, 8, &p))) {
             CHECK(p->n_floats >= networks[i].floats);

@@ -311,6 +311,17 @@ static uint64_t fnv(uint64_t h, const void *bytes, size_t n) {
     return h;
 }
 
+/* Elements that tell a constant: one row if all are equal, for a constant made
+ * for every image (a class token) must not depend on their number. */
+static size_t distinct(const hawq_tensor *t) {
+    size_t rows = t->shape.rank < 2 ? 1 : (size_t)t->shape.dim[0];
+    size_t each = rows ? t->n / rows : 0;
+    for (size_t r = 1; r < rows; r++)
+        if (memcmp(t->data, t->data + r * each, each * sizeof *t->data))
+            return t->n;
+    return rows ? each : t->n;
+}
+
 static uint64_t hash_node(const hawq_graph *g, const hawq_node *node,
                           uint64_t h) {
     h = fnv(h, node->op->name, strlen(node->op->name));
@@ -326,7 +337,7 @@ static uint64_t hash_node(const hawq_graph *g, const hawq_node *node,
     h = fnv(h, &per_image, sizeof per_image);
     for (int i = 0; i < node->n_in; i++) {
         const hawq_tensor *t = node->in[i];
-        if (t && t->data) h = fnv(h, t->data, t->n * sizeof *t->data);
+        if (t && t->data) h = fnv(h, t->data, distinct(t) * sizeof *t->data);
         if (t && !t->data) h = fnv(h, t->name, strlen(t->name));
     }
     return h;
