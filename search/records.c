@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/records.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { WEIGHT_SIZE, BOPS, MEAN_BITS, LATENCY, KINDS };
@@ -180,12 +181,38 @@ hawq_problem_interact_records(hawq_problem *p, int n,
     return HAWQ_OK;
 }
 
+/* Widest first: a narrower width costs no less than the one before. */
+static void use_rises(int n, const hawq_rise *measured, hawq_rise *out) {
+    for (int i = 0; i < n; i++) {
+        out[i] = measured[i];
+        if (!(out[i].value > 0)) /* 1.96: 95 % of a normal distribution */
+            out[i].value = fmax(0, out[i].value + 1.96 * out[i].stderr1);
+        if (i && out[i].value < out[i - 1].value) {
+            out[i].value = out[i - 1].value;
+            out[i].stderr1 = out[i - 1].stderr1;
+        }
+    }
+}
+
+hawq_status hawq_rises_use(hawq_activation_record *record, int n,
+                           const char *image, hawq_arena *arena) {
+    for (int t = 0; t < n; t++) {
+        hawq_activation_record *r = &record[t];
+        hawq_rise              *used;
+        HAWQ_TAKE(used, arena, (size_t)r->n_rises + 1);
+        use_rises(r->n_rises, r->rise, used);
+        if (r->n_layers == 1 && !strcmp(r->tensor, image))
+            used[r->n_rises++] = (hawq_rise){HAWQ_FLOAT_BITS, 0, 0};
+        r->rise = used;
+    }
+    return HAWQ_OK;
+}
+
 const hawq_rise *hawq_rise_find(const hawq_activation_record *record,
                                 int                           bits) {
-    if (bits == HAWQ_FLOAT_BITS) bits = 8; /* it reads what those leave */
     for (int i = 0; i < record->n_rises; i++)
         if (record->rise[i].bits == bits) return &record->rise[i];
-    return NULL;
+    return bits == HAWQ_FLOAT_BITS ? hawq_rise_find(record, 8) : NULL;
 }
 
 /* Once for every activation width of the tensor's first layer. */

@@ -55,13 +55,26 @@ HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
 /* Adds what rounded activations cost, each tensor once: with the first layer of
  * its record, whose candidates have the width of all that read it. To a problem
  * that is not finished, with the layers of the same analysis in its order.
- * A layer in float32 pays for the 8 bits it reads, if they were measured.
- * EINVAL: a candidate's width has no rise; ENONFINITE. */
+ * A layer in float32 pays as hawq_rise_find has it. EINVAL: a candidate's width
+ * has no rise; ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_add_rises(
     hawq_problem *problem, int n, const hawq_activation_record *record);
 
-/* The rise at these bits, or NULL; that of 8 for a layer in float, whose input
- * has them. */
+/* Replaces measured rises by those that a search uses. The mean of few images
+ * is below 0 by chance where rounding costs next to nothing, and a search would
+ * seek out just those widths; so, as of curvatures (hawq_search_value),
+ *
+ *     u = mean if mean > 0, else max(0, mean + 1.96 stderr1);
+ *     rise at b bits = max of u over all widths of the tensor >= b.
+ *
+ * stderr1 goes with the u that is taken. `image`, the network's input, gets a
+ * rise of 0 for float32 where it has one reader: it is there in floats. */
+HAWQ_NODISCARD hawq_status hawq_rises_use(hawq_activation_record *record, int n,
+                                          const char *image, hawq_arena *arena);
+
+/* The rise at these bits, or NULL. For float32 that of 8 bits, if there is none
+ * of its own: an upper estimate, as what leads from float layers to such only
+ * is not rounded. */
 const hawq_rise *hawq_rise_find(const hawq_activation_record *record, int bits);
 
 #endif

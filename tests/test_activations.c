@@ -3,7 +3,10 @@
  * Claims: activations below 8 bits are refused, with the command that helps,
  * until hawq-analyze has measured them; then the predicted loss of an
  * allocation is the sum of its layers' weights, of its interactions, and of
- * every tensor that layers read, once, at its width; readers of one tensor have
+ * every tensor that layers read, once, at its width, where what is measured
+ * below 0 counts as its upper limit and a narrower width as no less than a
+ * wider one; the image is free to a layer in float, and so is a network all in
+ * float; readers of one tensor have
  * one width of activations and their own of weights; what is exported, scored
  * or explained has the same loss, and hawq-bench predicts the same for it.
  *
@@ -110,6 +113,17 @@ static int input_bits(const hawq_choice *c) {
     return c->activation_bits == 32 ? 8 : c->activation_bits;
 }
 
+/* The largest of the widths from `bits` up. */
+static double used_rise(const hawq_activation_record *row, int bits) {
+    double most = 0;
+    for (int i = 0; i < row->n_rises; i++) {
+        const hawq_rise *r = &row->rise[i];
+        double u = r->value > 0 ? r->value : r->value + 1.96 * r->stderr1;
+        if (r->bits >= bits) most = fmax(most, u);
+    }
+    return most;
+}
+
 static double tensors_loss(hawq_store *store, hawq_arena *arena,
                            const hawq_choice *choice, sums *out) {
     hawq_activation_record *row;
@@ -125,11 +139,10 @@ static double tensors_loss(hawq_store *store, hawq_arena *arena,
             mixed |= other->weight_bits != first->weight_bits;
         }
         for (int i = 0; i < row[t].n_rises; i++)
-            if (row[t].rise[i].bits == input_bits(first)) {
-                sum += row[t].rise[i].value;
-                found++;
-            }
+            found += row[t].rise[i].bits == input_bits(first);
         CHECK(found == 1);
+        if (strcmp(row[t].tensor, "image") || first->activation_bits != 32)
+            sum += used_rise(&row[t], input_bits(first));
         out->mixed += mixed;
     }
     return sum;
@@ -291,7 +304,8 @@ static void ties_by_hand(void) {
     CHECK(!strstr(program_err, "layer3.0.conv1, layer3.0.shortcut"));
 }
 
-/* In float, the first reader of a tensor pays for it like any other. */
+/* In float, the first reader of a tensor pays for it like any other, but for
+ * the image. */
 static void layers_in_float(void) {
     sums s;
     program_step(JOINT "--metric measured --budget bops=2x --pin "
@@ -300,6 +314,29 @@ static void layers_in_float(void) {
     CHECK(strstr(program_out, "\"weight_bits\": 32"));
     add_up("measured", &s);
     CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
+    program_step(JOINT "--metric measured --budget bops=2x --pin conv1=float",
+                 0);
+    CHECK(strstr(program_out, "\"weight_bits\": 32"));
+    add_up("measured", &s);
+    CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
+    program_step(SEARCH "--bits float --metric measured --budget bops=99x", 0);
+    CHECK(number("objective", 0) == 0);
+}
+
+/* Bits that no search chose: those of a search with the image read by a layer
+ * in float, from its file; and all in float. */
+static void floats_benchmarked(void) {
+    if (!program_built("hawq-bench")) return;
+    program_step(JOINT "--metric measured --budget bops=2x --pin conv1=float",
+                 0);
+    double loss = number("objective", 0);
+    put_bytes("map.json", program_out, strlen(program_out));
+    program_step("hawq-bench " MODEL DATA "--allocation last --allocation "
+                 "map.json --allocation w32a32 --repeats 3 --format json",
+                 0);
+    CHECK_NEAR(number("predicted_loss", 0), loss, 1e-12);
+    CHECK_NEAR(number("predicted_loss", 1), loss, 1e-12);
+    CHECK(number("predicted_loss", 2) == 0);
 }
 
 static void benchmarked(void) {
@@ -338,6 +375,7 @@ int main(void) {
             ties_by_hand();
             layers_in_float();
             benchmarked();
+            floats_benchmarked();
         }
     }
     program_close();

@@ -2,7 +2,8 @@
  *
  * Claim: every input that is no problem ends with the sentence written here;
  * what is written reads back as the same problem; the costs of an analysed
- * network are those of the formulas in records.h.
+ * network, and what is used of its measured rises, are those of the formulas in
+ * records.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "search/records.h"
@@ -364,6 +365,30 @@ static void times_of_a_network(void) {
         HAWQ_EFORMAT, "layer 'fc' has no candidates");
 }
 
+/* Measured rises of few images may be below 0, and fall with the bits. */
+static void noise_is_no_gain(void) {
+    static const int       readers[2] = {0, 1};
+    static const hawq_rise a[3] = {{8, 0.25, 0.125}, {4, -1, 0.5}, {2, 1, 0}};
+    static const hawq_rise b[3] = {{8, -2, 1}, {4, -0.5, 0.5}, {2, 0.125, 0}};
+    static const double    want[2][3] = {{0.25, 0.25, 1}, {0, 0.48, 0.48}};
+    hawq_arena             arena = {0};
+    hawq_activation_record r[3] = {{"x", "max", 1, readers, 3, a},
+                                   {"image", "max", 1, readers, 3, b},
+                                   {"image", "max", 2, readers, 3, b}};
+    CHECK_OK(hawq_rises_use(r, 3, "image", &arena));
+    for (int t = 0; t < 2; t++)
+        for (int i = 0; i < 3; i++)
+            CHECK_NEAR(hawq_rise_find(&r[t], a[i].bits)->value, want[t][i],
+                       1e-12);
+    CHECK(hawq_rise_find(&r[0], 4)->stderr1 == 0.125); /* that of 8 bits */
+    CHECK(hawq_rise_find(&r[0], 32)->value == 0.25);
+    CHECK(hawq_rise_find(&r[1], 32)->bits == 32); /* free to its only reader */
+    CHECK(hawq_rise_find(&r[1], 32)->value == 0);
+    CHECK(hawq_rise_find(&r[2], 32)->bits == 8);
+    CHECK(hawq_rise_find(&r[0], 3) == NULL && a[1].value == -1);
+    hawq_arena_free(&arena);
+}
+
 static void memory_may_run_out(void) {
     char path[4096];
     fixture(path, sizeof path);
@@ -392,6 +417,7 @@ int main(void) {
     round_trip();
     costs_of_a_network();
     times_of_a_network();
+    noise_is_no_gain();
     memory_may_run_out();
     DONE();
 }

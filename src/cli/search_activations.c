@@ -3,6 +3,9 @@
  * one of the layers that read it. An analysis without them serves candidates of
  * 8-bit activations only, unless --ignore-activation-loss.
  *
+ * A layer in float32 pays for 8 bits, but for the image: an upper estimate, see
+ * hawq_rise_find. Where all layers are in float32 nothing is rounded.
+ *
  * A layer of --ungroup is counted as if it had a tensor of its own. An
  * allocation that is scored may give the readers of one tensor several widths:
  * it has the largest, as in the program.
@@ -36,7 +39,7 @@ hawq_status hawq_search_check_activations(const hawq_search *s) {
 
 /* --- which analysis ------------------------------------------------------ */
 
-/* "8,4": widths of activations that candidates have. float32 costs nothing. */
+/* "8,4": widths of activations that candidates have. float32 has none. */
 static const char *wanted_bits(const hawq_search *s) {
     const char *text = "";
     for (int bits = 8; bits >= 2; bits /= 2) {
@@ -121,13 +124,24 @@ static void add_widest(hawq_search *s, const hawq_activation_record *row) {
     add_record(s, row, 1, &row->layer[widest]);
 }
 
+/* Is there nothing else to choose, or in the allocation that is scored? */
+static bool is_all_float(const hawq_search *s) {
+    for (int l = 0; s->imported && l < s->n_layers; l++)
+        if (s->imported[l].weight_bits != HAWQ_FLOAT_BITS) return false;
+    for (int i = 0; !s->imported && i < s->n_widths; i++)
+        if (s->width[i].weight_bits != HAWQ_FLOAT_BITS) return false;
+    return s->n_widths > 0;
+}
+
 hawq_status hawq_search_add_activations(hawq_search *s) {
     hawq_activation_record *row;
     int                     n, readers = 0;
-    if (s->ignore_activation_loss || !is_loss(s)) return HAWQ_OK;
+    if (s->ignore_activation_loss || !is_loss(s) || is_all_float(s))
+        return HAWQ_OK;
     HAWQ_TRY(hawq_store_load_activations(s->store, s->analysis, &s->cli->arena,
                                          &n, &row));
     if (!has_all(s, n, row)) return HAWQ_OK;
+    HAWQ_TRY(hawq_rises_use(row, n, s->image, &s->cli->arena));
     for (int t = 0; t < n; t++) readers += row[t].n_layers;
     HAWQ_TAKE(s->activation, &s->cli->arena, (size_t)readers);
     for (int t = 0; t < n; t++) {

@@ -67,6 +67,7 @@ typedef struct hawq_search {
     hawq_search_layer *layer;
     hawq_search_group *group;
     char               hash[17];
+    const char        *image; /* name of the input tensor */
 
     hawq_problem            *problem;
     hawq_store              *store;    /* NULL with a problem file */

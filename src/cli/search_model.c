@@ -67,6 +67,7 @@ static hawq_status describe(hawq_search *s, hawq_graph *graph) {
     int *group;
     hawq_graph_hash(graph, s->hash);
     s->n_layers = graph->n_layers;
+    HAWQ_TRY(copy(s, graph->input->name, &s->image));
     HAWQ_TAKE(group, &s->cli->arena, (size_t)graph->n_layers);
     HAWQ_TAKE(s->layer, &s->cli->arena, (size_t)graph->n_layers);
     HAWQ_TAKE(s->group, &s->cli->arena, (size_t)graph->n_layers + 1);
