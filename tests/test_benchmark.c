@@ -54,6 +54,7 @@ static void other_names_are_refused(hawq_benchmark *b) {
         hawq_contender c;
         CHECK_FAILS(hawq_benchmark_allocation(b, bad[i], &c), HAWQ_EINVAL,
                     "expected an id, last, uniform8");
+        CHECK(strstr(hawq_message(), "w32a32 (every layer in float)"));
     }
 }
 

@@ -476,6 +476,9 @@ static void activation_memory_is_a_constant(void) {
     CHECK(peak >= 4 * SIDE * SIDE && peak < 64 * SIDE * SIDE);
     program_says(TRACE "--budget weight-size=0.5x --budget activation-peak=1x",
                  0, "this budget decides nothing");
+    program_says(TRACE "--budget weight-size=0.5x --budget "
+                       "activation-peak=1MiB",
+                 0, "activation-peak <= 1048576 bytes (1.0 MiB), used ");
 }
 
 /* --- layers in float --------------------------------------------------------
@@ -583,6 +586,12 @@ static void float_layers_are_benchmarked(void) {
     program_step(TRACE "--budget latency=1.5x --bits 8,float --repeats 3 "
                        "--format json",
                  0);
+    bytes_of("--bits 4 --budget bops=9x --pin conv1=float");
+    program_says("hawq-bench net.onnx --allocation last --data idx:img --scale "
+                 "0.004 --repeats 3",
+                 0, "layers in float and all-integer ones share that constant");
+    /* its 4 bits are not what makes it as slow as it is */
+    CHECK(!strstr(program_err, "no faster than 8"));
 }
 
 /* At the loss of any point of the surface, neither cost can be lowered without
@@ -604,6 +613,8 @@ static void surfaces(void) {
     CHECK_NEAR(number("objective", 0), loss, 1e-9 * fabs(loss));
     CHECK(number("weight_bytes", 0) == bytes && number("bops", 0) == bops);
     program_says(SEARCH "--pareto weight-size,weight-size", 2, "weight-size");
+    program_says(SEARCH "--pareto weight-size,latency,bops", 2,
+                 "a front takes at most two costs");
 }
 
 /* --- out and in -------------------------------------------------------------

@@ -32,12 +32,6 @@ static hawq_status load_calibration(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
-/* As hawq_model_load does. */
-static void take_logits(hawq_graph *graph) {
-    hawq_graph_take_logits(graph);
-    hawq_graph_take_logits(graph);
-}
-
 static hawq_status load_images(hawq_benchmark *b) {
     HAWQ_TRY(hawq_data_load(b->graph, &b->data));
     if (!b->data.labels)
@@ -76,7 +70,7 @@ static hawq_status load(hawq_benchmark *b) {
                          "there is nothing to quantize",
                          b->model_path);
     HAWQ_TRY(hawq_onnx_load(b->model_path, 1, &b->image_graph));
-    take_logits(b->image_graph);
+    hawq_graph_take_logits(b->image_graph); /* as hawq_model_load does */
     HAWQ_TRY(b->times_only ? draw_images(b) : load_images(b));
     return load_calibration(b);
 }
@@ -128,7 +122,7 @@ static hawq_status start_timing(hawq_benchmark *b) {
     if (chunk > 1) {
         HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
                                 &b->small_graph));
-        take_logits(b->small_graph);
+        hawq_graph_take_logits(b->small_graph);
     }
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);

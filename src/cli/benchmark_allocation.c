@@ -110,6 +110,7 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     return hawq_fail(HAWQ_EINVAL,
                      "--allocation '%s': expected an id, last, uniform8, "
                      "uniform4, uniform2, w4a4 (weights, activations: 8, 4 or "
-                     "2 bits), FILE.json or float32",
+                     "2 bits), w32a32 (every layer in float), FILE.json or "
+                     "float32",
                      name);
 }

@@ -163,7 +163,8 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
         HAWQ_OPTION_FLAG("quiet", 'q', &cli->quiet,
                          "no progress and no notes on stderr"),
         HAWQ_OPTION_FLAG("verbose", 'v', &cli->verbose,
-                         "what the run takes and uses, on stderr"),
+                         "the memory used, on stderr; hawq-analyze: "
+                         "also the memory it will take, before it starts"),
         HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
         HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
         {0}};

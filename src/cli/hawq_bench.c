@@ -241,6 +241,13 @@ static const char *plural(size_t n) {
     return n == 1 ? "" : "s";
 }
 
+/* Whether some of its layers have 32 bits. */
+static bool holds_float_layers(const hawq_program *p) {
+    for (int i = 0; i < p->n_layers; i++)
+        if (p->choice[i].weight_bits == 32) return true;
+    return false;
+}
+
 /* "all 40 images", "the first 512 images", "the only image" */
 static const char *images(const hawq_benchmark *b, bool all, size_t n) {
     const char *text = all ? "the only image" : "the first image";
@@ -250,8 +257,8 @@ static const char *images(const hawq_benchmark *b, bool all, size_t n) {
     return text ? text : "";
 }
 
-/* Is some allocation of fewer than 8 bits faster than uniform8 by more than
- * both spreads? True also if there is none to ask. */
+/* Is some allocation of fewer than 8 bits, without layers in float, faster than
+ * uniform8 by more than both spreads? True also if there is none to ask. */
 static bool few_bits_are_fast(const hawq_benchmark *b) {
     const hawq_benchmark_record *eight = &b->contender[1].record;
     bool                         asked = false;
@@ -259,6 +266,7 @@ static bool few_bits_are_fast(const hawq_benchmark *b) {
         const hawq_contender        *c = hawq_benchmark_row(b, row);
         const hawq_benchmark_record *r = &c->record;
         if (!c->program || !(c->mean_bits < 8)) continue;
+        if (holds_float_layers(c->program)) continue;
         asked = true;
         if (r->latency_us + r->latency_spread_us + eight->latency_spread_us <
             eight->latency_us)
@@ -284,6 +292,15 @@ static void note_rescaled(const hawq_benchmark *b, const hawq_contender *c) {
                   list ? list : "");
 }
 
+/* Networks with layers in float have another constant than all-integer ones. */
+static bool some_hold_float_layers(const hawq_benchmark *b) {
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_program *p = hawq_benchmark_row(b, row)->program;
+        if (p && holds_float_layers(p)) return true;
+    }
+    return false;
+}
+
 static void note_latency(const hawq_benchmark *b) {
     const hawq_estimate *c = &b->latency.constant;
     const char          *error = "";
@@ -296,6 +313,12 @@ static void note_latency(const hawq_benchmark *b) {
                   "earlier runs and the other rows measured, and the row's own "
                   "layers where they did not",
                   c->mean, c->n, plural((size_t)c->n), error ? error : "");
+    if (some_hold_float_layers(b))
+        hawq_cli_note(b->cli,
+                      "networks with layers in float and all-integer ones "
+                      "share that constant, though theirs differ: where it "
+                      "comes from the other kind, \"predicted ms\" can be far "
+                      "off");
 }
 
 static bool same_cause(const hawq_floating *a, const hawq_floating *b) {

@@ -238,9 +238,15 @@ static hawq_status check_outputs(hawq_search *s) {
 static hawq_status check_options(hawq_search *s) {
     hawq_metric metric;
     HAWQ_TRY(hawq_metric_find(o.metric, &metric));
+    const char *comma = o.front_kind ? strchr(o.front_kind, ',') : NULL;
+    if (comma && strchr(comma + 1, ','))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--pareto %s: a front takes at most two costs; name "
+                         "one, or two with a comma between",
+                         o.front_kind);
     if (o.plot && !o.front_kind)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
-    if (o.plot && strchr(o.front_kind, ','))
+    if (o.plot && comma)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front of one cost");
     if (o.front_kind && (o.export_path || o.exports.n))
         return hawq_fail(HAWQ_EINVAL,

@@ -69,7 +69,8 @@ static double shown(const hawq_budget_use *u, double value) {
 }
 
 static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
-    bool bytes = !strcmp(u->kind, "weight-size") && !s->problem_path;
+    bool bytes = !s->problem_path && (!strcmp(u->kind, "weight-size") ||
+                                      !strcmp(u->kind, "activation-peak"));
     printf("%-15s %s <= %.10g%s", "budget", u->kind, shown(u, u->limit),
            u->unit_name);
     if (bytes) printf(" (%s)", hawq_bytes_text(&s->cli->arena, u->limit));
