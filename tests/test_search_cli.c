@@ -583,9 +583,9 @@ static void float_layers_are_benchmarked(void) {
     CHECK(strstr(program_out, "\"reason\": \"its layer has 32 bits\""));
     CHECK(number("agreement", 1) == 1); /* all in float is the network */
     CHECK_NEAR(number("loss_rise", 1), 0, 1e-6);
-    program_step(TRACE "--budget latency=1.5x --bits 8,float --repeats 3 "
+    program_says(TRACE "--budget latency=1.5x --bits 8,float --repeats 3 "
                        "--format json",
-                 0);
+                 0, "ones share one constant");
     bytes_of("--bits 4 --budget bops=9x --pin conv1=float");
     program_says("hawq-bench net.onnx --allocation last --data idx:img --scale "
                  "0.004 --repeats 3",

@@ -255,6 +255,16 @@ static void note_widths(const hawq_search *s) {
                   list_uniform(s), t->table.spread_us, conditions(s));
 }
 
+static void note_floats(const hawq_search *s) {
+    bool floats = false;
+    for (int i = 0; i < s->times->n_widths; i++)
+        floats |= s->times->width[i].weight_bits == 32;
+    if (floats)
+        hawq_cli_note(s->cli, "networks with layers in float and all-integer "
+                              "ones share one constant, though theirs differ: "
+                              "hawq-bench times what was found as a whole");
+}
+
 void hawq_search_note_latency(const hawq_search *s) {
     if (!s->times) return;
     bool said = s->cli->format == HAWQ_FORMAT_JSON ||
@@ -272,4 +282,5 @@ void hawq_search_note_latency(const hawq_search *s) {
                       s->times->measured, conditions(s), s->repeats,
                       s->cli->db);
     note_widths(s);
+    note_floats(s);
 }
