@@ -317,6 +317,8 @@ static void layers_in_float(void) {
     program_step(JOINT "--metric measured --budget bops=2x --pin conv1=float",
                  0);
     CHECK(strstr(program_out, "\"weight_bits\": 32"));
+    CHECK(!strstr(program_out, "tensor image")); /* 0 is not uncertain */
+    CHECK(!strstr(program_err, "tensor image"));
     add_up("measured", &s);
     CHECK_NEAR(number("objective", 0), s.loss, 1e-12);
     program_step(SEARCH "--bits float --metric measured --budget bops=99x", 0);

@@ -4,7 +4,8 @@
  * 8-bit activations only, unless --ignore-activation-loss.
  *
  * A layer in float32 pays for 8 bits, but for the image: an upper estimate, see
- * hawq_rise_find. Where all layers are in float32 nothing is rounded.
+ * hawq_rise_find. Only where no layer has a choice but float32, or the scored
+ * allocation no other, is it left out: nothing is rounded then.
  *
  * A layer of --ungroup is counted as if it had a tensor of its own. An
  * allocation that is scored may give the readers of one tensor several widths:

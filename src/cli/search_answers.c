@@ -142,7 +142,7 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
     }
     for (int t = 0; t < s->n_activations; t++) {
         const hawq_rise *r = hawq_search_rise(s, solution, t);
-        if (!r || r->bits == 8 || fabs(r->value) > 2 * r->stderr1) continue;
+        if (!r || r->bits >= 8 || fabs(r->value) > 2 * r->stderr1) continue;
         *out = hawq_arena_format(&s->cli->arena, "%s%stensor %s", *out,
                                  **out ? ", " : "", s->activation[t].tensor);
         if (!*out) return HAWQ_ENOMEM;
