@@ -354,6 +354,26 @@ static void benchmarked(void) {
     CHECK_NEAR(number("predicted_loss", 1), loss, 1e-12);
 }
 
+/* A reader of csv or tsv gets one table, and is told where the other one is. */
+static void one_table_for_programs(const char *analyse, const char *format,
+                                   char between) {
+    char   command[512];
+    size_t lines = 0, columns = 0;
+    snprintf(command, sizeof command,
+             "%s --activation-bits 4,8 --db other.db --format %s", analyse,
+             format);
+    if (!program_step(command, 0)) return;
+    for (const char *at = program_out; *at; lines++) {
+        size_t length = strcspn(at, "\n"), found = 0;
+        for (size_t i = 0; i < length; i++) found += at[i] == between;
+        if (lines == 0) columns = found;
+        CHECK(found == columns);
+        at += length + 1;
+    }
+    CHECK(lines == 1 + LAYERS);
+    CHECK(strstr(program_err, "view activation_sensitivity") != NULL);
+}
+
 int main(void) {
     if (!program_open()) return 1;
     put_model();
@@ -379,6 +399,11 @@ int main(void) {
             benchmarked();
             floats_benchmarked();
         }
+        analyse = "hawq-analyze " MODEL DATA "-m sqnr --images 20";
+        one_table_for_programs(analyse, "csv", ',');
+        one_table_for_programs(analyse, "tsv", '\t');
+        snprintf(again, sizeof again, "%s --activation-bits 4,8", analyse);
+        program_says(again, 0, "with only this tensor rounded");
     }
     program_close();
     DONE();

@@ -157,6 +157,8 @@ static void put_fixtures(void) {
     put_images("img", IMAGES, SIDE, CLASSES);
     put_images("small", IMAGES, SIDE / 2, CLASSES);
     put_images("labels", IMAGES, SIDE, 10);
+    put_images("bare", IMAGES, SIDE, CLASSES);
+    CHECK(unlink("bare-labels-idx1-ubyte") == 0);
     put_images("few", 5, SIDE, CLASSES);
 }
 
@@ -277,6 +279,15 @@ static const struct bad {
      "the data has 5 images, fewer than --batch-size 32; give more images or a "
      "smaller batch"},
     {2, "hawq-analyze fixed.onnx --data idx:few", "idx:few: ..."},
+    {2, "hawq-analyze net.onnx --data idx:img --memory 0B",
+     "--memory: 0 bytes are too few for any analysis; ..."},
+    {1, "hawq-analyze net.onnx --data idx:bare",
+     "idx:bare: neither bare-labels-idx1-ubyte nor bare-labels-idx1-ubyte.gz "
+     "is there"},
+    {1, "hawq-analyze net.onnx --data idx:bare --loss mse",
+     "idx:bare: neither bare-labels-idx1-ubyte nor ..."},
+    {1, "hawq-bench net.onnx --data idx:bare",
+     "idx:bare: neither bare-labels-idx1-ubyte nor ..."},
     {1, "hawq-analyze net.onnx --data idx:none",
      "idx:none: neither none-images-idx3-ubyte nor none-images-idx3-ubyte.gz "
      "is there"},
@@ -476,6 +487,31 @@ static void operators_are_listed(void) {
     }
 }
 
+/* What a network says by itself needs no labels; how often it is right does. */
+static void labels_are_optional(void) {
+    static char with[TEXT];
+    const char *metric = "sensitivity\": {";
+    if (!built("hawq-analyze")) return;
+    remove_database();
+    if (!step("hawq-analyze net.onnx --data idx:img --scale 0.004 -n 4 --loss "
+              "self-distillation --format json",
+              0))
+        return;
+    CHECK(!strstr(out_text, "\"accuracy\": null"));
+    memcpy(with, out_text, sizeof with);
+    if (!step("hawq-analyze net.onnx --data idx:bare --scale 0.004 -n 4 --loss "
+              "self-distillation --format json",
+              0))
+        return;
+    CHECK(strstr(out_text, "\"accuracy\": null") != NULL);
+    char *a = strstr(with, metric), *b = strstr(out_text, metric);
+    CHECK(a && b && strcmp(a, b) == 0);
+    if (step("hawq-analyze net.onnx --data idx:bare --scale 0.004 -m depth "
+             "--loss self-distillation",
+             0))
+        CHECK(!strstr(out_text, "accuracy"));
+}
+
 static void whole_way(void) {
     if (!built("hawq-analyze") || !built("hawq-search") || !built("hawq-bench"))
         return;
@@ -490,6 +526,9 @@ static void whole_way(void) {
     CHECK(out_text[0] == '{' && strstr(out_text, "\"trace_stderr\": "));
     CHECK(sql_number("SELECT count(DISTINCT name) FROM layer_sensitivity") ==
           4);
+    CHECK(sql_number("SELECT count(*) FROM run WHERE sampling LIKE '%trace by "
+                     "random signs%' AND sampling NOT LIKE '%gauss-newton%'") ==
+          1);
     step("hawq-search net.onnx --budget weight-size=1000", 2);
     CHECK(!strcmp(err_text,
                   "hawq-search: --budget weight-size: the number 1000 needs a "
@@ -734,6 +773,7 @@ int main(void) {
     operators_are_listed();
     training_is_reported();
     whole_way();
+    labels_are_optional();
     remove_folder();
     DONE();
 }

@@ -2,6 +2,7 @@
  *
  * Claims: (1) every form of npz, idx and CIFAR-10 yields the numbers that were
  * written, scaled by (pixel * scale - mean) / std, from skip on, up to limit;
+ * the labels left out if they are missing and need not be there;
  * (2) every malformed file and every misfit with a network is named in one
  * sentence with what was found and what was expected.
  *
@@ -83,6 +84,46 @@ static void idx_forms(void) {
         CHECK(d.labels[0] == 0 && d.labels[5] == 2 && d.labels[6] == 0);
         hawq_dataset_free(&d);
     }
+}
+
+static void write_idx(const char *suffix, const void *bytes, size_t n) {
+    char path[600];
+    snprintf(path, sizeof path, "%s-%s", scratch, suffix);
+    FILE *f = fopen(path, "wb");
+    if (!CHECK(f && fwrite(bytes, 1, n, f) == n)) exit(1);
+    fclose(f);
+}
+
+/* Labels that may be missing: they are, or are read as ever. */
+static void forms_without_labels(void) {
+    hawq_dataset_options o = {.unlabelled = true};
+    hawq_dataset         d;
+    char                 name[600], spec[600];
+    if (CHECK_OK(
+            hawq_dataset_load(data_file("", "dataset/bad_no_y.npz"), &o, &d))) {
+        CHECK(d.n > 0 && d.x && !d.labels && !d.targets && !d.n_targets);
+        hawq_dataset_free(&d);
+    }
+    if (CHECK_OK(
+            hawq_dataset_load(data_file("idx:", "dataset/tiny"), &o, &d))) {
+        CHECK(shaped(&d, 7, "3x4") && d.labels && d.labels[5] == 2);
+        hawq_dataset_free(&d);
+    }
+    CHECK_FAILS(
+        hawq_dataset_load(data_file("", "dataset/bad_count.npz"), &o, &d),
+        HAWQ_EFORMAT, "y has 4 rows");
+    snprintf(spec, sizeof spec, "idx:%s", scratch);
+    snprintf(name, sizeof name, "%s-images-idx3-ubyte", scratch);
+    write_idx("images-idx3-ubyte", "\0\0\x08\x03\0\0\0\2\0\0\0\1\0\0\0\1ab",
+              18);
+    o.skip = 1;
+    if (CHECK_OK(hawq_dataset_load(spec, &o, &d))) {
+        CHECK(shaped(&d, 1, "1x1") && d.x[0] == 'b' && !d.labels);
+        hawq_dataset_free(&d);
+    }
+    CHECK_FAILS(hawq_dataset_load(spec, NULL, &d), HAWQ_EIO,
+                "-ubyte.gz is there");
+    unlink(name);
 }
 
 /* n records whose label is i % 10 and whose pixels are (7 i + j) mod 256 */
@@ -210,14 +251,6 @@ static void bad_files_are_named(void) {
                    strncmp(hawq_message(), path, strlen(path)) == 0))
             printf("    %s: %s\n", bad[i].name, hawq_message());
     }
-}
-
-static void write_idx(const char *suffix, const void *bytes, size_t n) {
-    char path[600];
-    snprintf(path, sizeof path, "%s-%s", scratch, suffix);
-    FILE *f = fopen(path, "wb");
-    if (!CHECK(f && fwrite(bytes, 1, n, f) == n)) exit(1);
-    fclose(f);
 }
 
 /* One to three bits of a file flipped, or its end cut off: images or a
@@ -374,6 +407,7 @@ int main(void) {
              build ? build : ".", (long)getpid());
     npz_forms();
     idx_forms();
+    forms_without_labels();
     cifar_and_options();
     fashion_mnist();
     bad_files_are_named();

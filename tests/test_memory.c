@@ -4,8 +4,9 @@
  * and for several, for traces and for all products; --memory is kept by giving
  * up threads, and the results are the same bytes; a budget that is too small is
  * refused before the database is touched, with the smallest one that works,
- * which works; and once everything is prepared, a run asks for no memory: its
- * only request is the store's.
+ * which works, and with what needs so much, be it loading alone; and once
+ * everything is prepared, a run asks for no memory: its only request is the
+ * store's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/analysis.h"
@@ -117,6 +118,38 @@ static void too_small_is_refused(void) {
         CHECK(mebibytes("memory used at most: ") <= need + 3);
 }
 
+/* PREFIX-KIND-ubyte of n black images, or of n labels 0. */
+static bool write_zeros(const char *name, unsigned n, unsigned side) {
+    FILE *f = fopen(name, "wb");
+    if (!CHECK(f != NULL)) return false;
+    put_u32(f, side ? 0x803 : 0x801);
+    put_u32(f, n);
+    for (int i = 0; side && i < 2; i++) put_u32(f, side);
+    long head = ftell(f);
+    return CHECK(fclose(f) == 0) &&
+           CHECK(truncate(name, head + (long)n * (side ? side * side : 1)) ==
+                 0);
+}
+
+/* 45 MiB of images are read, to keep 64 of them. */
+static void loading_is_named(void) {
+    static const char what[] = "loading the model and the data alone needs ";
+    enum { MANY = 60000 };
+    char     command[2048];
+    unsigned need = 0;
+    if (!write_zeros("many-images-idx3-ubyte", MANY, SIDE) ||
+        !write_zeros("many-labels-idx1-ubyte", MANY, 0))
+        return;
+    snprintf(command, sizeof command,
+             "hawq-analyze %s --data idx:many --limit 64 -m depth --db l.db "
+             "--memory 30MiB",
+             model);
+    if (!program_step(command, 2)) return;
+    const char *at = strstr(program_err, what);
+    CHECK(at && sscanf(at + strlen(what), "%uMiB", &need) == 1 && need > 45);
+    CHECK(access("l.db", F_OK) != 0);
+}
+
 /* --- from inside ------------------------------------------------------- */
 
 /* One without and one with products: different stages are the largest. */
@@ -169,6 +202,7 @@ int main(void) {
         peak_is_predicted();
         budget_is_kept();
         too_small_is_refused();
+        loading_is_named();
     }
     program_close();
     DONE();

@@ -105,7 +105,8 @@ static hawq_status load(hawq_analysis *a) {
     HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
-    HAWQ_TRY(hawq_data_load(a->graph, &a->data));
+    HAWQ_TRY(
+        hawq_data_load(a->graph, a->loss == HAWQ_SELF_DISTILLATION, &a->data));
     if (a->data.n < 2)
         return hawq_fail(HAWQ_EINVAL,
                          "the data has one image; at least 2 are needed to "
@@ -211,20 +212,27 @@ const char *hawq_analysis_estimator(const hawq_analysis *a,
                : "random signs for each image, a probe for second-order terms";
 }
 
+/* ", trace by a random probe", or nothing if the metric is not wanted. */
+static const char *describe_estimator(hawq_analysis *a, hawq_metric metric) {
+    if (!a->wanted[metric]) return "";
+    return hawq_arena_format(&a->arena, ", %s by %s", hawq_metric_name(metric),
+                             hawq_analysis_estimator(a, metric));
+}
+
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
     const char *bits = list(&a->arena, &a->bits);
+    const char *trace = describe_estimator(a, HAWQ_METRIC_TRACE);
+    const char *newton = describe_estimator(a, HAWQ_METRIC_GAUSS_NEWTON);
     const char *activations = describe_activations(a);
+    if (!bits || !trace || !newton || !activations) return HAWQ_ENOMEM;
     a->sampling = hawq_arena_format(
         &a->arena,
-        "batch-size %d, images %d, chunk %d, bits %s, range %s, trace by %s, "
-        "gauss-newton by %s, %s%s",
-        a->batch_size, a->images, a->graph->batch, bits ? bits : "",
-        hawq_range_name((hawq_range)a->range),
-        hawq_analysis_estimator(a, HAWQ_METRIC_TRACE),
-        hawq_analysis_estimator(a, HAWQ_METRIC_GAUSS_NEWTON),
-        hawq_conv_provider(), activations ? activations : "");
-    return bits && activations && a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
+        "batch-size %d, images %d, chunk %d, bits %s, range %s%s%s, %s%s",
+        a->batch_size, a->images, a->graph->batch, bits,
+        hawq_range_name((hawq_range)a->range), trace, newton,
+        hawq_conv_provider(), activations);
+    return a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 static hawq_status prepare(hawq_analysis *a) {

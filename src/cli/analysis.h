@@ -90,7 +90,8 @@ double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i);
 
 /* Where the readings of a sampled metric have their randomness, beyond the
- * mini-batch: "random signs for each image", "a random probe", or both. */
+ * mini-batch: "random signs for each image", "a random probe", or both. Of
+ * metrics that are wanted: hawq_analysis_prepare finds it out for no other. */
 const char *hawq_analysis_estimator(const hawq_analysis *a, hawq_metric metric);
 
 /* Name of the layer's group: of its first layer. */

@@ -106,15 +106,14 @@ static const char *readers(hawq_analysis *a, int t) {
     return text;
 }
 
-/* Tensors by falling rise at the narrowest width; for programs in order. */
-static hawq_status rank(hawq_analysis *a, bool people, int **order) {
+/* Tensors by falling rise at the narrowest width. */
+static hawq_status rank(hawq_analysis *a, int **order) {
     int last = a->activation_bits.n - 1;
     HAWQ_TAKE(*order, &a->arena, (size_t)a->n_activations);
     for (int t = 0; t < a->n_activations; t++) {
         int j = t;
-        for (; people && j > 0 &&
-               rise_of(a, (*order)[j - 1], last)->mean <
-                   rise_of(a, t, last)->mean;
+        for (; j > 0 && rise_of(a, (*order)[j - 1], last)->mean <
+                            rise_of(a, t, last)->mean;
              j--)
             (*order)[j] = (*order)[j - 1];
         (*order)[j] = t;
@@ -137,12 +136,17 @@ static hawq_status title(hawq_analysis *a, const char **column) {
 
 hawq_status hawq_analysis_print_activations(hawq_analysis *a) {
     const char *column[2 + 2 * HAWQ_NUMBERS_MAX];
-    bool        people = a->cli->format == HAWQ_FORMAT_TABLE;
     int        *order;
     hawq_table  t;
     if (!a->activation_bits.n) return HAWQ_OK;
+    if (a->cli->format != HAWQ_FORMAT_TABLE) {
+        hawq_cli_note(a->cli, "csv and tsv hold one table, the layers; the "
+                              "activations are in --format json and in the "
+                              "view activation_sensitivity of the database");
+        return HAWQ_OK;
+    }
     HAWQ_TRY(title(a, column));
-    HAWQ_TRY(rank(a, people, &order));
+    HAWQ_TRY(rank(a, &order));
     hawq_table_begin(&t, &a->arena, 2 + 2 * a->activation_bits.n, column);
     for (int r = 0; r < a->n_activations; r++) {
         const char *names = readers(a, order[r]);
@@ -154,9 +158,8 @@ hawq_status hawq_analysis_print_activations(hawq_analysis *a) {
             hawq_table_real(&t, rise_of(a, order[r], i)->stderr1, 2);
         }
     }
-    printf(people ? "\nMeasured loss rise with only this tensor rounded, and "
-                    "its standard error:\n\n"
-                  : "\n");
+    printf("\nMeasured loss rise with only this tensor rounded, and its "
+           "standard error:\n\n");
     return hawq_table_print(&t, a->cli->format, stdout);
 }
 

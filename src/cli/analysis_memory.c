@@ -144,6 +144,11 @@ static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     return m;
 }
 
+/* Does the most that loading took exceed what the smallest run takes? */
+static bool is_loading_most(const hawq_analysis *a) {
+    return hawq_memory_resident_most() > predict(a, 1, 1).total;
+}
+
 static bool fits(const hawq_analysis *a, int threads, int lanes,
                  size_t budget) {
     return predict(a, threads, lanes).total <= budget;
@@ -158,24 +163,37 @@ static hawq_status reload(hawq_analysis *a, int batch) {
     return HAWQ_OK;
 }
 
+/* What needs so much: the analysis at its smallest, or what came before it. */
+static const char *need_text(hawq_analysis *a) {
+    size_t run = predict(a, 1, 1).total, loading = hawq_memory_resident_most();
+    size_t need = (most(run, loading) >> 20) + 2; /* MiB, and some air */
+    if (is_loading_most(a))
+        return hawq_arena_format(&a->arena,
+                                 "loading the model and the data alone needs "
+                                 "%zuMiB",
+                                 need);
+    return hawq_arena_format(&a->arena,
+                             "with one thread, one direction and %d image%s "
+                             "at a time this analysis needs %zuMiB",
+                             a->graph->batch, a->graph->batch > 1 ? "s" : "",
+                             need);
+}
+
 static hawq_status too_small(hawq_analysis *a, bool given, size_t budget) {
-    size_t need = most(predict(a, 1, 1).total, hawq_memory_resident_most());
-    need = (need >> 20) + 2; /* whole MiB, and some air */
+    const char *less = is_loading_most(a) ? "smaller files"
+                                          : "fewer images or other "
+                                            "metrics";
     const char *has = hawq_bytes_text(&a->arena, (double)budget);
+    const char *need = need_text(a);
+    if (!need) return HAWQ_ENOMEM;
     if (given)
         return hawq_fail(HAWQ_EINVAL,
-                         "--memory %s is too small: with one thread, one "
-                         "direction and %d image%s at a time this analysis "
-                         "needs %zuMiB; give at least that, fewer images or "
-                         "other metrics",
-                         has, a->graph->batch, a->graph->batch > 1 ? "s" : "",
-                         need);
+                         "--memory %s is too small: %s; give at least that, "
+                         "or %s",
+                         has, need, less);
     return hawq_fail(HAWQ_ENOMEM,
-                     "this machine has %s of memory left, and with one thread, "
-                     "one direction and %d image%s at a time this analysis "
-                     "needs %zuMiB; give fewer images or other metrics",
-                     has, a->graph->batch, a->graph->batch > 1 ? "s" : "",
-                     need);
+                     "this machine has %s of memory left, and %s; give %s", has,
+                     need, less);
 }
 
 static void tell(hawq_analysis *a, int wanted) {

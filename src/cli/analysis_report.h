@@ -8,14 +8,15 @@
 
 /* Table: layers from most to least sensitive by the first metric at the
  * narrowest width, then rank correlations with `measured`, then activations.
- * TSV: layers in
- * order, every number. JSON: the contract of the README. ENOMEM. */
+ * TSV and CSV: the layers alone, in order, every number. JSON: the contract of
+ * the README. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
 
 /* The layers alone, as table or TSV. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_table(hawq_analysis *a);
 
-/* The rises of activations as a second table, or as the keys "activation_bits",
+/* The rises of activations as a second table (as TSV or CSV, which have room
+ * for one: a note where they are), or as the keys "activation_bits",
  * "activation_range" and "activations" of the open object; nothing if none were
  * asked for. */
 HAWQ_NODISCARD hawq_status hawq_analysis_print_activations(hawq_analysis *a);

@@ -33,7 +33,7 @@ static hawq_status load_calibration(hawq_benchmark *b) {
 }
 
 static hawq_status load_images(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_data_load(b->graph, &b->data));
+    HAWQ_TRY(hawq_data_load(b->graph, false, &b->data));
     if (!b->data.labels)
         return hawq_fail(HAWQ_EINVAL,
                          "the data has no labels, without which there is no "

@@ -42,11 +42,12 @@ static hawq_status copy(const char *what, const hawq_reals *from, int *n,
     return HAWQ_OK;
 }
 
-static hawq_status load(const char *spec, size_t skip, size_t limit,
+/* `part` says what to read of the data; how to scale, the options say. */
+static hawq_status load(const char *spec, const hawq_dataset_options *part,
                         const hawq_graph *graph, hawq_dataset *out) {
-    hawq_dataset_options options = {
-        .scale = o.scale, .skip = skip, .limit = limit};
-    hawq_dataset data = {0};
+    hawq_dataset_options options = *part;
+    hawq_dataset         data = {0};
+    options.scale = o.scale;
     HAWQ_TRY(copy("--mean", &o.mean, &options.n_mean, options.mean));
     HAWQ_TRY(copy("--std", &o.std, &options.n_std, options.std));
     HAWQ_TRY(hawq_dataset_load(spec, &options, &data));
@@ -59,16 +60,21 @@ static hawq_status load(const char *spec, size_t skip, size_t limit,
     return status;
 }
 
-hawq_status hawq_data_load(const hawq_graph *graph, hawq_dataset *out) {
+hawq_status hawq_data_load(const hawq_graph *graph, bool unlabelled,
+                           hawq_dataset *out) {
+    const hawq_dataset_options part = {.skip = (size_t)o.skip,
+                                       .limit = (size_t)o.limit,
+                                       .unlabelled = unlabelled};
     if (!o.data)
         return hawq_fail(HAWQ_EINVAL, "--data is missing: file.npz, idx:PREFIX "
                                       "or cifar:FILE.bin,...");
-    return load(o.data, (size_t)o.skip, (size_t)o.limit, graph, out);
+    return load(o.data, &part, graph, out);
 }
 
 hawq_status hawq_data_load_other(const char *spec, size_t skip, size_t limit,
                                  const hawq_graph *graph, hawq_dataset *out) {
-    return load(spec, skip, limit, graph, out);
+    const hawq_dataset_options part = {.skip = skip, .limit = limit};
+    return load(spec, &part, graph, out);
 }
 
 static double of_channel(const hawq_reals *list, int channel, double none) {

@@ -1,7 +1,7 @@
 /* data_options.h -- the options that say which images, shared by programs.
  *
  *     .options = {own, hawq_data_rows}
- *     HAWQ_TRY(hawq_data_load(graph, &data));
+ *     HAWQ_TRY(hawq_data_load(graph, false, &data));
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_DATA_OPTIONS_H
@@ -16,10 +16,11 @@ extern const hawq_option hawq_data_rows[];
 const char *hawq_data_spec(void);
 
 /* Loads --data with all these options; checks it against the graph unless
- * that is NULL. EINVAL without --data, else what hawq_dataset_load and
- * hawq_dataset_check say. The caller frees *out. */
+ * that is NULL. unlabelled: neither labels nor targets are needed, and data
+ * without them is read, too. EINVAL without --data, else what hawq_dataset_load
+ * and hawq_dataset_check say. The caller frees *out. */
 HAWQ_NODISCARD hawq_status hawq_data_load(const hawq_graph *graph,
-                                          hawq_dataset     *out);
+                                          bool unlabelled, hawq_dataset *out);
 
 /* The same for other images (a test set) that are scaled alike: --scale,
  * --mean, --std hold, --skip and --limit are the arguments here (0 = none). */

@@ -28,7 +28,8 @@ static const hawq_option options[] = {
                      "trace,measured,sqnr,depth)"),
     HAWQ_OPTION_CHOICE("loss", 0, &o.loss,
                        "cross-entropy|mse|self-distillation",
-                       "what is differentiated (default cross-entropy)"),
+                       "what is differentiated (default cross-entropy); "
+                       "self-distillation needs no labels"),
     HAWQ_OPTION_INTS("bits", 'b', &o.bits, 2, 8, "LIST",
                      "widths of the weights (default 8,4,2)"),
     HAWQ_OPTION_CHOICE("range", 0, &o.range, "max|mse|percentile",
@@ -36,7 +37,7 @@ static const hawq_option options[] = {
     HAWQ_OPTION_INTS("activation-bits", 0, &o.activation_bits, 2, 8, "LIST",
                      "also measure the loss with each activation rounded to "
                      "these widths, 8, 4 or 2 (default: none); what "
-                     "hawq-search needs for w4a4"),
+                     "hawq-search needs for w4a4; not in csv and tsv"),
     HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
@@ -113,6 +114,10 @@ static hawq_status list_ops(hawq_cli *cli) {
 
 static hawq_status run(hawq_cli *cli) {
     if (o.list_ops) return list_ops(cli);
+    if (o.memory.unit && o.memory.value == 0)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--memory: 0 bytes are too few for any analysis; "
+                         "give a size as 2GiB, or leave the option out");
     hawq_analysis a = {.cli = cli,
                        .model_path = cli->arg[0],
                        .data_text = hawq_data_text(&cli->arena),

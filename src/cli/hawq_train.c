@@ -338,7 +338,7 @@ static hawq_status run(hawq_cli *cli) {
     hawq_dataset data = {0}, test = {0};
     hawq_graph  *graph = NULL;
     HAWQ_TRY(check_options());
-    hawq_status s = hawq_data_load(NULL, &data);
+    hawq_status s = hawq_data_load(NULL, false, &data);
     if (s == HAWQ_OK) s = check_batch(&data);
     if (s == HAWQ_OK) s = open_graph(cli, &data, &graph);
     if (s == HAWQ_OK) s = hawq_dataset_check(&data, graph, hawq_data_spec());

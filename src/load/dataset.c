@@ -85,6 +85,7 @@ static hawq_status select_targets(const hawq_images *from, hawq_dataset *out) {
                out->n * sizeof *out->labels);
         return HAWQ_OK;
     }
+    if (!from->targets) return HAWQ_OK;
     size_t m = from->n_targets;
     out->n_targets = m;
     HAWQ_TAKE(out->targets, &out->arena, out->n * m);
@@ -122,18 +123,18 @@ static hawq_status select_images(const hawq_images          *from,
 static const char supported[] =
     "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
 
-static hawq_status read_images(const char *spec, hawq_arena *arena,
-                               hawq_images *out) {
+static hawq_status read_images(const char *spec, bool unlabelled,
+                               hawq_arena *arena, hawq_images *out) {
     size_t n = strlen(spec);
     if (strncmp(spec, "idx:", 4) == 0)
-        return hawq_idx_read(spec + 4, arena, out);
+        return hawq_idx_read(spec + 4, unlabelled, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
         return hawq_cifar_read(spec + 6, arena, out);
     if (strncmp(spec, "dir:", 4) == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
     if (n > 4 && strcmp(spec + n - 4, ".npz") == 0)
-        return hawq_npz_read(spec, arena, out);
+        return hawq_npz_read(spec, unlabelled, arena, out);
     return hawq_fail(HAWQ_EUNSUPPORTED, "is no kind of data that is read; %s",
                      supported);
 }
@@ -148,10 +149,11 @@ hawq_status hawq_dataset_load(const char                 *spec,
     if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:"))
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
-    hawq_status status = read_images(spec, &scratch, &images);
+    if (!options) options = &none;
+    hawq_status status =
+        read_images(spec, options->unlabelled, &scratch, &images);
     if (status == HAWQ_OK)
-        status =
-            select_images(&images, options ? options : &none, &scratch, &set);
+        status = select_images(&images, options, &scratch, &set);
     hawq_arena_free(&scratch);
     if (status == HAWQ_OK) {
         *out = set;

@@ -24,17 +24,19 @@ typedef struct hawq_dataset_options {
                              per channel */
     double mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
     size_t skip, limit; /* images left out at the start; 0 = no limit */
+    bool   unlabelled;  /* data without y or without a file of labels will do */
 } hawq_dataset_options;
 
 typedef struct hawq_dataset {
-    hawq_arena arena;   /* owns everything below */
-    size_t     n;       /* images */
-    size_t     first;   /* images of the data that were skipped before */
-    hawq_shape item;    /* one image, without the batch dimension */
-    real      *x;       /* n * elements of item */
-    int64_t   *labels;  /* n, or NULL if the data has float targets */
-    real      *targets; /* n * n_targets, or NULL */
-    size_t     n_targets;
+    hawq_arena arena;  /* owns everything below */
+    size_t     n;      /* images */
+    size_t     first;  /* images of the data that were skipped before */
+    hawq_shape item;   /* one image, without the batch dimension */
+    real      *x;      /* n * elements of item */
+    int64_t   *labels; /* n, or NULL if the data has float targets, or
+                          neither (only if `unlabelled`) */
+    real  *targets;    /* n * n_targets, or NULL */
+    size_t n_targets;
 } hawq_dataset;
 
 /* Reads the images [skip, skip + limit). options may be NULL. EIO for a

@@ -96,15 +96,17 @@ static hawq_status read_file(const char *path, size_t n_dims, hawq_arena *arena,
     return status;
 }
 
-/* PREFIX-images-idx3-ubyte, plain or .gz */
+/* PREFIX-images-idx3-ubyte, plain or .gz; out->path stays NULL if it is not
+ * there and need not be. */
 static hawq_status read_idx(const char *prefix, const char *what, size_t n_dims,
-                            hawq_arena *arena, idx *out) {
+                            bool optional, hawq_arena *arena, idx *out) {
     const char *path =
         hawq_arena_format(arena, "%s-%s-idx%zu-ubyte", prefix, what, n_dims);
     if (!path) return HAWQ_ENOMEM;
     if (access(path, F_OK) != 0) {
         const char *packed = hawq_arena_format(arena, "%s.gz", path);
         if (!packed) return HAWQ_ENOMEM;
+        if (access(packed, F_OK) != 0 && optional) return HAWQ_OK;
         if (access(packed, F_OK) != 0)
             return hawq_fail(HAWQ_EIO, "neither %s nor %s is there", path,
                              packed);
@@ -115,23 +117,24 @@ static hawq_status read_idx(const char *prefix, const char *what, size_t n_dims,
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
 }
 
-hawq_status hawq_idx_read(const char *prefix, hawq_arena *arena,
-                          hawq_images *out) {
+hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
+                          hawq_arena *arena, hawq_images *out) {
     idx      images = {0}, labels = {0};
     int64_t *values;
-    HAWQ_TRY(read_idx(prefix, "images", 3, arena, &images));
-    HAWQ_TRY(read_idx(prefix, "labels", 1, arena, &labels));
-    if (images.dim[0] != labels.dim[0])
+    HAWQ_TRY(read_idx(prefix, "images", 3, false, arena, &images));
+    HAWQ_TRY(read_idx(prefix, "labels", 1, unlabelled, arena, &labels));
+    if (labels.path && images.dim[0] != labels.dim[0])
         return hawq_fail(HAWQ_EFORMAT, "%s has %lld images, %s has %lld labels",
                          images.path, (long long)images.dim[0], labels.path,
                          (long long)labels.dim[0]);
-    HAWQ_TAKE(values, arena, labels.n);
-    hawq_numbers_read(HAWQ_U8, labels.bytes, labels.n, values);
-    *out = (hawq_images){.n = labels.n,
+    *out = (hawq_images){.n = (size_t)images.dim[0],
                          .item = {2, {images.dim[1], images.dim[2]}},
                          .type = HAWQ_U8,
                          .bytes = images.bytes,
-                         .stride = (size_t)(images.dim[1] * images.dim[2]),
-                         .labels = values};
+                         .stride = (size_t)(images.dim[1] * images.dim[2])};
+    if (!labels.path) return HAWQ_OK;
+    HAWQ_TAKE(values, arena, labels.n);
+    hawq_numbers_read(HAWQ_U8, labels.bytes, labels.n, values);
+    out->labels = values;
     return HAWQ_OK;
 }

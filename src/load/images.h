@@ -25,10 +25,11 @@ static inline bool hawq_can_inflate(uint64_t packed, uint64_t bytes) {
     return bytes / 1032 <= packed;
 }
 
-HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, hawq_arena *arena,
-                                         hawq_images *out);
-HAWQ_NODISCARD hawq_status hawq_idx_read(const char *prefix, hawq_arena *arena,
-                                         hawq_images *out);
+/* unlabelled: with neither labels nor targets it will do, too. */
+HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, bool unlabelled,
+                                         hawq_arena *arena, hawq_images *out);
+HAWQ_NODISCARD hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
+                                         hawq_arena *arena, hawq_images *out);
 /* files: comma-separated */
 HAWQ_NODISCARD hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
                                            hawq_images *out);

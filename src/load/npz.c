@@ -196,12 +196,13 @@ static hawq_status set_targets(const npy *y, hawq_arena *arena,
     return HAWQ_OK;
 }
 
-static hawq_status read_members(zip_t *zip, uint64_t packed, hawq_arena *arena,
-                                hawq_images *out) {
-    npy x = {0}, y = {0};
+static hawq_status read_members(zip_t *zip, uint64_t packed, bool unlabelled,
+                                hawq_arena *arena, hawq_images *out) {
+    npy  x = {0}, y = {0};
+    bool has_y = !unlabelled || zip_name_locate(zip, "y.npy", 0) >= 0;
     if (read_member(zip, packed, "x.npy", arena, &x) != HAWQ_OK)
         return hawq_prefix("x ");
-    if (read_member(zip, packed, "y.npy", arena, &y) != HAWQ_OK)
+    if (has_y && read_member(zip, packed, "y.npy", arena, &y) != HAWQ_OK)
         return hawq_prefix("y ");
     if (x.shape.rank < 1)
         return hawq_fail(HAWQ_EFORMAT,
@@ -214,10 +215,10 @@ static hawq_status read_members(zip_t *zip, uint64_t packed, hawq_arena *arena,
         out->item.dim[i] = x.shape.dim[i + 1];
     out->stride = hawq_number_bytes(x.type) *
                   (size_t)hawq_shape_count(&out->item, 0, out->item.rank);
-    return set_targets(&y, arena, out);
+    return has_y ? set_targets(&y, arena, out) : HAWQ_OK;
 }
 
-hawq_status hawq_npz_read(const char *path, hawq_arena *arena,
+hawq_status hawq_npz_read(const char *path, bool unlabelled, hawq_arena *arena,
                           hawq_images *out) {
     uint64_t size = 0;
     int      code = 0;
@@ -233,7 +234,7 @@ hawq_status hawq_npz_read(const char *path, hawq_arena *arena,
         zip_error_fini(&error);
         return status;
     }
-    hawq_status status = read_members(zip, size, arena, out);
+    hawq_status status = read_members(zip, size, unlabelled, arena, out);
     zip_discard(zip);
     return status;
 }
