@@ -256,8 +256,8 @@ static void graphs_end_alike(void) {
     if (!CHECK(file[0] >= 0 && file[1] >= 0)) return;
     close(file[0]);
     close(file[1]);
-    weight(g, "w", 1, 2, (int64_t[]){3, 4});
-    node(g, "MatMul", "x w", "z", "");
+    weight(g, "fc.w", 1, 2, (int64_t[]){3, 4});
+    node(g, "MatMul", "x fc.w", "z", "");
     node(g, "Softmax", "z", "p", "");
     node(g, "Softmax", "p", "q", "");
     CHECK_OK(hawq_graph_finish(g, "q"));
