@@ -12,6 +12,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/store.h"
+#include "tests/images.h"
 #include "tests/program.h"
 
 enum { SIDE = 28, IMAGES = 20, CLASSES = 10, LAYERS = 10, TENSORS = 8 };
@@ -27,25 +28,8 @@ enum { ANALYSIS = 3 };
 
 /* --- input ---------------------------------------------------------------- */
 
-static void put_u32(unsigned char *at, unsigned value) {
-    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
-static void put_bytes(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(name, "wb");
-    if (!CHECK(f != NULL)) return;
-    CHECK(fwrite(bytes, 1, n, f) == n);
-    fclose(f);
-}
-
 static void put_images(void) {
     static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
-    put_u32(x, 0x803);
-    put_u32(x + 4, IMAGES);
-    put_u32(x + 8, SIDE);
-    put_u32(x + 12, SIDE);
-    put_u32(y, 0x801);
-    put_u32(y + 4, IMAGES);
     for (int i = 0; i < IMAGES; i++) {
         y[8 + i] = (unsigned char)(i % CLASSES);
         for (int p = 0; p < SIDE * SIDE; p++)
@@ -53,8 +37,7 @@ static void put_images(void) {
                 (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
                                 (p / SIDE % 7 == i % 7 ? 150 : 0));
     }
-    put_bytes("img-images-idx3-ubyte", x, sizeof x);
-    put_bytes("img-labels-idx1-ubyte", y, sizeof y);
+    put_idx("img", IMAGES, SIDE, x, y);
 }
 
 static void put_model(void) {

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/file.h"
+#include "tests/images.h"
 #include "tests/program.h"
 
 #include <signal.h>
@@ -20,27 +21,15 @@ enum { SIDE = 8, IMAGES = 1024, CLASSES = 4, MOST = 1 << 16 };
     "hawq-train --model resnet:8,16 --data idx:img --scale 0.01 --epochs 20 "  \
     "--batch-size 16 --nesterov --flip --shift 1 --seed 3 --format tsv "
 
-static void put_u32(unsigned char *at, unsigned value) {
-    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
 static void put_images(void) {
     static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
-    put_u32(x, 0x803);
-    put_u32(x + 4, IMAGES);
-    put_u32(x + 8, SIDE);
-    put_u32(x + 12, SIDE);
-    put_u32(y, 0x801);
-    put_u32(y + 4, IMAGES);
     for (int i = 0; i < IMAGES; i++) {
         y[8 + i] = (unsigned char)(i % CLASSES);
         for (int p = 0; p < SIDE * SIDE; p++)
             x[16 + i * SIDE * SIDE + p] =
-                (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
-                                (p / SIDE == 2 * (i % CLASSES) ? 120 : 0));
+                striped_pixel(i, p, SIDE, i % CLASSES);
     }
-    CHECK_OK(hawq_file_write("img-images-idx3-ubyte", x, sizeof x));
-    CHECK_OK(hawq_file_write("img-labels-idx1-ubyte", y, sizeof y));
+    put_idx("img", IMAGES, SIDE, x, y);
 }
 
 static size_t load(const char *name, char *bytes) {

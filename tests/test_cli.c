@@ -13,6 +13,7 @@
 #include "src/ops/ops.h"
 #include "src/train/model.h"
 #include "tests/check.h"
+#include "tests/images.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -90,39 +91,16 @@ static void show(const char *command, int code) {
 
 /* --- fixtures: a network of four layers and grey images ----------------- */
 
-static void put_bytes(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(name, "wb");
-    if (!CHECK(f != NULL)) return;
-    CHECK(fwrite(bytes, 1, n, f) == n);
-    fclose(f);
-}
-
-static void put_u32(unsigned char *at, unsigned value) {
-    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
 /* PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte: noise in which a
  * bright row stands at the label's place. */
 static void put_images(const char *prefix, int n, int side, int classes) {
     static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
-    char                 name[64];
-    put_u32(x, 0x803);
-    put_u32(x + 4, (unsigned)n);
-    put_u32(x + 8, (unsigned)side);
-    put_u32(x + 12, (unsigned)side);
-    put_u32(y, 0x801);
-    put_u32(y + 4, (unsigned)n);
     for (int i = 0; i < n; i++) {
         y[8 + i] = (unsigned char)((7 * i + i / 5) % classes);
         for (int p = 0; p < side * side; p++)
-            x[16 + i * side * side + p] =
-                (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
-                                (p / side == 2 * y[8 + i] ? 120 : 0));
+            x[16 + i * side * side + p] = striped_pixel(i, p, side, y[8 + i]);
     }
-    snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
-    put_bytes(name, x, 16 + (size_t)(n * side * side));
-    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);
-    put_bytes(name, y, 8 + (size_t)n);
+    put_idx(prefix, n, side, x, y);
 }
 
 static void put_networks(void) {

@@ -18,6 +18,7 @@
 #include "results/store.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
+#include "tests/images.h"
 #include "tests/program.h"
 
 enum { SIDE = 8, IMAGES = 32, CLASSES = 4 };
@@ -111,38 +112,19 @@ static void put_resnet18(void) {
     hawq_graph_free(graph);
 }
 
-static void put_u32(unsigned char *at, unsigned value) {
-    for (int i = 0; i < 4; i++) at[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
-static void put_bytes(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(name, "wb");
-    if (!CHECK(f != NULL)) return;
-    CHECK(fwrite(bytes, 1, n, f) == n);
-    fclose(f);
-}
-
 static void put_text(const char *name, const char *text) {
     put_bytes(name, text, strlen(text));
 }
 
 static void put_images(void) {
     static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
-    put_u32(x, 0x803);
-    put_u32(x + 4, IMAGES);
-    put_u32(x + 8, SIDE);
-    put_u32(x + 12, SIDE);
-    put_u32(y, 0x801);
-    put_u32(y + 4, IMAGES);
     for (int i = 0; i < IMAGES; i++) {
         y[8 + i] = (unsigned char)(i % CLASSES);
         for (int p = 0; p < SIDE * SIDE; p++)
             x[16 + i * SIDE * SIDE + p] =
-                (unsigned char)((i * 31 + p * p * 17 + p * i * 5) % 97 +
-                                (p / SIDE == 2 * (i % CLASSES) ? 120 : 0));
+                striped_pixel(i, p, SIDE, i % CLASSES);
     }
-    put_bytes("img-images-idx3-ubyte", x, sizeof x);
-    put_bytes("img-labels-idx1-ubyte", y, sizeof y);
+    put_idx("img", IMAGES, SIDE, x, y);
 }
 
 /* --- counting ---------------------------------------------------------------

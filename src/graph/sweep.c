@@ -402,49 +402,55 @@ void hawq_engine_gradient(hawq_engine *engine, const hawq_batch *batch,
     if (n_correct) *n_correct = c.correct;
 }
 
+/* The call for m directions, as many at a time as the engine has lanes. */
+static void run_lanes(const call *all, int m) {
+    const hawq_engine *e = all->e;
+    for (int first = 0; first < m; first += e->lanes) {
+        call   c = *all;
+        size_t row = (size_t)first;
+        c.lanes = m - first < e->lanes ? m - first : e->lanes;
+        c.v += row * hawq_selection_total(c.seed);
+        if (c.products) c.products += row * hawq_selection_total(c.at);
+        if (c.readings) c.readings += row * e->channels;
+        if (first > 0) c.gradient = NULL;
+        run(&c);
+    }
+}
+
 void hawq_engine_products(hawq_engine *engine, const hawq_batch *batch,
                           hawq_curvature curvature, int m,
                           const hawq_selection *seed, const real *v,
                           const hawq_selection *at, double *products,
                           double *gradient) {
-    size_t rows = hawq_selection_total(at), cols = hawq_selection_total(seed);
+    call   c = {.e = engine,
+                .batch = batch,
+                .seed = seed,
+                .at = at,
+                .v = v,
+                .curvature = curvature,
+                .want_loss = true,
+                .products = products,
+                .gradient = gradient};
+    size_t rows = hawq_selection_total(at);
     memset(products, 0, (size_t)m * rows * sizeof *products);
     if (gradient) memset(gradient, 0, rows * sizeof *gradient);
-    for (int first = 0; first < m; first += engine->lanes) {
-        int  left = m - first;
-        call c = {.e = engine,
-                  .batch = batch,
-                  .seed = seed,
-                  .at = at,
-                  .v = v + (size_t)first * cols,
-                  .lanes = left < engine->lanes ? left : engine->lanes,
-                  .curvature = curvature,
-                  .want_loss = true,
-                  .products = products + (size_t)first * rows,
-                  .gradient = first == 0 ? gradient : NULL};
-        run(&c);
-    }
+    run_lanes(&c, m);
 }
 
 void hawq_engine_readings(hawq_engine *engine, const hawq_batch *batch,
                           hawq_curvature curvature, int m,
                           const hawq_selection *seed, const real *v,
                           double *readings) {
-    size_t cols = hawq_selection_total(seed), rows = engine->channels;
-    memset(readings, 0, (size_t)m * rows * sizeof *readings);
-    for (int first = 0; first < m; first += engine->lanes) {
-        int  left = m - first;
-        call c = {.e = engine,
-                  .batch = batch,
-                  .seed = seed,
-                  .at = seed,
-                  .v = v + (size_t)first * cols,
-                  .lanes = left < engine->lanes ? left : engine->lanes,
-                  .curvature = curvature,
-                  .want_loss = true,
-                  .readings = readings + (size_t)first * rows};
-        run(&c);
-    }
+    call c = {.e = engine,
+              .batch = batch,
+              .seed = seed,
+              .at = seed,
+              .v = v,
+              .curvature = curvature,
+              .want_loss = true,
+              .readings = readings};
+    memset(readings, 0, (size_t)m * engine->channels * sizeof *readings);
+    run_lanes(&c, m);
 }
 
 void hawq_engine_round(hawq_engine *engine, const hawq_rounding *rounding) {
