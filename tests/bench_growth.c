@@ -17,7 +17,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "src/base/rng.h"
-#include "src/cli/plot.h"
+#include "src/cli/kit/plot.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
  * that are measured end where the model does that the float network runs.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/cli/benchmark.h"
+#include "src/cli/bench/benchmark.h"
 
 #include "src/load/onnx.h"
 #include "tests/deploying.h"

@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/sql.h"
-#include "src/cli/cli.h"
+#include "src/cli/kit/cli.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
 #include "src/train/model.h"

@@ -9,8 +9,8 @@
  * store's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/cli/analysis.h"
-#include "src/cli/data_options.h"
+#include "src/cli/analyze/analysis.h"
+#include "src/cli/kit/data_options.h"
 #include "tests/program.h"
 
 enum { IMAGES = 64, SIDE = 28 };

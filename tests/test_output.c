@@ -6,9 +6,9 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
-#include "src/cli/output.h"
-#include "src/cli/progress.h"
-#include "src/cli/units.h"
+#include "src/cli/kit/output.h"
+#include "src/cli/kit/progress.h"
+#include "src/cli/kit/units.h"
 #include "tests/check.h"
 
 #include <fcntl.h>

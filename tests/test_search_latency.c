@@ -11,7 +11,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/store.h"
-#include "src/cli/latency.h"
+#include "src/cli/kit/latency.h"
 #include "src/load/onnx.h"
 #include "tests/deploying.h"
 #include "tests/program.h"

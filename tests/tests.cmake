@@ -48,7 +48,7 @@ add_custom_target(thread_tests DEPENDS ${thread_tests})
 
 # Each header compiles alone, and twice.
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-     src/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
+     src/*/*.h src/cli/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
 list(FILTER headers EXCLUDE REGEX "_body\\.h$") # a template, not a header
 foreach(header ${headers})
   string(MAKE_C_IDENTIFIER ${header} file)

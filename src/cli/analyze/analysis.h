@@ -1,0 +1,112 @@
+/* analysis.h -- what hawq-analyze does between its options and its report:
+ * samples curvature until enough, measures on images, stores all as it comes.
+ *
+ * Two kinds of metrics. Sampled ones (trace, gauss-newton): a sample is one
+ * fresh mini-batch with random signs for each image, a probe on all layers, or
+ * both (hessian/hvp.h): samples are independent and their standard error has
+ * the noise of both. (Several probes on one mini-batch would share its primal
+ * sweeps, a third of a product's cost, but not its noise: they would not be
+ * independent samples.) The first PILOT samples of another stream balance a
+ * probe (hessian/trace.h) and are not counted. Studied ones (measured, sqnr,
+ * quadratic, cross, hybrid) are computed on the first `images` images; their
+ * standard error is over batches.
+ *
+ * Whatever is stored is a function of the options alone, so a run that was
+ * killed and is resumed ends with the same numbers, bit for bit.
+ *
+ * Legal order: zero the struct; set the first part; hawq_analysis_prepare (all
+ * that bad input can make fail); hawq_analysis_run; read the results;
+ * hawq_analysis_close in any case.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ANALYSIS_H
+#define HAWQ_ANALYSIS_H
+#include "hessian/hvp.h"
+#include "hessian/sensitivity.h"
+#include "results/store.h"
+#include "src/cli/kit/cli.h"
+#include "src/cli/kit/metrics.h"
+#include "src/graph/groups.h"
+#include "src/load/dataset.h"
+#include "src/quant/calibrate.h"
+
+/* A layer quantized to a width. */
+typedef struct hawq_rounded {
+    double *scale; /* per channel */
+    real   *dw;    /* per weight; NULL unless products are wanted */
+    double *error; /* |dW_c|^2 per channel */
+} hawq_rounded;
+
+typedef struct hawq_analysis {
+    hawq_cli   *cli; /* set these; all borrowed */
+    const char *model_path, *data_text;
+    const char *metrics; /* "trace,measured"; the first ranks the table */
+    hawq_ints   bits;    /* sorted here: widest first */
+    hawq_ints   activation_bits;  /* the same; none: not measured */
+    int         activation_range; /* hawq_range */
+    int         range, loss;      /* hawq_range, hawq_loss */
+    int         samples, batch_size, images;
+    double      tolerance; /* > 0: sample until every layer's half interval
+                              is within this share of its mean; the interval
+                              is not widened for having been looked at often */
+    bool   resume;
+    double memory; /* bytes it may have, 0: what the machine has */
+
+    /* results */
+    hawq_graph      *graph;
+    hawq_dataset     data;
+    hawq_metric      ranking;
+    bool             wanted[HAWQ_METRICS];
+    int              n_samples; /* counted ones of the sampled metrics */
+    bool             tolerance_met;
+    hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
+    hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
+    bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */
+    hawq_study       study;
+    int              n_activations;
+    hawq_activation *activation;      /* see hawq_graph_activations */
+    hawq_estimate   *activation_rise; /* [activation * activation_bits.n + i] */
+    int             *group;           /* see hawq_graph_groups */
+    int64_t          run;             /* in the store */
+    int              n_threads, lanes;
+    size_t           predicted; /* bytes resident at the worst moment */
+
+    /* private */
+    size_t        program_bytes; /* resident before anything was loaded */
+    hawq_arena    arena;
+    hawq_store   *store;
+    hawq_threads *threads;
+    hawq_engine  *engine;
+    hawq_graph   *single_graph; /* the network, one image a chunk, ... */
+    hawq_engine  *single;       /* ... for sampled metrics; or NULL */
+    hawq_batch    batch;        /* all images, with what the loss needs */
+    hawq_rounded *candidate;    /* [layer * bits.n + i] */
+    const char   *sampling;
+} hawq_analysis;
+
+/* Number a search uses for layer at bits.item[i]: hawq_search_value of sampled
+ * metrics, the mean of the others. */
+double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
+                           int layer, int i);
+
+/* Where the readings of a sampled metric have their randomness, beyond the
+ * mini-batch: "random signs for each image", "a random probe", or both. Of
+ * metrics that are wanted: hawq_analysis_prepare finds it out for no other. */
+const char *hawq_analysis_estimator(const hawq_analysis *a, hawq_metric metric);
+
+/* Name of the layer's group: of its first layer. */
+const char *hawq_analysis_group(const hawq_analysis *a, int layer);
+
+/* Loads model and data, checks every option against them, quantizes, runs the
+ * float network. EINVAL for options that do not fit, else what failed. Leaves
+ * no trace in the database. */
+HAWQ_NODISCARD hawq_status hawq_analysis_prepare(hawq_analysis *a);
+
+/* Opens the database, begins or resumes the run, computes every metric wanted
+ * and finishes the run. A failure of the network (not of the database) removes
+ * the run again. */
+HAWQ_NODISCARD hawq_status hawq_analysis_run(hawq_analysis *a);
+
+void hawq_analysis_close(hawq_analysis *a);
+
+#endif

@@ -1,0 +1,65 @@
+/* analysis_parts.h -- the metrics of an analysis; for analysis.c only. Each
+ * stores what it finds as it finds it, and takes up what a resumed run has.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HAWQ_ANALYSIS_PARTS_H
+#define HAWQ_ANALYSIS_PARTS_H
+#include "src/cli/analyze/analysis.h"
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/memory.h"
+
+enum {
+    HAWQ_PILOTS = 4,         /* samples that balance the probe */
+    HAWQ_MIN_SAMPLES = 16,   /* before --tolerance may stop */
+    HAWQ_MAX_SAMPLES = 4096, /* when --tolerance gives up */
+};
+
+/* Whether a sampled metric is wanted. */
+static inline bool hawq_analysis_samples(const hawq_analysis *a) {
+    return a->wanted[HAWQ_METRIC_TRACE] || a->wanted[HAWQ_METRIC_GAUSS_NEWTON];
+}
+
+/* Whether a metric of Hessian products along quantization errors is. */
+static inline bool hawq_analysis_products_wanted(const hawq_analysis *a) {
+    return a->wanted[HAWQ_METRIC_QUADRATIC] || a->wanted[HAWQ_METRIC_CROSS] ||
+           a->wanted[HAWQ_METRIC_HYBRID];
+}
+
+/* Images of the metrics that are not sampled. */
+static inline size_t hawq_analysis_images(const hawq_analysis *a) {
+    return (size_t)a->images < a->data.n ? (size_t)a->images : a->data.n;
+}
+
+static inline int hawq_analysis_most_samples(const hawq_analysis *a) {
+    return a->tolerance > 0 ? HAWQ_MAX_SAMPLES : a->samples;
+}
+
+/* The network for another number of images at once; its notes are not
+ * repeated. The caller frees *out. */
+HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
+                                                    int                  batch,
+                                                    hawq_graph         **out);
+
+/* Chooses n_threads, lanes and the graph's chunk so that the analysis stays
+ * within `available` bytes and --memory, says so, and makes room in the arena
+ * for all that is taken there later. After model, data and options are known;
+ * may load the graph anew. EINVAL or ENOMEM names the smallest memory that
+ * would do. */
+HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
+                                             size_t         available);
+
+/* The engine of single images, and what it leaves for a probe. */
+HAWQ_NODISCARD hawq_status hawq_analysis_start_sampling(hawq_analysis *a);
+/* trace or gauss-newton: samples until enough. */
+HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,
+                                                hawq_metric    metric);
+/* depth, if wanted. */
+HAWQ_NODISCARD hawq_status hawq_analysis_depth(hawq_analysis *a);
+/* measured and sqnr, as wanted. */
+HAWQ_NODISCARD hawq_status hawq_analysis_measure(hawq_analysis *a);
+/* quadratic, cross and hybrid, as wanted; after measure. */
+HAWQ_NODISCARD hawq_status hawq_analysis_products(hawq_analysis *a);
+/* The rises of rounded activations, if wanted. */
+HAWQ_NODISCARD hawq_status hawq_analysis_activations(hawq_analysis *a);
+
+#endif

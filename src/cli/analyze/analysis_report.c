@@ -1,0 +1,288 @@
+/* analysis_report.c -- tables, JSON and notes of an analysis.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/analyze/analysis_report.h"
+
+#include "src/cli/kit/output.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+double hawq_analysis_agreement(const hawq_analysis *a, hawq_metric metric,
+                               int i, double *work) {
+    size_t  n = (size_t)a->graph->n_layers;
+    double *x = work, *y = work + n;
+    if (!a->wanted[HAWQ_METRIC_MEASURED]) return NAN;
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        x[l] = hawq_analysis_value(a, metric, l, i);
+        y[l] = hawq_analysis_value(a, HAWQ_METRIC_MEASURED, l, i);
+    }
+    return hawq_rank_correlation(x, y, n, work + 2 * n);
+}
+
+/* Metrics with values of their own for single layers: cross has those of
+ * quadratic there, hybrid those of measured. */
+static bool has_own_values(const hawq_analysis *a, int metric) {
+    if (metric == HAWQ_METRIC_CROSS)
+        return a->wanted[metric] && !a->wanted[HAWQ_METRIC_QUADRATIC];
+    return a->wanted[metric] && metric != HAWQ_METRIC_HYBRID;
+}
+
+/* --- tables -------------------------------------------------------------- */
+
+/* One row a metric, one column a width. */
+static hawq_status print_agreement(hawq_analysis *a, double *work) {
+    const char *column[1 + HAWQ_NUMBERS_MAX] = {"metric"};
+    hawq_table  t;
+    for (int i = 0; i < a->bits.n; i++) {
+        column[1 + i] =
+            hawq_arena_format(&a->arena, "at %d bits", a->bits.item[i]);
+        if (!column[1 + i]) return HAWQ_ENOMEM;
+    }
+    hawq_table_begin(&t, &a->arena, 1 + a->bits.n, column);
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        if (!has_own_values(a, m) || m == HAWQ_METRIC_MEASURED) continue;
+        hawq_table_text(&t, hawq_metric_name((hawq_metric)m));
+        for (int i = 0; i < a->bits.n; i++)
+            hawq_table_fixed(
+                &t, hawq_analysis_agreement(a, (hawq_metric)m, i, work), 3);
+    }
+    printf("\nRank correlation (Spearman) of the layers' values with the "
+           "measured loss rise:\n\n");
+    return hawq_table_print(&t, a->cli->format, stdout);
+}
+
+static const char *sampled_with(const hawq_analysis *a) {
+    return hawq_analysis_estimator(a, a->wanted[HAWQ_METRIC_TRACE]
+                                          ? HAWQ_METRIC_TRACE
+                                          : HAWQ_METRIC_GAUSS_NEWTON);
+}
+
+static void print_summary(const hawq_analysis *a) {
+    printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
+           hawq_loss_name((hawq_loss)a->loss), a->study.loss);
+    if (a->study.accuracy >= 0)
+        printf(", accuracy %.2f %%", 100 * a->study.accuracy);
+    printf(", gradient norm %.4g on %zu images\n", a->study.gradient_norm,
+           a->study.data.n);
+    if (a->n_samples)
+        printf("curvature from %d samples of %d images, each with %s; run "
+               "%lld\n",
+               a->n_samples, a->batch_size, sampled_with(a), (long long)a->run);
+    printf("\n");
+}
+
+/* --- JSON ---------------------------------------------------------------- */
+
+static void json_estimate(hawq_json *w, const char *const key[4],
+                          const hawq_estimate *e) {
+    hawq_json_real(w, key[0], e->mean);
+    hawq_json_real(w, key[1], e->stderr1);
+    hawq_json_real(w, key[2], e->low);
+    hawq_json_real(w, key[3], e->high);
+}
+
+/* Widths as keys: "8". Returns `text`. */
+static const char *width_key(const hawq_analysis *a, int i, char text[16]) {
+    snprintf(text, 16, "%d", a->bits.item[i]);
+    return text;
+}
+
+/* {"8": .., "4": ..}: values, or their standard errors. */
+static void json_widths(const hawq_analysis *a, hawq_json *w, int metric,
+                        int layer, bool errors) {
+    hawq_json_object(w, hawq_metric_name((hawq_metric)metric));
+    for (int i = 0; i < a->bits.n; i++) {
+        char bits[16];
+        snprintf(bits, sizeof bits, "%d", a->bits.item[i]);
+        hawq_json_real(
+            w, bits,
+            errors ? a->rise[metric][layer * a->bits.n + i].stderr1
+                   : hawq_analysis_value(a, (hawq_metric)metric, layer, i));
+    }
+    hawq_json_end(w);
+}
+
+static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
+    static const char *const hessian[] = {"trace", "trace_stderr", "trace_low",
+                                          "trace_high"};
+    static const char *const gauss_newton[] = {
+        "gauss_newton", "gauss_newton_stderr", "gauss_newton_low",
+        "gauss_newton_high"};
+    const hawq_layer *layer = &a->graph->layer[l];
+    char              bits[16];
+    hawq_json_object(w, NULL);
+    hawq_json_text(w, "name", layer->name);
+    hawq_json_text(w, "op", layer->op);
+    hawq_json_integer(w, "params", (int64_t)layer->weight->n);
+    hawq_json_integer(w, "macs", layer->macs);
+    hawq_json_text(w, "group", hawq_analysis_group(a, l));
+    if (a->wanted[HAWQ_METRIC_TRACE])
+        json_estimate(w, hessian, &a->trace[HAWQ_METRIC_TRACE][l]);
+    if (a->wanted[HAWQ_METRIC_GAUSS_NEWTON])
+        json_estimate(w, gauss_newton, &a->trace[HAWQ_METRIC_GAUSS_NEWTON][l]);
+    if (a->wanted[HAWQ_METRIC_SQNR]) {
+        hawq_json_object(w, "sqnr_db");
+        for (int i = 0; i < a->bits.n; i++)
+            hawq_json_real(w, width_key(a, i, bits),
+                           hawq_analysis_decibel(a, l, i));
+        hawq_json_end(w);
+    }
+    for (int errors = 0; errors < 2; errors++) {
+        hawq_json_object(w, errors ? "sensitivity_stderr" : "sensitivity");
+        for (int m = 0; m < HAWQ_METRICS; m++)
+            if (a->wanted[m]) json_widths(a, w, m, l, errors);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
+static void json_agreement(const hawq_analysis *a, hawq_json *w, double *work) {
+    hawq_json_object(w, "rank_correlation");
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        if (!has_own_values(a, m) || m == HAWQ_METRIC_MEASURED) continue;
+        hawq_json_object(w, hawq_metric_name((hawq_metric)m));
+        for (int i = 0; i < a->bits.n; i++) {
+            char bits[16];
+            snprintf(bits, sizeof bits, "%d", a->bits.item[i]);
+            hawq_json_real(w, bits,
+                           hawq_analysis_agreement(a, (hawq_metric)m, i, work));
+        }
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
+static void print_json(const hawq_analysis *a, double *work) {
+    hawq_json w = {.file = stdout};
+    hawq_json_object(&w, NULL);
+    hawq_json_text(&w, "model", a->model_path);
+    hawq_json_text(&w, "loss", hawq_loss_name((hawq_loss)a->loss));
+    hawq_json_real(&w, "loss_value", a->study.loss);
+    hawq_json_real(&w, "accuracy",
+                   a->study.accuracy >= 0 ? a->study.accuracy : NAN);
+    hawq_json_real(&w, "gradient_norm", a->study.gradient_norm);
+    hawq_json_integer(&w, "images", (int64_t)a->study.data.n);
+    hawq_json_integer(&w, "samples", a->n_samples);
+    hawq_json_integer(&w, "batch_size", a->batch_size);
+    if (a->n_samples) hawq_json_text(&w, "estimator", sampled_with(a));
+    hawq_json_integer(&w, "run", a->run);
+    hawq_json_ints(&w, "bits", a->bits.n, a->bits.item);
+    hawq_json_array(&w, "layers");
+    for (int l = 0; l < a->graph->n_layers; l++) json_layer(a, &w, l);
+    hawq_json_end(&w);
+    hawq_analysis_json_activations(a, &w);
+    if (a->wanted[HAWQ_METRIC_MEASURED]) json_agreement(a, &w, work);
+    hawq_json_end(&w);
+}
+
+/* --- notes --------------------------------------------------------------- */
+
+/* "conv1, fc (2 of 20 layers)": those for which `is` holds; NULL if none. */
+static const char *layer_list(hawq_analysis *a, const hawq_estimate *e,
+                              bool (*is)(const hawq_estimate *)) {
+    const char *text = NULL;
+    int         n = 0;
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        if (!is(&e[l])) continue;
+        text = hawq_arena_format(&a->arena, "%s%s%s", n ? text : "",
+                                 n ? ", " : "", a->graph->layer[l].name);
+        n++;
+        if (!text) return NULL;
+    }
+    return n ? hawq_arena_format(&a->arena, "%s (%d of %d layers)", text, n,
+                                 a->graph->n_layers)
+             : NULL;
+}
+
+static bool is_unresolved(const hawq_estimate *e) {
+    return hawq_is_unresolved(e);
+}
+
+static bool is_negative(const hawq_estimate *e) {
+    return e->mean <= 0;
+}
+
+static void note_estimates(hawq_analysis *a, hawq_metric metric) {
+    const hawq_estimate *e = a->trace[metric];
+    const char          *name = hawq_metric_name(metric);
+    const char          *list = layer_list(a, e, is_unresolved);
+    if (list)
+        hawq_cli_note(
+            a->cli,
+            "%s not resolved from zero (95 %%) for %s; more --samples "
+            "or a larger --batch-size narrow the interval",
+            name, list);
+    list = layer_list(a, e, is_negative);
+    if (list)
+        hawq_cli_note(a->cli,
+                      "the mean %s is negative for %s; where a predicted rise "
+                      "is not positive, a search uses its upper confidence "
+                      "limit, or 0 if that is negative too",
+                      name, list);
+    if (a->tolerance > 0 && !a->tolerance_met)
+        hawq_cli_note(a->cli,
+                      "--tolerance %g was not reached within %d samples",
+                      a->tolerance, a->n_samples);
+}
+
+/* Layers whose measured rise at width i is within two errors of zero. */
+static int count_unclear(const hawq_analysis *a, int i) {
+    int n = 0;
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        const hawq_estimate *e =
+            &a->rise[HAWQ_METRIC_MEASURED][l * a->bits.n + i];
+        n += fabs(e->mean) < 2 * e->stderr1;
+    }
+    return n;
+}
+
+/* A metric that a trivial baseline beats is not worth its time: say so. */
+static void note_baselines(hawq_analysis *a, int i, double *work) {
+    static const hawq_metric baseline[] = {HAWQ_METRIC_DEPTH, HAWQ_METRIC_SQNR};
+    for (int b = 0; b < 2; b++) {
+        if (!a->wanted[baseline[b]] || a->ranking == baseline[b]) continue;
+        double base = hawq_analysis_agreement(a, baseline[b], i, work);
+        double ours = hawq_analysis_agreement(a, a->ranking, i, work);
+        if (base > ours + 0.005) /* as printed */
+            hawq_cli_note(a->cli,
+                          "at %d bits the baseline %s ranks the layers better "
+                          "than %s (%.2f against %.2f)",
+                          a->bits.item[i], hawq_metric_name(baseline[b]),
+                          hawq_metric_name(a->ranking), base, ours);
+    }
+}
+
+/* What the correlations with `measured` are worth. */
+static void note_agreement(hawq_analysis *a, double *work) {
+    for (int i = 0; i < a->bits.n; i++) {
+        int unclear = count_unclear(a, i);
+        if (2 * unclear <= a->graph->n_layers)
+            note_baselines(a, i, work);
+        else
+            hawq_cli_note(a->cli,
+                          "at %d bits the measured loss rise is within two "
+                          "standard errors of zero for %d of %d layers: its "
+                          "order says little about other data (more --images "
+                          "help)",
+                          a->bits.item[i], unclear, a->graph->n_layers);
+    }
+}
+
+hawq_status hawq_analysis_report(hawq_analysis *a) {
+    double *work;
+    HAWQ_TAKE(work, &a->arena, 4 * (size_t)a->graph->n_layers);
+    if (a->cli->format == HAWQ_FORMAT_JSON) {
+        print_json(a, work);
+    } else {
+        bool table = a->cli->format == HAWQ_FORMAT_TABLE;
+        if (table) print_summary(a);
+        HAWQ_TRY(hawq_analysis_table(a));
+        if (table && a->wanted[HAWQ_METRIC_MEASURED])
+            HAWQ_TRY(print_agreement(a, work));
+        HAWQ_TRY(hawq_analysis_print_activations(a));
+    }
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
+    if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);
+    return HAWQ_OK;
+}

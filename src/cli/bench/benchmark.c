@@ -1,0 +1,397 @@
+/* benchmark.c -- preparing, measuring and storing a benchmark.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/bench/benchmark.h"
+
+#include "src/base/rng.h"
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/model.h"
+#include "src/cli/kit/progress.h"
+#include "src/graph/convolve.h"
+#include "src/load/onnx.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SLICE = 500 }; /* images between progress lines */
+
+/* --- preparing --------------------------------------------------------- */
+
+static hawq_status load_calibration(hawq_benchmark *b) {
+    size_t limit = (size_t)b->calibration_limit, n = b->data.n;
+    b->calibration_text = b->calibrate    ? b->calibrate
+                          : b->times_only ? "random numbers"
+                                          : "--data";
+    if (b->calibrate) {
+        HAWQ_TRY(
+            hawq_data_load_other(b->calibrate, 0, limit, b->graph, &b->other));
+        n = b->other.n;
+    }
+    b->calibration_images = n < limit ? n : limit;
+    b->verified = (size_t)b->verify < b->data.n ? (size_t)b->verify : b->data.n;
+    return HAWQ_OK;
+}
+
+static hawq_status load_images(hawq_benchmark *b) {
+    HAWQ_TRY(hawq_data_load(b->graph, false, &b->data));
+    if (!b->data.labels)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has no labels, without which there is no "
+                         "accuracy to measure");
+    if ((size_t)b->batch_size > b->data.n)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has %zu images, fewer than --batch-size %d; "
+                         "give more images or a smaller batch",
+                         b->data.n, b->batch_size);
+    return HAWQ_OK;
+}
+
+/* Integer kernels take the same time whatever the numbers: any will do. */
+static hawq_status draw_images(hawq_benchmark *b) {
+    const hawq_tensor *in = b->graph->input;
+    size_t n = (size_t)b->batch_size, least = (size_t)b->graph->batch;
+    if (b->graph->fixed_batch && n < least) n = least;
+    size_t   values = n * hawq_per_image(b->graph, in);
+    uint64_t key = hawq_rng_key(b->cli->seed, 0, 0, 0);
+    HAWQ_TAKE(b->data.x, &b->data.arena, values);
+    b->data.n = n;
+    for (size_t i = 0; i < values; i++)
+        b->data.x[i] = (real)hawq_rng_uniform(key, i);
+    return HAWQ_OK;
+}
+
+static hawq_status load(hawq_benchmark *b) {
+    hawq_cli silent = *b->cli; /* who only wants times has read it before */
+    silent.quiet |= b->times_only;
+    HAWQ_TRY(hawq_model_load(&silent, b->model_path, 0, &b->graph));
+    if (b->graph->n_layers == 0)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "%s: no Conv, Gemm or MatMul with constant weights: "
+                         "there is nothing to quantize",
+                         b->model_path);
+    HAWQ_TRY(hawq_onnx_load(b->model_path, 1, &b->image_graph));
+    hawq_graph_take_logits(b->image_graph); /* as hawq_model_load does */
+    HAWQ_TRY(b->times_only ? draw_images(b) : load_images(b));
+    return load_calibration(b);
+}
+
+/* What is there already is read before anything is measured; a database that is
+ * not there is made only once all input has been found good. */
+static hawq_status open_to_read(hawq_benchmark *b) {
+    if (access(b->cli->db, F_OK) != 0) return HAWQ_OK;
+    return hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store);
+}
+
+static hawq_status open_to_write(hawq_benchmark *b) {
+    if (b->store) return HAWQ_OK;
+    return hawq_store_open(b->cli->db, HAWQ_STORE_WRITE, &b->store);
+}
+
+/* Float network and uniform8 first: they are the baselines of every speed-up,
+ * and reported only if asked for. A name given twice is one row. */
+static hawq_status resolve(hawq_benchmark *b) {
+    int n = b->allocations.n + 2;
+    HAWQ_TAKE(b->contender, &b->arena, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        const char     *name = i == 0   ? "float32"
+                               : i == 1 ? "uniform8"
+                                        : b->allocations.item[i - 2];
+        hawq_contender *next = &b->contender[b->n];
+        HAWQ_TRY(hawq_benchmark_allocation(b, name, next));
+        int same = 0;
+        while (strcmp(b->contender[same].label, next->label) != 0) same++;
+        if (same == b->n) b->n++;
+        if (i >= 2 && !b->contender[same].asked)
+            b->contender[same].asked = ++b->n_asked;
+    }
+    return HAWQ_OK;
+}
+
+const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
+    int i = 0;
+    while (b->contender[i].asked != row) i++;
+    return &b->contender[i];
+}
+
+/* A batch is spread over the threads: this many images for each. */
+static hawq_status start_timing(hawq_benchmark *b) {
+    int n = hawq_latency_threads(b->cli, b->batch_size);
+    HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
+    int chunk = (b->batch_size + n - 1) / n;
+    b->small_graph = b->image_graph;
+    if (chunk > 1) {
+        HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
+                                &b->small_graph));
+        hawq_graph_take_logits(b->small_graph);
+    }
+    return hawq_engine_new(b->small_graph, b->timing_threads, 0,
+                           HAWQ_CROSS_ENTROPY, &b->engine);
+}
+
+/* Ranges of the activations of the graph that is lowered. */
+static hawq_status calibrate(hawq_benchmark *b) {
+    const hawq_dataset *images = b->calibrate ? &b->other : &b->data;
+    hawq_batch batch = {b->calibration_images, images->x, images->labels, NULL};
+    hawq_engine *engine;
+    HAWQ_TRY(hawq_engine_new(b->image_graph, b->threads, 1, HAWQ_CROSS_ENTROPY,
+                             &engine));
+    hawq_status status = hawq_calibrate(engine, b->image_graph, &batch,
+                                        &b->arena, &b->calibration);
+    hawq_engine_free(engine);
+    return status;
+}
+
+/* Float outputs of all images. */
+static hawq_status run_float(hawq_benchmark *b) {
+    hawq_engine *engine;
+    size_t       n_out = hawq_per_image(b->graph, b->graph->output);
+    HAWQ_TAKE(b->float_output, &b->arena, b->data.n * n_out);
+    HAWQ_TAKE(b->output, &b->arena, b->data.n * n_out);
+    HAWQ_TRY(hawq_threads_new(b->cli->threads, &b->threads));
+    HAWQ_TRY(
+        hawq_engine_new(b->graph, b->threads, 0, HAWQ_CROSS_ENTROPY, &engine));
+    hawq_progress p;
+    hawq_progress_begin(&p, b->cli->quiet, "float network", (int64_t)b->data.n,
+                        "images");
+    for (size_t i = 0; i < b->data.n; i += SLICE) {
+        size_t     n = b->data.n - i < SLICE ? b->data.n - i : SLICE;
+        size_t     n_in = hawq_per_image(b->graph, b->graph->input);
+        hawq_batch batch = {.n = n, .x = b->data.x + i * n_in};
+        hawq_engine_forward(engine, &batch, b->float_output + i * n_out, NULL,
+                            NULL);
+        hawq_progress_update(&p, (int64_t)(i + n), NULL);
+    }
+    hawq_progress_end(&p);
+    hawq_engine_free(engine);
+    return calibrate(b);
+}
+
+static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
+    double bits = 0, params = 0;
+    for (int i = 0; i < g->n_layers; i++) {
+        params += (double)g->layer[i].weight->n;
+        bits += choice[i].weight_bits * (double)g->layer[i].weight->n;
+    }
+    return bits / params;
+}
+
+static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
+    hawq_lower_options options = {.n_choices = c->n_choices,
+                                  .choice = c->choice,
+                                  .weight_range = c->weight_range,
+                                  .activation_range =
+                                      (hawq_range)b->activation_range};
+    hawq_status status = hawq_program_lower(b->image_graph, &b->calibration,
+                                            &options, &c->program);
+    if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
+    if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
+    c->mean_bits = mean_bits(b->graph, c->program->choice);
+    return hawq_runner_new(c->program, b->table, b->timing_threads, &c->runner);
+}
+
+/* Where the float network alone was asked for, uniform8 is a baseline that may
+ * be missing. */
+static hawq_status lower_all(hawq_benchmark *b) {
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender *c = &b->contender[i];
+        HAWQ_TAKE(c->sample, &b->arena, (size_t)b->repeats);
+        if (!c->choice) continue;
+        hawq_status status = lower(b, c);
+        if (status == HAWQ_EUNSUPPORTED && b->n == 2 && !c->asked) {
+            hawq_cli_note(b->cli, "no uniform8 to compare with: %s",
+                          hawq_message());
+            b->n = 1;
+        } else if (status != HAWQ_OK) {
+            return status;
+        }
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
+    HAWQ_TRY(hawq_latency_kernels(b->device, b->kernels, &b->table));
+    HAWQ_TRY(load(b));
+    HAWQ_TRY(open_to_read(b));
+    HAWQ_TRY(resolve(b));
+    if (!b->times_only) HAWQ_TRY(hawq_benchmark_predict(b));
+    HAWQ_TRY(run_float(b));
+    HAWQ_TRY(start_timing(b));
+    HAWQ_TRY(lower_all(b));
+    return open_to_write(b);
+}
+
+/* --- accuracy ---------------------------------------------------------- */
+
+static size_t argmax(const float *y, size_t n) {
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        if (y[i] > y[at]) at = i;
+    return at;
+}
+
+/* -log softmax(y)[label] */
+static double cross_entropy(const float *y, size_t n, size_t label) {
+    double largest = (double)y[argmax(y, n)], sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)y[i] - largest);
+    return log(sum) + largest - (double)y[label];
+}
+
+/* Accuracy, loss and agreement of outputs y (n_out per image); not known
+ * without labels. */
+static void score(const hawq_benchmark *b, const float *y, double *accuracy,
+                  double *loss, double *agreement) {
+    size_t n_out = hawq_per_image(b->graph, b->graph->output);
+    size_t correct = 0, agree = 0;
+    double sum = 0;
+    *accuracy = *loss = *agreement = NAN;
+    if (!b->data.labels) return;
+    for (size_t i = 0; i < b->data.n; i++) {
+        size_t label = (size_t)b->data.labels[i];
+        size_t found = argmax(y + i * n_out, n_out);
+        correct += found == label;
+        agree += found == argmax(b->float_output + i * n_out, n_out);
+        sum += cross_entropy(y + i * n_out, n_out, label);
+    }
+    *accuracy = (double)correct / (double)b->data.n;
+    *loss = sum / (double)b->data.n;
+    *agreement = (double)agree / (double)b->data.n;
+}
+
+/* Are the first outputs the same bits on the reference kernels? */
+static hawq_status verify(hawq_benchmark *b, const hawq_contender *c,
+                          bool *same) {
+    size_t       n = b->verified;
+    hawq_runner *ref;
+    float       *y;
+    HAWQ_TAKE(y, &b->arena, n * c->program->n_out);
+    HAWQ_TRY(hawq_runner_new(c->program, hawq_kernels_select("ref"), b->threads,
+                             &ref));
+    hawq_runner_run(ref, n, b->data.x, y);
+    hawq_runner_free(ref);
+    *same = memcmp(y, b->output, n * c->program->n_out * sizeof *y) == 0;
+    return HAWQ_OK;
+}
+
+static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
+    hawq_benchmark_record *r = &c->record;
+    hawq_runner           *all;
+    HAWQ_TRY(hawq_runner_new(c->program, b->table, b->threads, &all));
+    hawq_runner_run(all, b->data.n, b->data.x, b->output);
+    hawq_runner_free(all);
+    score(b, b->output, &r->accuracy, &r->loss, &r->agreement);
+    return verify(b, c, &r->bit_exact);
+}
+
+/* --- records ----------------------------------------------------------- */
+
+static int64_t float_bytes(const hawq_graph *g, bool biases) {
+    int64_t bytes = 0;
+    for (int i = 0; i < g->n_layers; i++) {
+        const hawq_layer *l = &g->layer[i];
+        bytes += 4 * (int64_t)l->weight->n;
+        if (biases && l->bias) bytes += 4 * (int64_t)l->bias->n;
+    }
+    return bytes;
+}
+
+static void fill_record(hawq_benchmark *b, hawq_contender *c) {
+    hawq_benchmark_record *r = &c->record;
+    r->label = c->label;
+    r->device = c->program ? b->device : "cpu";
+    r->kernels = c->program ? b->table->name : hawq_conv_provider();
+    r->batch_size = b->batch_size;
+    r->threads = hawq_threads_count(b->timing_threads);
+    r->repeats = b->repeats;
+    r->samples = b->times_only ? 0 : (int64_t)b->data.n;
+    if (c->program) {
+        r->weight_bytes = c->program->weight_bytes;
+        r->file_bytes = c->program->file_bytes;
+        return;
+    }
+    c->mean_bits = 32;
+    r->weight_bytes = float_bytes(b->graph, false);
+    r->file_bytes = float_bytes(b->graph, true);
+    r->bit_exact = true; /* it is its own reference */
+}
+
+hawq_status hawq_benchmark_measure(hawq_benchmark *b) {
+    hawq_benchmark_record *f = &b->contender[0].record;
+    score(b, b->float_output, &f->accuracy, &f->loss, &f->agreement);
+    for (int i = 0; i < b->n; i++) {
+        hawq_contender *c = &b->contender[i];
+        if (c->program && c->asked) HAWQ_TRY(measure_outputs(b, c));
+        if (c->program && c->asked) HAWQ_TRY(hawq_benchmark_time_layers(b, c));
+        fill_record(b, c);
+        c->record.float_accuracy = f->accuracy;
+        c->record.float_loss = f->loss;
+    }
+    HAWQ_TRY(hawq_benchmark_time_rounds(b));
+    return hawq_benchmark_predict_times(b);
+}
+
+/* --- storing ----------------------------------------------------------- */
+
+static hawq_status put_layers(hawq_benchmark *b, int64_t run) {
+    hawq_layer_record *row;
+    HAWQ_TAKE(row, &b->arena, (size_t)b->graph->n_layers);
+    for (int i = 0; i < b->graph->n_layers; i++) {
+        const hawq_layer *l = &b->graph->layer[i];
+        row[i] = (hawq_layer_record){.name = l->name,
+                                     .op = l->op,
+                                     .params = (int64_t)l->weight->n,
+                                     .macs = l->macs,
+                                     .channels = (int64_t)l->channels,
+                                     .group = l->name};
+    }
+    return hawq_store_put_layers(b->store, run, b->graph->n_layers, row);
+}
+
+static hawq_status put_all(hawq_benchmark *b, int64_t run) {
+    int64_t id;
+    HAWQ_TRY(put_layers(b, run));
+    for (int row = 1; row <= b->n_asked; row++)
+        HAWQ_TRY(hawq_store_put_benchmark(
+            b->store, run, &hawq_benchmark_row(b, row)->record, &id));
+    return hawq_store_finish_run(b->store, run);
+}
+
+hawq_status hawq_benchmark_store(hawq_benchmark *b) {
+    hawq_run_record record;
+    char            hash[17];
+    int64_t         run;
+    hawq_graph_hash(b->graph, hash);
+    hawq_cli_record(b->cli, &record);
+    record.model_path = b->model_path;
+    record.model_hash = hash;
+    record.data = hawq_data_text(&b->arena);
+    record.loss = hawq_loss_name(HAWQ_CROSS_ENTROPY);
+    record.provider = hawq_conv_provider();
+    record.sampling = hawq_arena_format(
+        &b->arena,
+        "calibrated on the first %zu images of %s, activation range %s",
+        b->calibration_images, b->calibration_text,
+        hawq_range_name((hawq_range)b->activation_range));
+    if (!record.data || !record.sampling) return HAWQ_ENOMEM;
+    HAWQ_TRY(hawq_store_begin_run(b->store, &record, &run));
+    hawq_status status = put_all(b, run);
+    if (status == HAWQ_OK) return hawq_benchmark_fit_times(b);
+    hawq_status dropped = hawq_store_drop_run(b->store, run);
+    return dropped == HAWQ_OK ? status : dropped;
+}
+
+void hawq_benchmark_close(hawq_benchmark *b) {
+    for (int i = 0; i < b->n; i++) {
+        hawq_runner_free(b->contender[i].runner);
+        hawq_program_free(b->contender[i].program);
+    }
+    hawq_engine_free(b->engine);
+    hawq_threads_free(b->timing_threads);
+    hawq_threads_free(b->threads);
+    if (b->small_graph != b->image_graph) hawq_graph_free(b->small_graph);
+    hawq_graph_free(b->image_graph);
+    hawq_graph_free(b->graph);
+    hawq_dataset_free(&b->data);
+    hawq_dataset_free(&b->other);
+    hawq_store_close(b->store);
+    hawq_arena_free(&b->arena);
+}

@@ -1,0 +1,445 @@
+/* hawq_bench.c -- hawq-bench: allocations on integer kernels, measured.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/bench/benchmark.h"
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/output.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct {
+    hawq_texts  allocations;
+    const char *calibrate, *kernels;
+    int         calibration_limit, batch_size, repeats, verify;
+    int         device, weight_range, activation_range;
+} o = {.calibration_limit = 512,
+       .batch_size = 1,
+       .repeats = 50,
+       .verify = 64,
+       .weight_range = -1,
+       .activation_range = HAWQ_RANGE_MSE};
+
+static const hawq_option options[] = {
+    HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
+                      "an id in the database, last, FILE.json, uniform8, "
+                      "uniform4, uniform2 (8-bit activations), w4a4 and the "
+                      "like, w32a32 (layers in float, timed one by one), or "
+                      "float32 (default uniform8)"),
+    HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
+                     "images that fix the activations' ranges (default: the "
+                     "first ones of --data)"),
+    HAWQ_OPTION_INT("calibration-limit", 0, &o.calibration_limit, 1, 100000000,
+                    "N", "how many of them (default 512)"),
+    HAWQ_OPTION_CHOICE("range", 0, &o.weight_range, "max|mse|percentile",
+                       "range of the weight quantizer (default: the one an "
+                       "allocation was searched with, else max)"),
+    HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
+                       "max|mse|percentile",
+                       "range of the activation quantizer (default mse)"),
+    HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
+                     "avx512vnni, avx2 or ref (default: the best usable)"),
+    HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu|cuda|opencl",
+                       "where the layers run, if it was built (default cpu)"),
+    HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
+                    "images in a timed batch (default 1, on one thread)"),
+    HAWQ_OPTION_INT("repeats", 0, &o.repeats, 3, 100000, "N",
+                    "timed rounds (default 50)"),
+    HAWQ_OPTION_INT("verify", 0, &o.verify, 1, 100000000, "N",
+                    "images whose outputs must be the same bits on the "
+                    "reference kernels (default 64)"),
+    {0}};
+
+/* --- report ------------------------------------------------------------ */
+
+/* For programs the names of the JSON keys; for people what fits a line. */
+static const char *const all_columns[] = {"allocation",
+                                          "mean_bits",
+                                          "weight_bytes",
+                                          "predicted_loss",
+                                          "accuracy",
+                                          "agreement",
+                                          "loss",
+                                          "latency_us",
+                                          "latency_spread_us",
+                                          "speedup_vs_float",
+                                          "speedup_vs_uniform8",
+                                          "bit_exact",
+                                          "kernels",
+                                          "layers_latency_us",
+                                          "file_bytes",
+                                          "loss_rise",
+                                          "predicted_latency_us",
+                                          "latency_error_percent"};
+static const char *const short_columns[] = {
+    "allocation", "bits",       "bytes",        "predicted",
+    "rise",       "accuracy",   "agreement",    "loss",
+    "ms",         "spread",     "predicted ms", "error %",
+    "x float",    "x uniform8", "exact",        "kernels"};
+enum {
+    N_ALL = sizeof all_columns / sizeof *all_columns,
+    N_SHORT = sizeof short_columns / sizeof *short_columns
+};
+
+/* Median times of the layers alone, added up: what a latency budget counts. */
+static double layers_latency(const hawq_benchmark_record *r) {
+    double sum = r->n_layers ? 0 : NAN;
+    for (int i = 0; i < r->n_layers; i++) sum += r->layer[i].latency_us;
+    return sum;
+}
+
+/* How far the predicted time is above the measured one. */
+static double latency_error(const hawq_contender *c) {
+    return 100 * (c->predicted_us / c->record.latency_us - 1);
+}
+
+static double loss_rise(const hawq_benchmark_record *r) {
+    return r->loss - r->float_loss;
+}
+
+static void print_all(hawq_table *t, const hawq_contender *c) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_table_text(t, c->label);
+    hawq_table_real(t, c->mean_bits, 4);
+    hawq_table_integer(t, r->weight_bytes);
+    hawq_table_real(t, c->predicted, 4);
+    hawq_table_real(t, r->accuracy, 4);
+    hawq_table_real(t, r->agreement, 4);
+    hawq_table_real(t, r->loss, 4);
+    hawq_table_real(t, r->latency_us, 4);
+    hawq_table_real(t, r->latency_spread_us, 4);
+    hawq_table_real(t, r->speedup_vs_float, 4);
+    hawq_table_real(t, r->speedup_vs_uniform8, 4);
+    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
+    hawq_table_text(t, r->kernels);
+    hawq_table_real(t, layers_latency(r), 4);
+    hawq_table_integer(t, r->file_bytes);
+    hawq_table_real(t, loss_rise(r), 4);
+    hawq_table_real(t, c->predicted_us, 4);
+    hawq_table_real(t, latency_error(c), 4);
+}
+
+static void print_short(hawq_table *t, const hawq_contender *c) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_table_text(t, c->label);
+    hawq_table_fixed(t, c->mean_bits, 2);
+    hawq_table_integer(t, r->weight_bytes);
+    hawq_table_fixed(t, c->predicted, 4);
+    hawq_table_fixed(t, c->program ? loss_rise(r) : NAN, 4);
+    hawq_table_fixed(t, r->accuracy, 4);
+    hawq_table_fixed(t, r->agreement, 4);
+    hawq_table_fixed(t, r->loss, 4);
+    hawq_table_fixed(t, r->latency_us / 1e3, 4);
+    hawq_table_fixed(t, r->latency_spread_us / 1e3, 4);
+    hawq_table_fixed(t, c->predicted_us / 1e3, 4);
+    hawq_table_fixed(t, latency_error(c), 1);
+    hawq_table_fixed(t, r->speedup_vs_float, 2);
+    hawq_table_fixed(t, r->speedup_vs_uniform8, 2);
+    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
+    hawq_table_text(t, r->kernels);
+}
+
+/* People also see the float network, which all is compared with. */
+static hawq_status print_table(const hawq_benchmark *b) {
+    hawq_table t;
+    bool       all = b->cli->format != HAWQ_FORMAT_TABLE;
+    hawq_table_begin(&t, &b->cli->arena, all ? N_ALL : N_SHORT,
+                     all ? all_columns : short_columns);
+    if (!all && !b->contender[0].asked) print_short(&t, &b->contender[0]);
+    for (int row = 1; row <= b->n_asked; row++)
+        (all ? print_all : print_short)(&t, hawq_benchmark_row(b, row));
+    return hawq_table_print(&t, b->cli->format, stdout);
+}
+
+/* With the bits that each really has. */
+static void json_layers(hawq_json *w, const hawq_contender *c) {
+    hawq_json_array(w, "layers");
+    for (int i = 0; i < c->record.n_layers; i++) {
+        const hawq_layer_timing *l = &c->record.layer[i];
+        const hawq_choice       *used = &c->program->choice[i];
+        hawq_json_object(w, NULL);
+        hawq_json_text(w, "name", l->layer);
+        hawq_json_integer(w, "weight_bits", used->weight_bits);
+        hawq_json_integer(w, "activation_bits", used->activation_bits);
+        hawq_json_text(w, "kernel", l->kernel);
+        hawq_json_real(w, "latency_us", l->latency_us);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
+static void json_floats(hawq_json *w, const hawq_contender *c) {
+    hawq_json_array(w, "float_nodes");
+    for (int i = 0; i < c->program->n_floats; i++) {
+        const hawq_floating *what = c->float_node[i].what;
+        hawq_json_object(w, NULL);
+        hawq_json_text(w, "name", what->node->name);
+        hawq_json_text(w, "op", what->node->op->name);
+        hawq_json_text(w, "reason", what->why);
+        hawq_json_real(w, "latency_us", c->float_node[i].latency_us);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
+static void json_row(hawq_json *w, const hawq_benchmark *b,
+                     const hawq_contender *c) {
+    const hawq_benchmark_record *r = &c->record;
+    hawq_json_object(w, NULL);
+    hawq_json_text(w, "model", b->model_path);
+    hawq_json_text(w, "allocation", c->label);
+    if (r->allocation) hawq_json_integer(w, "allocation_id", r->allocation);
+    hawq_json_text(w, "device", r->device);
+    hawq_json_text(w, "kernels", r->kernels);
+    hawq_json_integer(w, "batch_size", r->batch_size);
+    hawq_json_integer(w, "threads", r->threads);
+    hawq_json_integer(w, "repeats", r->repeats);
+    hawq_json_integer(w, "samples", r->samples);
+    hawq_json_integer(w, "calibration_samples", (int64_t)b->calibration_images);
+    hawq_json_text(w, "calibration", b->calibration_text);
+    hawq_json_real(w, "mean_bits", c->mean_bits);
+    hawq_json_real(w, "predicted_loss", c->predicted);
+    hawq_json_real(w, "accuracy", r->accuracy);
+    hawq_json_real(w, "loss", r->loss);
+    hawq_json_real(w, "float_accuracy", r->float_accuracy);
+    hawq_json_real(w, "float_loss", r->float_loss);
+    hawq_json_real(w, "loss_rise", loss_rise(r));
+    hawq_json_real(w, "agreement", r->agreement);
+    hawq_json_integer(w, "weight_bytes", r->weight_bytes);
+    hawq_json_integer(w, "file_bytes", r->file_bytes);
+    hawq_json_real(w, "latency_us", r->latency_us);
+    hawq_json_real(w, "latency_spread_us", r->latency_spread_us);
+    hawq_json_real(w, "speedup_vs_float", r->speedup_vs_float);
+    hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
+    hawq_json_real(w, "layers_latency_us", layers_latency(r));
+    hawq_json_real(w, "predicted_latency_us", c->predicted_us);
+    hawq_json_real(w, "latency_error_percent", latency_error(c));
+    hawq_json_real(w, "latency_constant_us",
+                   b->latency.n_totals ? b->latency.constant.mean : NAN);
+    if (b->latency.n_totals >= 3)
+        hawq_json_real(w, "latency_constant_stderr_us",
+                       b->latency.constant.stderr1);
+    hawq_json_flag(w, "bit_exact", r->bit_exact);
+    if (c->program)
+        hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
+    json_layers(w, c);
+    if (c->program) json_floats(w, c);
+    hawq_json_end(w);
+}
+
+/* One allocation is one object; several are an array of them. */
+static void print_json(const hawq_benchmark *b) {
+    hawq_json w = {.file = stdout};
+    if (b->n_asked > 1) hawq_json_array(&w, NULL);
+    for (int row = 1; row <= b->n_asked; row++)
+        json_row(&w, b, hawq_benchmark_row(b, row));
+    if (b->n_asked > 1) hawq_json_end(&w);
+}
+
+/* --- notes --------------------------------------------------------------- */
+
+static const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}
+
+/* Whether some of its layers have 32 bits. */
+static bool holds_float_layers(const hawq_program *p) {
+    for (int i = 0; i < p->n_layers; i++)
+        if (p->choice[i].weight_bits == 32) return true;
+    return false;
+}
+
+/* "all 40 images", "the first 512 images", "the only image" */
+static const char *images(const hawq_benchmark *b, bool all, size_t n) {
+    const char *text = all ? "the only image" : "the first image";
+    if (n != 1)
+        text = hawq_arena_format(&b->cli->arena, "%s %zu images",
+                                 all ? "all" : "the first", n);
+    return text ? text : "";
+}
+
+/* Is some allocation of fewer than 8 bits, without layers in float, faster than
+ * uniform8 by more than both spreads? True also if there is none to ask. */
+static bool few_bits_are_fast(const hawq_benchmark *b) {
+    const hawq_benchmark_record *eight = &b->contender[1].record;
+    bool                         asked = false;
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_contender        *c = hawq_benchmark_row(b, row);
+        const hawq_benchmark_record *r = &c->record;
+        if (!c->program || !(c->mean_bits < 8)) continue;
+        if (holds_float_layers(c->program)) continue;
+        asked = true;
+        if (r->latency_us + r->latency_spread_us + eight->latency_spread_us <
+            eight->latency_us)
+            return true;
+    }
+    return !asked;
+}
+
+/* Layers with channels whose bias did not fit, and how many: "a 3, b 1". */
+static void note_rescaled(const hawq_benchmark *b, const hawq_contender *c) {
+    const hawq_program *p = c->program;
+    const char         *list = "";
+    for (int i = 0; i < p->n_layers && list; i++)
+        if (p->rescaled[i])
+            list = hawq_arena_format(&b->cli->arena, "%s%s%s %d", list,
+                                     *list ? ", " : "", p->choice[i].layer,
+                                     p->rescaled[i]);
+    hawq_cli_note(b->cli,
+                  "%s: %d channel%s with a bias far larger than their weights "
+                  "got larger weight scales, so that it fits 32 bits (layer "
+                  "and channels: %s)",
+                  c->label, p->n_rescaled, plural((size_t)p->n_rescaled),
+                  list ? list : "");
+}
+
+/* Networks with layers in float have another constant than all-integer ones. */
+static bool some_hold_float_layers(const hawq_benchmark *b) {
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_program *p = hawq_benchmark_row(b, row)->program;
+        if (p && holds_float_layers(p)) return true;
+    }
+    return false;
+}
+
+static void note_latency(const hawq_benchmark *b) {
+    const hawq_estimate *c = &b->latency.constant;
+    const char          *error = "";
+    if (c->n >= 3)
+        error = hawq_arena_format(&b->cli->arena, ", standard error %.2g",
+                                  c->stderr1);
+    hawq_cli_note(b->cli,
+                  "a batch takes its layers' times and a constant of %.3g us "
+                  "(fitted to %d network%s%s); \"predicted ms\" adds up what "
+                  "earlier runs and the other rows measured, and the row's own "
+                  "layers where they did not",
+                  c->mean, c->n, plural((size_t)c->n), error ? error : "");
+    if (some_hold_float_layers(b))
+        hawq_cli_note(b->cli,
+                      "networks with layers in float and all-integer ones "
+                      "share that constant, though theirs differ: where it "
+                      "comes from the other kind, \"predicted ms\" can be far "
+                      "off");
+}
+
+static bool same_cause(const hawq_floating *a, const hawq_floating *b) {
+    return a->node->op == b->node->op && !strcmp(a->why, b->why);
+}
+
+/* "Mul 2 (it combines several activations), Softmax 1 (...)" */
+static void note_floats(const hawq_benchmark *b, const hawq_contender *c) {
+    const char *list = "";
+    int         n = c->program->n_floats;
+    for (int i = 0; i < n && list; i++) {
+        const hawq_floating *what = c->float_node[i].what;
+        int                  before = 0, count = 0;
+        for (int j = 0; j < n; j++) {
+            bool same = same_cause(what, c->float_node[j].what);
+            before += same && j < i;
+            count += same;
+        }
+        if (before) continue;
+        list = hawq_arena_format(&b->cli->arena, "%s%s%s %d (%s)", list,
+                                 *list ? ", " : "", what->node->op->name, count,
+                                 what->why);
+    }
+    hawq_cli_note(b->cli, "%s: %d node%s in float32: %s", c->label, n,
+                  n == 1 ? " runs" : "s run", list ? list : "");
+}
+
+static void note_integers(const hawq_benchmark *b) {
+    size_t n = b->calibration_images;
+    hawq_cli_note(b->cli, "activation ranges (%s) from %s of %s",
+                  hawq_range_name((hawq_range)b->activation_range),
+                  images(b, n < (size_t)b->calibration_limit, n),
+                  b->calibration_text);
+    n = b->verified;
+    hawq_cli_note(
+        b->cli,
+        "\"exact\": compared bit by bit with the reference kernels on "
+        "%s",
+        images(b, n == b->data.n, n));
+    if (b->predicted_by)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" of what no search made: the sum of the "
+                      "newest analysis' '%s' sensitivities",
+                      b->predicted_by);
+    if (b->other_range)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" is missing where weights are quantized in "
+                      "another range than the newest analysis' (%s): --range "
+                      "%s compares like with like",
+                      b->other_range, b->other_range);
+    note_latency(b);
+    if (!few_bits_are_fast(b))
+        hawq_cli_note(b->cli, "4- and 2-bit weights are no faster than 8 on "
+                              "these kernels: what they save is bytes");
+}
+
+static void say_notes(const hawq_benchmark *b) {
+    const hawq_benchmark_record *f = &b->contender[0].record;
+    bool                         integers = false;
+    hawq_cli_note(b->cli,
+                  "float network: accuracy %.4f on %lld image%s, %.4f ms a "
+                  "batch of %d on %d thread%s (%s)",
+                  f->accuracy, (long long)f->samples,
+                  plural((size_t)f->samples), f->latency_us / 1e3,
+                  f->batch_size, f->threads, plural((size_t)f->threads),
+                  f->kernels);
+    for (int row = 1; row <= b->n_asked; row++) {
+        const hawq_contender *c = hawq_benchmark_row(b, row);
+        if (!c->program) continue;
+        integers = true;
+        if (c->program->n_floats) note_floats(b, c);
+        if (c->program->n_rescaled) note_rescaled(b, c);
+        if (!c->record.bit_exact)
+            hawq_cli_note(b->cli,
+                          "%s: outputs DIFFER from the reference kernels' on "
+                          "%s: please report this",
+                          c->label,
+                          images(b, b->verified == b->data.n, b->verified));
+    }
+    if (integers) note_integers(b);
+}
+
+static hawq_status measure_and_report(hawq_benchmark *b) {
+    HAWQ_TRY(hawq_benchmark_prepare(b));
+    HAWQ_TRY(hawq_benchmark_measure(b));
+    HAWQ_TRY(hawq_benchmark_store(b));
+    say_notes(b);
+    if (b->cli->format != HAWQ_FORMAT_JSON) return print_table(b);
+    print_json(b);
+    return HAWQ_OK;
+}
+
+static hawq_status run(hawq_cli *cli) {
+    static const char       *uniform8[] = {"uniform8"};
+    static const char *const devices[] = {"cpu", "cuda", "opencl"};
+    hawq_benchmark           b = {.cli = cli,
+                                  .model_path = cli->arg[0],
+                                  .allocations = o.allocations,
+                                  .calibrate = o.calibrate,
+                                  .calibration_limit = o.calibration_limit,
+                                  .device = devices[o.device],
+                                  .kernels = o.kernels,
+                                  .batch_size = o.batch_size,
+                                  .repeats = o.repeats,
+                                  .verify = o.verify,
+                                  .weight_range = o.weight_range,
+                                  .activation_range = o.activation_range};
+    if (b.allocations.n == 0) b.allocations = (hawq_texts){1, uniform8};
+    hawq_status status = measure_and_report(&b);
+    hawq_benchmark_close(&b);
+    return status;
+}
+
+const hawq_command hawq_command_this = {
+    .name = "hawq-bench",
+    .summary = "Runs a network with the bits of an allocation on integer "
+               "kernels: accuracy, bytes, time.",
+    .usage = "MODEL.onnx --allocation ID|last|uniform8|... --data SPEC "
+             "[options]",
+    .options = {options, hawq_data_rows},
+    .min_args = 1,
+    .max_args = 1,
+    .args = "MODEL.onnx",
+    .run = run};

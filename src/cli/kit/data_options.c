@@ -1,0 +1,111 @@
+/* data_options.c -- rows, and their values as dataset options.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/data_options.h"
+
+#include "src/cli/kit/output.h"
+
+#include <limits.h>
+
+static struct {
+    const char *data;
+    double      scale;
+    hawq_reals  mean, std;
+    int         skip, limit;
+} o;
+
+const hawq_option hawq_data_rows[] = {
+    HAWQ_OPTION_TEXT("data", 'd', &o.data, "SPEC",
+                     "file.npz (x, y), idx:PREFIX or cifar:FILE.bin,..."),
+    HAWQ_OPTION_REAL("scale", 0, &o.scale, 1e-30, 1e30, "S",
+                     "images are (pixel*S - mean)/std (default 1)"),
+    HAWQ_OPTION_REALS("mean", 0, &o.mean, "R,G,B",
+                      "one mean, or one per channel (default 0)"),
+    HAWQ_OPTION_REALS("std", 0, &o.std, "R,G,B",
+                      "one deviation, or one per channel (default 1)"),
+    HAWQ_OPTION_INT("skip", 0, &o.skip, 0, INT_MAX, "N",
+                    "images to leave out at the start (default 0)"),
+    HAWQ_OPTION_INT("limit", 0, &o.limit, 1, INT_MAX, "N",
+                    "images to use at most (default: all)"),
+    {0}};
+
+const char *hawq_data_spec(void) {
+    return o.data;
+}
+
+static hawq_status copy(const char *what, const hawq_reals *from, int *n,
+                        double *to) {
+    if (from->n > HAWQ_MAX_CHANNELS)
+        return hawq_fail(HAWQ_EINVAL, "%s: %d numbers, at most %d channels",
+                         what, from->n, HAWQ_MAX_CHANNELS);
+    *n = from->n;
+    for (int i = 0; i < from->n; i++) to[i] = from->item[i];
+    return HAWQ_OK;
+}
+
+/* `part` says what to read of the data; how to scale, the options say. */
+static hawq_status load(const char *spec, const hawq_dataset_options *part,
+                        const hawq_graph *graph, hawq_dataset *out) {
+    hawq_dataset_options options = *part;
+    hawq_dataset         data = {0};
+    options.scale = o.scale;
+    HAWQ_TRY(copy("--mean", &o.mean, &options.n_mean, options.mean));
+    HAWQ_TRY(copy("--std", &o.std, &options.n_std, options.std));
+    HAWQ_TRY(hawq_dataset_load(spec, &options, &data));
+    hawq_status status =
+        graph ? hawq_dataset_check(&data, graph, spec) : HAWQ_OK;
+    if (status == HAWQ_OK)
+        *out = data;
+    else
+        hawq_dataset_free(&data);
+    return status;
+}
+
+hawq_status hawq_data_load(const hawq_graph *graph, bool unlabelled,
+                           hawq_dataset *out) {
+    const hawq_dataset_options part = {.skip = (size_t)o.skip,
+                                       .limit = (size_t)o.limit,
+                                       .unlabelled = unlabelled};
+    if (!o.data)
+        return hawq_fail(HAWQ_EINVAL, "--data is missing: file.npz, idx:PREFIX "
+                                      "or cifar:FILE.bin,...");
+    return load(o.data, &part, graph, out);
+}
+
+hawq_status hawq_data_load_other(const char *spec, size_t skip, size_t limit,
+                                 const hawq_graph *graph, hawq_dataset *out) {
+    const hawq_dataset_options part = {.skip = skip, .limit = limit};
+    return load(spec, &part, graph, out);
+}
+
+static double of_channel(const hawq_reals *list, int channel, double none) {
+    if (list->n == 0) return none;
+    return list->item[channel < list->n ? channel : 0];
+}
+
+void hawq_data_black(int channels, real *value) {
+    for (int c = 0; c < channels; c++)
+        value[c] =
+            (real)(-of_channel(&o.mean, c, 0) / of_channel(&o.std, c, 1));
+}
+
+static const char *add_reals(hawq_arena *arena, const char *text,
+                             const char *name, const hawq_reals *list) {
+    char number[32];
+    for (int i = 0; i < list->n && text; i++)
+        text = hawq_arena_format(arena, "%s%s%s%s", text, i ? "," : name,
+                                 i ? "" : " ",
+                                 hawq_number_text(list->item[i], number));
+    return text;
+}
+
+const char *hawq_data_text(hawq_arena *arena) {
+    const char *text = o.data ? o.data : "";
+    hawq_reals  scale = {.n = o.scale != 0, .item = {o.scale}};
+    hawq_reals  skip = {.n = o.skip != 0, .item = {o.skip}};
+    hawq_reals  limit = {.n = o.limit != 0, .item = {o.limit}};
+    text = add_reals(arena, text, " --scale", &scale);
+    text = add_reals(arena, text, " --mean", &o.mean);
+    text = add_reals(arena, text, " --std", &o.std);
+    text = add_reals(arena, text, " --skip", &skip);
+    return add_reals(arena, text, " --limit", &limit);
+}

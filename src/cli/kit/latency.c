@@ -1,0 +1,82 @@
+/* latency.c -- see latency.h.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/latency.h"
+
+#include "hessian/statistics.h"
+#include "kernels/timer.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A device other than the processor is a table of kernels of its name. */
+hawq_status hawq_latency_kernels(const char *device, const char *kernels,
+                                 const hawq_kernels **out) {
+    bool        cpu = strcmp(device, "cpu") == 0;
+    const char *name = cpu || kernels ? kernels : device;
+    *out = hawq_kernels_select(name);
+    if (!*out)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s %s: unknown, not built, or not usable on this "
+                         "machine; usable kernels are: %s",
+                         kernels ? "--kernels" : "--device", name,
+                         hawq_kernels_usable_names());
+    if ((*out)->by_name ? strcmp((*out)->name, device) != 0 : !cpu)
+        return hawq_fail(HAWQ_EINVAL, "--kernels %s do not run on --device %s",
+                         (*out)->name, device);
+    return HAWQ_OK;
+}
+
+int hawq_latency_threads(const hawq_cli *cli, int batch_size) {
+    if (cli->threads) return cli->threads;
+    return batch_size == 1 ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+hawq_status hawq_latency_load(hawq_store *store, const hawq_latency_key *key,
+                              hawq_arena *arena, hawq_latency *out) {
+    HAWQ_TRY(hawq_store_load_timings(store, key, arena, &out->n_timings,
+                                     &out->timing));
+    HAWQ_TRY(
+        hawq_store_load_totals(store, key, arena, &out->n_totals, &out->total));
+    return hawq_latency_fit(out, arena);
+}
+
+hawq_status hawq_latency_fit(hawq_latency *l, hawq_arena *arena) {
+    size_t  n = (size_t)l->n_totals;
+    double *rest, *weight, *spread;
+    l->constant = (hawq_estimate){.stderr1 = INFINITY};
+    l->spread_us = 0;
+    if (!n) return HAWQ_OK;
+    HAWQ_TAKE(rest, arena, n);
+    HAWQ_TAKE(weight, arena, n);
+    HAWQ_TAKE(spread, arena, n);
+    for (size_t i = 0; i < n; i++) {
+        double total = l->total[i].latency_us;
+        rest[i] = total - l->total[i].layers_us;
+        weight[i] = 1 / (total * total);
+        spread[i] = l->total[i].spread_us;
+    }
+    l->constant = hawq_estimate_weighted(rest, weight, n);
+    l->spread_us = hawq_timing_of(spread, l->n_totals).median_ns;
+    return HAWQ_OK;
+}
+
+double hawq_latency_layer(const hawq_latency *l, const char *layer,
+                          int weight_bits, int activation_bits) {
+    for (int i = 0; i < l->n_timings; i++) {
+        const hawq_layer_timing *t = &l->timing[i];
+        if (t->weight_bits == weight_bits &&
+            t->activation_bits == activation_bits && !strcmp(t->layer, layer))
+            return t->latency_us;
+    }
+    return NAN;
+}
+
+double hawq_latency_predict(const hawq_latency *l, int n,
+                            const hawq_choice *choice) {
+    double sum = l->n_totals ? l->constant.mean : NAN;
+    for (int i = 0; i < n; i++)
+        sum += hawq_latency_layer(l, choice[i].layer, choice[i].weight_bits,
+                                  choice[i].activation_bits);
+    return sum;
+}

@@ -1,0 +1,286 @@
+/* search_export.c -- an allocation in the forms that other programs read:
+ *
+ *     ort                 ONNX Runtime, extra option TensorQuantOverrides:
+ *                         {"TensorQuantOverrides": {tensor: [{"quant_type":
+ *                         "QInt4", "symmetric": true, "axis": 0}]}}
+ *     compressed-tensors  {"quant_method", "config_groups"}: a group for each
+ *                         pair of widths, its layers as targets
+ *     llama               llama.cpp, --tensor-type-file: ^name\.weight$=q4_0
+ *     hawq                a bit_config: {"conv1": 4, "conv1.quant_act": 8}
+ *
+ * A layer in float32 is, for ort, no tensor's override but a name in
+ * "nodes_to_exclude", as quantize_static calls that argument; in "ignore" for
+ * compressed-tensors; of type f32 for llama; of 32 bits for hawq, whose
+ * modules then round to 2^31 levels.
+ *
+ * search/import.h reads all of them back.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/output.h"
+#include "src/cli/search/search_command.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef struct target {
+    const hawq_search   *s;
+    const hawq_solution *solution;
+    hawq_json            json;
+} target;
+
+static const hawq_candidate *chosen(const target *t, int l) {
+    const hawq_problem *p = t->s->problem;
+    return hawq_problem_candidate(p, l,
+                                  t->solution->choice[p->layer[l].in_group]);
+}
+
+static const char *layer_name(const target *t, int l) {
+    return t->s->problem->layer[l].name;
+}
+
+/* The layer as the model has it; NULL with a problem file. */
+static const hawq_search_layer *model_layer(const target *t, int l) {
+    for (int i = 0; i < t->s->n_layers; i++)
+        if (!strcmp(t->s->layer[i].name, layer_name(t, l)))
+            return &t->s->layer[i];
+    return NULL;
+}
+
+/* --- ONNX Runtime ----------------------------------------------------------
+ */
+
+static void put_override(hawq_json *w, const char *tensor, const char *type,
+                         bool symmetric, int axis) {
+    hawq_json_array(w, tensor);
+    hawq_json_object(w, NULL);
+    hawq_json_text(w, "quant_type", type);
+    hawq_json_flag(w, "symmetric", symmetric);
+    if (axis >= 0) hawq_json_integer(w, "axis", axis);
+    hawq_json_end(w);
+    hawq_json_end(w);
+}
+
+static bool is_float(const target *t, int l) {
+    return chosen(t, l)->weight_bits == HAWQ_FLOAT_BITS;
+}
+
+/* Of the layers that read one tensor as integers, the first with the most bits
+ * speaks. */
+static bool speaks_for_input(const target *t, int l, const char *input) {
+    int bits = chosen(t, l)->activation_bits;
+    for (int i = 0; i < t->s->problem->n_layers; i++) {
+        const hawq_search_layer *other = model_layer(t, i);
+        int                      theirs = chosen(t, i)->activation_bits;
+        if (i == l || !other || is_float(t, i) || strcmp(other->input, input))
+            continue;
+        if (theirs > bits || (theirs == bits && i < l)) return false;
+    }
+    return true;
+}
+
+static hawq_status check_ort(const target *t) {
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_candidate *c = chosen(t, l);
+        int                   w = c->weight_bits, a = c->activation_bits;
+        if (!model_layer(t, l))
+            return hawq_fail(HAWQ_EINVAL,
+                             "--export-as ort needs a model: a problem file "
+                             "does not have the names of its tensors");
+        if (!is_float(t, l) &&
+            ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16)))
+            return hawq_fail(HAWQ_EINVAL,
+                             "--export-as ort: layer '%s' has w%da%d; ONNX "
+                             "Runtime quantizes to 4, 8 or 16 bits",
+                             layer_name(t, l), w, a);
+    }
+    return HAWQ_OK;
+}
+
+static void put_excluded(target *t) {
+    hawq_json_array(&t->json, "nodes_to_exclude");
+    for (int l = 0; l < t->s->problem->n_layers; l++)
+        for (int i = 0; is_float(t, l) && i < model_layer(t, l)->n_nodes; i++)
+            hawq_json_text(&t->json, NULL, model_layer(t, l)->node[i]);
+    hawq_json_end(&t->json);
+}
+
+static void put_ort(target *t) {
+    char type[16];
+    bool floats = false;
+    hawq_json_object(&t->json, NULL);
+    hawq_json_object(&t->json, "TensorQuantOverrides");
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = model_layer(t, l);
+        floats |= is_float(t, l);
+        if (is_float(t, l)) continue;
+        snprintf(type, sizeof type, "QInt%d", chosen(t, l)->weight_bits);
+        put_override(&t->json, layer->weight, type, true, layer->axis);
+        if (!speaks_for_input(t, l, layer->input)) continue;
+        snprintf(type, sizeof type, "QUInt%d", chosen(t, l)->activation_bits);
+        put_override(&t->json, layer->input, type, false, -1);
+    }
+    hawq_json_end(&t->json);
+    if (floats) put_excluded(t);
+    hawq_json_end(&t->json);
+}
+
+/* --- compressed-tensors ----------------------------------------------------
+ */
+
+static void put_arguments(hawq_json *w, const char *key, int bits,
+                          bool weights) {
+    hawq_json_object(w, key);
+    hawq_json_integer(w, "num_bits", bits);
+    hawq_json_text(w, "type", "int");
+    hawq_json_flag(w, "symmetric", weights);
+    hawq_json_text(w, "strategy", weights ? "channel" : "tensor");
+    hawq_json_flag(w, "dynamic", false);
+    hawq_json_end(w);
+}
+
+static bool same_widths(const hawq_candidate *a, const hawq_candidate *b) {
+    return a->weight_bits == b->weight_bits &&
+           a->activation_bits == b->activation_bits;
+}
+
+/* Is l the first layer with its widths? */
+static bool starts_group(const target *t, int l) {
+    for (int i = 0; i < l; i++)
+        if (same_widths(chosen(t, i), chosen(t, l))) return false;
+    return true;
+}
+
+static void put_compressed(target *t) {
+    hawq_json *w = &t->json;
+    int        n = t->s->problem->n_layers;
+    char       name[32];
+    hawq_json_object(w, NULL);
+    hawq_json_text(w, "quant_method", "compressed-tensors");
+    hawq_json_array(w, "ignore");
+    for (int l = 0; l < n; l++)
+        if (is_float(t, l)) hawq_json_text(w, NULL, layer_name(t, l));
+    hawq_json_end(w);
+    hawq_json_object(w, "config_groups");
+    for (int l = 0, group = 0; l < n; l++) {
+        if (is_float(t, l) || !starts_group(t, l)) continue;
+        snprintf(name, sizeof name, "group_%d", group++);
+        hawq_json_object(w, name);
+        hawq_json_array(w, "targets");
+        for (int i = l; i < n; i++)
+            if (same_widths(chosen(t, i), chosen(t, l)))
+                hawq_json_text(w, NULL, layer_name(t, i));
+        hawq_json_end(w);
+        put_arguments(w, "weights", chosen(t, l)->weight_bits, true);
+        put_arguments(w, "input_activations", chosen(t, l)->activation_bits,
+                      false);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    hawq_json_end(w);
+}
+
+/* --- llama.cpp -------------------------------------------------------------
+ */
+
+/* The type of so many bits; NULL: there is none. */
+static const char *ggml_type(int bits) {
+    static const char *const type[17] = {
+        [1] = "iq1_s", [2] = "q2_k", [3] = "q3_k", [4] = "q4_0",
+        [5] = "q5_0",  [6] = "q6_k", [8] = "q8_0", [16] = "f16"};
+    return bits == 32 ? "f32" : bits <= 16 ? type[bits] : NULL;
+}
+
+static hawq_status check_llama(const target *t) {
+    for (int l = 0; l < t->s->problem->n_layers; l++)
+        if (!ggml_type(chosen(t, l)->weight_bits))
+            return hawq_fail(HAWQ_EINVAL,
+                             "--export-as llama: layer '%s' has %d bits, for "
+                             "which there is no type",
+                             layer_name(t, l), chosen(t, l)->weight_bits);
+    return HAWQ_OK;
+}
+
+static void put_llama(target *t) {
+    FILE *file = t->json.file;
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = model_layer(t, l);
+        const char *name = layer ? layer->weight : layer_name(t, l);
+        fputc('^', file);
+        for (; *name; name++) {
+            if (strchr(".[]{}()*+?^$|\\", *name)) fputc('\\', file);
+            fputc(*name, file);
+        }
+        fprintf(file, "%s$=%s\n", layer ? "" : "\\.weight",
+                ggml_type(chosen(t, l)->weight_bits));
+    }
+}
+
+/* --- HAWQ ------------------------------------------------------------------
+ */
+
+static void put_hawq(target *t) {
+    hawq_json_object(&t->json, NULL);
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const char *input = hawq_arena_format(&t->s->cli->arena, "%s.quant_act",
+                                              layer_name(t, l));
+        hawq_json_integer(&t->json, layer_name(t, l),
+                          chosen(t, l)->weight_bits);
+        if (input)
+            hawq_json_integer(&t->json, input, chosen(t, l)->activation_bits);
+    }
+    hawq_json_end(&t->json);
+}
+
+/* --- the formats -----------------------------------------------------------
+ */
+
+static const struct format {
+    const char *name;
+    hawq_status (*check)(const target *t); /* NULL: anything will do */
+    void (*put)(target *t);
+} formats[] = {{"ort", check_ort, put_ort},
+               {"compressed-tensors", NULL, put_compressed},
+               {"llama", check_llama, put_llama},
+               {"hawq", NULL, put_hawq}};
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+static hawq_status find_format(hawq_search *s, const char *text,
+                               const struct format **format,
+                               const char          **path) {
+    const char *name;
+    HAWQ_TRY(hawq_parse_pair("--export-as", "FORMAT=FILE", text, &s->cli->arena,
+                             &name, path));
+    for (int i = 0; i < FORMATS; i++)
+        if (!strcmp(formats[i].name, name)) {
+            *format = &formats[i];
+            return HAWQ_OK;
+        }
+    return hawq_fail(HAWQ_EINVAL,
+                     "--export-as: '%s' is not one of ort, compressed-tensors, "
+                     "llama, hawq",
+                     name);
+}
+
+hawq_status hawq_search_check_export(hawq_search *s, const char *text,
+                                     const char **path) {
+    const struct format *format;
+    return find_format(s, text, &format, path);
+}
+
+hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
+                               const char *text) {
+    const struct format *format = NULL;
+    const char          *path = NULL;
+    target               t = {.s = s, .solution = solution};
+    HAWQ_TRY(find_format(s, text, &format, &path));
+    if (format->check) HAWQ_TRY(format->check(&t));
+    t.json.file = fopen(path, "wb");
+    if (!t.json.file)
+        return hawq_fail(HAWQ_EIO, "%s: cannot be written: %s", path,
+                         strerror(errno));
+    format->put(&t);
+    bool failed = ferror(t.json.file);
+    if (fclose(t.json.file) || failed)
+        return hawq_fail(HAWQ_EIO, "%s: cannot be written", path);
+    return HAWQ_OK;
+}

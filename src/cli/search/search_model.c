@@ -1,0 +1,88 @@
+/* search_model.c -- what hawq-search needs to know of the network itself: its
+ * identity, the names of its tensors, and which layers read one tensor.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/model.h"
+#include "src/cli/search/search_command.h"
+#include "src/graph/groups.h"
+
+#include <string.h>
+
+static hawq_status copy(hawq_search *s, const char *text, const char **out) {
+    *out = hawq_arena_string(&s->cli->arena, text);
+    return *out ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+/* Axis of the output channels in the weight tensor. */
+static int channel_axis(const hawq_layer *layer) {
+    size_t before = 1;
+    int    axis = 0;
+    for (; axis < layer->weight->shape.rank - 1 && before < layer->outer;
+         axis++)
+        before *= (size_t)layer->weight->shape.dim[axis];
+    return axis;
+}
+
+static hawq_status describe_layer(hawq_search *s, const hawq_layer *from,
+                                  hawq_search_layer *to) {
+    to->axis = channel_axis(from);
+    HAWQ_TRY(copy(s, from->name, &to->name));
+    HAWQ_TRY(copy(s, from->weight->name, &to->weight));
+    to->n_nodes = from->n_nodes;
+    HAWQ_TAKE(to->node, &s->cli->arena, (size_t)from->n_nodes);
+    for (int i = 0; i < from->n_nodes; i++)
+        HAWQ_TRY(copy(s, from->node[i]->name, &to->node[i]));
+    return copy(s, from->node[0]->in[0]->name, &to->input);
+}
+
+/* Why the layers of a group share the width of their input. */
+static hawq_status explain_group(hawq_search *s, int first, int n,
+                                 const int *layer, const char **reason) {
+    const char *input = s->layer[first].input;
+    bool        same = true;
+    for (int i = 0; i < n; i++)
+        same &= !strcmp(s->layer[layer[i]].input, input);
+    *reason = same ? hawq_arena_format(&s->cli->arena,
+                                       "all read the tensor '%s'", input)
+                   : "their inputs are parts or copies of one buffer";
+    return *reason ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
+static hawq_status describe_groups(hawq_search *s, const int *group) {
+    for (int first = 0; first < s->n_layers; first++) {
+        hawq_search_group *g = &s->group[s->n_groups];
+        HAWQ_TAKE(g->layer, &s->cli->arena, (size_t)s->n_layers);
+        for (int l = first; l < s->n_layers; l++)
+            if (group[l] == first) g->layer[g->n++] = l;
+        if (g->n < 2) {
+            g->n = 0;
+            continue;
+        }
+        HAWQ_TRY(explain_group(s, first, g->n, g->layer, &g->reason));
+        s->n_groups++;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status describe(hawq_search *s, hawq_graph *graph) {
+    int *group;
+    hawq_graph_hash(graph, s->hash);
+    s->n_layers = graph->n_layers;
+    HAWQ_TRY(copy(s, graph->input->name, &s->image));
+    HAWQ_TAKE(group, &s->cli->arena, (size_t)graph->n_layers);
+    HAWQ_TAKE(s->layer, &s->cli->arena, (size_t)graph->n_layers);
+    HAWQ_TAKE(s->group, &s->cli->arena, (size_t)graph->n_layers + 1);
+    for (int l = 0; l < graph->n_layers; l++)
+        HAWQ_TRY(describe_layer(s, &graph->layer[l], &s->layer[l]));
+    HAWQ_TRY(hawq_graph_groups(graph, group));
+    return describe_groups(s, group);
+}
+
+hawq_status hawq_search_model(hawq_search *s) {
+    hawq_graph *graph;
+    HAWQ_TRY(hawq_model_load(s->cli, s->cli->arg[0], 1, &graph));
+    hawq_status status = describe(s, graph);
+    if (status == HAWQ_OK && hawq_search_has_budget(s, "activation-peak"))
+        status = hawq_search_find_peak(s, graph);
+    hawq_graph_free(graph);
+    return status;
+}
