@@ -96,7 +96,18 @@ static inline void hawq_pack(uint8_t *packed, size_t i, int bits,
         to[1] = (uint8_t)((to[1] & ~(mask >> 8)) | ((v & mask) >> 8));
 }
 
-/* The same for codes 0, 1, 2, five to a byte. An array starts as zeros. */
+/* The code of every int8 weight w, at (uint8_t)w: its place among the 2^bits
+ * levels, the first if it occurs twice; at 8 bits the weight itself. What is no
+ * level has code 0. */
+static inline void hawq_level_codes(const int8_t *level, int bits,
+                                    uint8_t code[256]) {
+    for (int w = 0; w < 256; w++) code[w] = bits == 8 ? (uint8_t)w : 0;
+    for (int i = (1 << bits) - 1; bits < 8 && i >= 0; i--)
+        code[(uint8_t)level[i]] = (uint8_t)i;
+}
+
+/* As hawq_pack and the others, for codes 0, 1, 2, five to a byte. An array
+ * starts as zeros. */
 static inline size_t hawq_trit_bytes(size_t n) {
     return (n + 4) / 5;
 }

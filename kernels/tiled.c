@@ -155,17 +155,6 @@ size_t hawq_tiled_packed_bytes(const hawq_tiled *isa, const hawq_conv *v) {
     return sum * (size_t)v->groups;
 }
 
-/* What a panel holds of every int8 weight. Of equal levels the first counts;
- * what is no level gets code 0. */
-static void list_codes(const hawq_conv *v, uint8_t code[256]) {
-    memset(code, 0, 256);
-    if (v->weight_bits == 8)
-        for (int w = -128; w < 128; w++) code[(uint8_t)w] = (uint8_t)w;
-    else
-        for (int i = (1 << v->weight_bits) - 1; i >= 0; i--)
-            code[(uint8_t)v->level[i]] = (uint8_t)i;
-}
-
 /* Is the weight 0 that pads runs no level, and set after the expansion? */
 static bool clears(const hawq_conv *v, const hawq_tile_kind *kind) {
     if (v->weight_bits == 8 || run_values(v) % step_values(kind) == 0)
@@ -253,7 +242,7 @@ static int depthwise_valid(const hawq_tiled *isa, const hawq_conv *v, int c0) {
 void hawq_tiled_pack(const hawq_tiled *isa, const hawq_conv *v,
                      const int8_t *weights, uint8_t *packed) {
     uint8_t code[256];
-    list_codes(v, code);
+    hawq_level_codes(v->level, v->weight_bits, code);
     memset(packed, 0, hawq_tiled_packed_bytes(isa, v));
     if (depthwise(v)) {
         size_t size = panel_bytes(depthwise_values(isa, v), v->weight_bits);
