@@ -9,8 +9,10 @@
  * +infinity (the single-rounding form of gemmlowp's successor ruy and of
  * TensorFlow Lite). It is computable with the same bits on every backend.
  *
- * Packing. b-bit two's complement, little end first: 4-bit values two per
- * byte, low nibble first; 2-bit four per byte. Rows are not padded.
+ * Packing. Codes of b bits, 1 <= b <= 8, are unsigned and lie densely in a
+ * stream of bits, little end first: code i is bits i b .. i b + b - 1, bit k of
+ * the stream being bit k % 8 of byte k / 8. Codes of three levels lie five to a
+ * byte, sum code_j 3^j over j = i % 5. Rows are not padded.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_ARITH_H
@@ -68,27 +70,60 @@ static inline bool hawq_multiplier(double M, int64_t bound, int32_t *multiplier,
     return true;
 }
 
-/* Bytes of n packed b-bit values. */
+/* Bytes of n packed b-bit codes. */
 static inline size_t hawq_packed_bytes(size_t n, int bits) {
     return (n * (size_t)bits + 7) / 8;
 }
 
-/* Value i of a packed array, sign-extended. bits is 8, 4 or 2. */
-static inline int8_t hawq_unpack(const uint8_t *packed, size_t i, int bits) {
-    size_t  per_byte = 8 / (size_t)bits;
-    int     at = (int)(i % per_byte) * bits;
-    uint8_t v = (uint8_t)(packed[i / per_byte] >> at << (8 - bits));
-    return (int8_t)((int8_t)v >> (8 - bits));
+/* Code i of a packed array. */
+static inline uint8_t hawq_unpack(const uint8_t *packed, size_t i, int bits) {
+    size_t   at = i * (size_t)bits;
+    int      from = (int)(at % 8);
+    unsigned v = (unsigned)packed[at / 8] >> from;
+    if (from + bits > 8) v |= (unsigned)packed[at / 8 + 1] << (8 - from);
+    return (uint8_t)(v & ((1u << bits) - 1));
 }
 
-/* Stores value i; the byte's other values are kept. */
+/* Stores code i; all other codes are kept. */
 static inline void hawq_pack(uint8_t *packed, size_t i, int bits,
-                             int8_t value) {
-    size_t  per_byte = 8 / (size_t)bits;
-    int     at = (int)(i % per_byte) * bits;
-    uint8_t mask = (uint8_t)(((1u << bits) - 1) << at);
-    packed[i / per_byte] = (uint8_t)((packed[i / per_byte] & ~mask) |
-                                     (((uint8_t)value << at) & mask));
+                             uint8_t code) {
+    size_t   at = i * (size_t)bits;
+    int      from = (int)(at % 8);
+    unsigned mask = ((1u << bits) - 1) << from, v = (unsigned)code << from;
+    uint8_t *to = packed + at / 8;
+    to[0] = (uint8_t)((to[0] & ~mask) | (v & mask));
+    if (from + bits > 8)
+        to[1] = (uint8_t)((to[1] & ~(mask >> 8)) | ((v & mask) >> 8));
+}
+
+/* The code of every int8 weight w, at (uint8_t)w: its place among the 2^bits
+ * levels, the first if it occurs twice; at 8 bits the weight itself. What is no
+ * level has code 0. */
+static inline void hawq_level_codes(const int8_t *level, int bits,
+                                    uint8_t code[256]) {
+    for (int w = 0; w < 256; w++) code[w] = bits == 8 ? (uint8_t)w : 0;
+    for (int i = (1 << bits) - 1; bits < 8 && i >= 0; i--)
+        code[(uint8_t)level[i]] = (uint8_t)i;
+}
+
+/* As hawq_pack and the others, for codes 0, 1, 2, five to a byte. An array
+ * starts as zeros. */
+static inline size_t hawq_trit_bytes(size_t n) {
+    return (n + 4) / 5;
+}
+
+static inline int hawq_trit_place(size_t i) {
+    static const uint8_t power[5] = {1, 3, 9, 27, 81};
+    return power[i % 5];
+}
+
+static inline uint8_t hawq_unpack_trit(const uint8_t *packed, size_t i) {
+    return (uint8_t)(packed[i / 5] / hawq_trit_place(i) % 3);
+}
+
+static inline void hawq_pack_trit(uint8_t *packed, size_t i, uint8_t code) {
+    int change = code - hawq_unpack_trit(packed, i);
+    packed[i / 5] = (uint8_t)(packed[i / 5] + change * hawq_trit_place(i));
 }
 
 /* ma, mb, shift of a residual addition: y - zero = a sa/sy + b sb/sy with

@@ -1,11 +1,13 @@
 /* avx2.c -- AVX2, exactly.
  *
  * The instruction usual for bytes, vpmaddubsw, saturates its sum of two
- * products to 16 bits: 2 * 255 * 127 does not fit. So 8-bit weights and x are
- * widened to 16 bits (x once, when the image is copied) and multiplied by
- * vpmaddwd, which is exact. Weights of 4 and 2 bits are at most 8 in magnitude:
- * there vpmaddubsw is exact, and the sums of eight steps, at most
- * 8 * 2 * 255 * 8 = 32640, fit 16 bits before they are widened.
+ * products to 16 bits: 2 * 255 * 127 does not fit. So x and weights that may be
+ * larger than 64 are widened to 16 bits (x once, when the image is copied) and
+ * multiplied by vpmaddwd, which is exact. If no weight is larger than L in
+ * magnitude, n vpmaddubsw may be summed in 16 bits while n * 2 * 255 * L <=
+ * 32767: eight for L <= 8, four for L <= 16, two for L <= 32, one for L <= 64
+ * (each time 32640 at most). Such layers use the byte tiles, whatever their
+ * width in bits: half the multiplications, on half the bytes of x.
  *
  * Tiles (tiled.h) are 4 pixels x 16 output channels.
  *
@@ -19,7 +21,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PX = 4, NARROW_STEPS = 8 };
+enum { PX = 4 };
 
 static bool usable(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -86,39 +88,36 @@ INLINE __m256i narrow_in_order(__m256i a, __m256i b, __m256i c, __m256i d,
 
 /* --- weights below 8 bits ------------------------------------------------ */
 
-/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
-INLINE __m256i signed_values(int bits) {
-    const __m256i nibbles = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    const __m256i crumbs = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
-    return bits == 4 ? nibbles : crumbs;
+/* The level table in both halves. */
+INLINE __m256i levels_load(const int8_t level[16]) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)level));
 }
 
-/* The values at bit `at` of every byte. */
-INLINE __m256i signed_at(__m256i v, int bits, int at) {
+/* The weights whose codes are at bit `at` of every byte. */
+INLINE __m256i levels_at(__m256i v, __m256i levels, int bits, int at) {
     __m256i mask = _mm256_set1_epi8(bits == 4 ? 15 : 3);
     v = _mm256_and_si256(_mm256_srl_epi16(v, _mm_cvtsi32_si128(at)), mask);
-    return _mm256_shuffle_epi8(signed_values(bits), v);
+    return _mm256_shuffle_epi8(levels, v);
 }
 
-static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
+static void expand(int bits, const int8_t level[16], size_t n,
+                   const uint8_t *from, int8_t *to) {
+    const __m256i levels = levels_load(level);
     for (size_t i = 0; i < n; i += 64)
         for (int at = 0; at < 8; at += bits, to += 64) {
-            store(to, signed_at(load(from + i), bits, at));
-            store(to + 32, signed_at(load(from + i + 32), bits, at));
+            store(to, levels_at(load(from + i), levels, bits, at));
+            store(to + 32, levels_at(load(from + i + 32), levels, bits, at));
         }
 }
 
-/* Both vectors of a step, from a panel that is expanded (bits 8) or as it is
- * stored, 64 bytes for two or four steps. */
-INLINE void step_weights(const int8_t *w, size_t step, int bits,
-                         __m256i out[2]) {
-    size_t steps = 8 / (size_t)bits;
-    int    at = (int)(step % steps) * bits;
-    w += step / steps * 64;
-    out[0] = bits == 8 ? load(w) : signed_at(load(w), bits, at);
-    out[1] = bits == 8 ? load(w + 32) : signed_at(load(w + 32), bits, at);
+/* Weights 32 i .. 32 i + 31 of a panel that is expanded (bits 8) or as it is
+ * stored: 64 bytes hold 8 / bits times 64 weights. */
+INLINE __m256i weights_at(const int8_t *w, size_t i, __m256i levels, int bits) {
+    size_t fields = 8 / (size_t)bits;
+    int    at = (int)(i / 2 % fields) * bits;
+    if (bits == 8) return load(w + 32 * i);
+    w += i / 2 / fields * 64 + i % 2 * 32;
+    return levels_at(load(w), levels, bits, at);
 }
 
 /* --- tiles -------------------------------------------------------------- */
@@ -133,27 +132,46 @@ INLINE __m256i widened(const int8_t *p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)p));
 }
 
-/* 8-bit weights: a step is 2 values of 16 bits. */
-INLINE void accumulate8(const hawq_tile *t, const int8_t *w, const uint8_t *x,
-                        ptrdiff_t next, __m256i (*acc)[2], int n) {
+/* Both vectors of a step of 2 values, in 16 bits. */
+INLINE void word_weights(const int8_t *w, size_t step, __m256i levels, int bits,
+                         __m256i out[2]) {
+    if (bits == 8) {
+        out[0] = widened(w + 32 * step);
+        out[1] = widened(w + 32 * step + 16);
+        return;
+    }
+    __m256i v = weights_at(w, step, levels, bits);
+    out[0] = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
+    out[1] = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
+}
+
+/* Any weights, expanded or (bits < 8) as stored: a step is 2 values of 16 bits.
+ */
+INLINE void accumulate_words(const hawq_tile *t, const int8_t *w, int bits,
+                             const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int      n) {
+    const __m256i levels = levels_load(t->level);
+    size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4, w += 32) {
-            __m256i w0 = widened(w), w1 = widened(w + 16);
+        for (; k < end; k += 4, step++) {
+            __m256i weights[2];
+            word_weights(w, step, levels, bits, weights);
             HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 __m256i v = broadcast4(x + k + i * next);
-                acc[i][0] =
-                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(v, w0));
-                acc[i][1] =
-                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(v, w1));
+                acc[i][0] = _mm256_add_epi32(acc[i][0],
+                                             _mm256_madd_epi16(v, weights[0]));
+                acc[i][1] = _mm256_add_epi32(acc[i][1],
+                                             _mm256_madd_epi16(v, weights[1]));
             }
         }
     }
 }
 
-/* Steps of 4 bytes from k to end, at most NARROW_STEPS, then widened. */
-INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
+/* Steps of 4 bytes from k to end, so few that their sums fit 16 bits, and are
+ * widened after the last. */
+INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
                          const uint8_t *x, ptrdiff_t next, ptrdiff_t k,
                          ptrdiff_t end, __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
@@ -161,15 +179,15 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
     for (; k < end; k += 4, step++) {
-        __m256i v[2];
-        step_weights(w, step, bits, v);
+        __m256i v0 = weights_at(w, 2 * step, levels, bits);
+        __m256i v1 = weights_at(w, 2 * step + 1, levels, bits);
         HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
             __m256i b = broadcast4(x + k + i * next);
             sum[i][0] =
-                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v[0]));
+                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v0));
             sum[i][1] =
-                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(b, v[1]));
+                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(b, v1));
         }
     }
     HAWQ_UNROLL
@@ -179,18 +197,19 @@ INLINE void narrow_steps(const int8_t *w, size_t step, int bits,
                 _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
 }
 
-/* Weights of 4 and 2 bits, expanded or (bits < 8) as stored: a step is 4
- * values. */
-INLINE void accumulate4(const hawq_tile *t, const int8_t *w, int bits,
-                        const uint8_t *x, ptrdiff_t next, __m256i (*acc)[2],
-                        int n) {
-    size_t step = 0;
+/* Small weights, expanded or (bits < 8) as stored: a step is 4 values, and
+ * `most` steps may be summed in 16 bits. */
+INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
+                             int most, const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int n) {
+    const __m256i levels = levels_load(t->level);
+    size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4 * NARROW_STEPS, step += NARROW_STEPS) {
-            ptrdiff_t stop = k + 4 * NARROW_STEPS;
-            narrow_steps(w, step, bits, x, next, k, stop < end ? stop : end,
-                         acc, n);
+        for (; k < end; k += 4 * most, step += (size_t)most) {
+            ptrdiff_t stop = k + 4 * most;
+            narrow_steps(w, step, levels, bits, x, next, k,
+                         stop < end ? stop : end, acc, n);
         }
         step -= (size_t)(k - end) / 4;
     }
@@ -230,58 +249,62 @@ INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
     }
 }
 
-/* per: values of a step, 2 (8-bit weights) or 4; bits: of the panel. */
+/* bits: of the panel; most: 0 for 16-bit products, else the number of steps
+ * whose byte products may be summed in 16 bits. */
 INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
-                 ptrdiff_t next, void *y, int n, int per, int bits) {
+                 ptrdiff_t next, void *y, int n, int bits, int most) {
     __m256i acc[PX][2];
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) {
         acc[i][0] = load(t->bias);
         acc[i][1] = load(t->bias + 8);
     }
-    if (per == 2)
-        accumulate8(t, w, x, next, acc, n);
+    if (most == 0)
+        accumulate_words(t, w, bits, x, next, acc, n);
     else
-        accumulate4(t, w, bits, x, next, acc, n);
+        accumulate_bytes(t, w, bits, most, x, next, acc, n);
     finish(t, acc, n, y);
 }
 
-#define TILE(name, n, per, bits)                                               \
+#define TILE(name, n, bits, most)                                              \
     static void name(hawq_tile *t, const int8_t *w, const uint8_t *x,          \
                      ptrdiff_t next, void *y) {                                \
-        tile(t, w, x, next, y, n, per, bits);                                  \
+        tile(t, w, x, next, y, n, bits, most);                                 \
     }
-TILE(words1, 1, 2, 8)
-TILE(words2, 2, 2, 8)
-TILE(words3, 3, 2, 8)
-TILE(words4, 4, 2, 8)
-TILE(bytes1, 1, 4, 8)
-TILE(bytes2, 2, 4, 8)
-TILE(bytes3, 3, 4, 8)
-TILE(bytes4, 4, 4, 8)
-TILE(single_w4, 1, 4, 4)
-TILE(single_w2, 1, 4, 2)
+#define KIND(name, per, x_bytes, most)                                         \
+    TILE(name##_1, 1, 8, most)                                                 \
+    TILE(name##_2, 2, 8, most)                                                 \
+    TILE(name##_3, 3, 8, most)                                                 \
+    TILE(name##_4, 4, 8, most)                                                 \
+    TILE(name##_w4, 1, 4, most)                                                \
+    TILE(name##_w2, 1, 2, most)                                                \
+    static hawq_tile_function *const name##_pixels[PX] = {name##_1, name##_2,  \
+                                                          name##_3, name##_4}; \
+    static const hawq_tile_kind      name = {{"w8_4x16c" #per "_avx2",         \
+                                              "w4_4x16c" #per "_avx2",         \
+                                              "w2_4x16c" #per "_avx2"},        \
+                                             8,                                \
+                                             per,                              \
+                                             1,                                \
+                                             x_bytes,                          \
+                                             PX,                               \
+                                             name##_pixels,                    \
+                                             {name##_1, name##_w4, name##_w2}, \
+                                             NULL};
+KIND(words, 2, 2, 0)
+KIND(bytes64, 4, 1, 1)
+KIND(bytes32, 4, 1, 2)
+KIND(bytes16, 4, 1, 4)
+KIND(bytes8, 4, 1, 8)
 
-static hawq_tile_function *const words[PX] = {words1, words2, words3, words4};
-static hawq_tile_function *const bytes[PX] = {bytes1, bytes2, bytes3, bytes4};
-
-static const hawq_tile_kind words_kind = {
-    {"w8_4x16c2_avx2", "", ""}, 8,   2, 1, 2, PX, words,
-    {words1, NULL, NULL},       NULL};
-static const hawq_tile_kind bytes_kind = {
-    {"", "w4_4x16c4_avx2", "w2_4x16c4_avx2"},
-    8,
-    4,
-    1,
-    1,
-    PX,
-    bytes,
-    {NULL, single_w4, single_w2},
-    NULL};
-
-static const hawq_tile_kind *kind(int weight_bits, int rest) {
+static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
+    int largest = hawq_tiled_largest(v);
     (void)rest;
-    return weight_bits == 8 ? &words_kind : &bytes_kind;
+    return largest <= 8    ? &bytes8
+           : largest <= 16 ? &bytes16
+           : largest <= 32 ? &bytes32
+           : largest <= 64 ? &bytes64
+                           : &words;
 }
 
 /* --- depthwise ---------------------------------------------------------- */
@@ -423,6 +446,53 @@ static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
     hawq_kernels_ref.add(&rest, a + i, b + i, y + i);
 }
 
+/* Parameters of channels c .. c + 7. */
+INLINE scale scale_of_channels(const hawq_requant *q, size_t c) {
+    int64_t pre, shift;
+    memcpy(&pre, q->pre + c, 8);
+    memcpy(&shift, q->shift + c, 8);
+    __m256i t = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(shift));
+    scale   s = {.multiplier = load(q->multiplier + c),
+                 .pre = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(pre)),
+                 .shift = t};
+    s.half = _mm256_sllv_epi32(_mm256_set1_epi32(1),
+                               _mm256_sub_epi32(t, _mm256_set1_epi32(1)));
+    s.odd = _mm256_srli_epi64(s.multiplier, 32);
+    return s;
+}
+
+/* Channels c .. c + 7 of all pixels, four pixels at a time. */
+static void requantize_eight(size_t pixels, size_t channels,
+                             const hawq_requant *q, size_t c,
+                             const int32_t *acc, uint8_t *y) {
+    scale  s = scale_of_channels(q, c);
+    bounds k = bounds_of(q->zero, q->low, q->high);
+    for (size_t p = 0; p < pixels; p += 4) {
+        size_t  n = pixels - p < 4 ? pixels - p : 4;
+        __m256i r[4];
+        uint8_t all[32];
+        for (size_t i = 0; i < 4; i++) {
+            size_t from = p + (i < n ? i : 0);
+            r[i] = scaled(load(acc + from * channels + c), s);
+        }
+        store(all, narrow_in_order(r[0], r[1], r[2], r[3], k));
+        for (size_t i = 0; i < n; i++)
+            memcpy(y + (p + i) * channels + c, all + 8 * i, 8);
+    }
+}
+
+/* The last eight channels may overlap those before: they become the same. */
+static void requantize(size_t pixels, size_t channels, const hawq_requant *q,
+                       const int32_t *acc, uint8_t *y) {
+    if (channels < 8) {
+        hawq_kernels_ref.requantize(pixels, channels, q, acc, y);
+        return;
+    }
+    for (size_t c = 0; c < channels; c += 8)
+        requantize_eight(pixels, channels, q,
+                         c + 8 < channels ? c : channels - 8, acc, y);
+}
+
 static void max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
     hawq_kernels_ref.max_pool(v, x, y);
 }
@@ -522,6 +592,8 @@ const hawq_kernels hawq_kernels_avx2 = {
     .conv = conv,
     .conv_s32 = conv_s32,
     .conv_name = conv_name,
+    .conv_outliers = conv_outliers,
+    .requantize = requantize,
     .add = add,
     .max_pool = max_pool,
     .average_pool = average_pool,

@@ -272,24 +272,21 @@ TILES(slim, 2)
 
 /* --- weights below 8 bits ------------------------------------------------ */
 
-/* A value's bits index a table of its 16 (or 4, repeated) signed values. */
-INLINE __m512i signed_values(int bits) {
-    const __m512i nibbles = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    const __m512i crumbs = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1, 0, 1, -2, -1));
-    return bits == 4 ? nibbles : crumbs;
+/* The level table in all four quarters. */
+INLINE __m512i levels_load(const int8_t level[16]) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)level));
 }
 
-static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
-    const __m512i table = signed_values(bits);
+static void expand(int bits, const int8_t level[16], size_t n,
+                   const uint8_t *from, int8_t *to) {
+    const __m512i levels = levels_load(level);
     const __m512i mask = _mm512_set1_epi8(bits == 4 ? 15 : 3);
     for (size_t i = 0; i < n; i += 64) {
         __m512i v = _mm512_loadu_si512(from + i);
         for (int at = 0; at < 8; at += bits, to += 64) {
-            __m512i index = _mm512_and_si512(
+            __m512i code = _mm512_and_si512(
                 _mm512_srl_epi16(v, _mm_cvtsi32_si128(at)), mask);
-            _mm512_storeu_si512(to, _mm512_shuffle_epi8(table, index));
+            _mm512_storeu_si512(to, _mm512_shuffle_epi8(levels, code));
         }
     }
 }
@@ -297,27 +294,26 @@ static void expand(int bits, size_t n, const uint8_t *from, int8_t *to) {
 /* --- one pixel ---------------------------------------------------------- */
 
 /* Both vectors of a step, from the panel as it is stored. */
-INLINE void step_weights(const int8_t *w, size_t step, int bits,
+INLINE void step_weights(const int8_t *w, size_t step, __m512i levels, int bits,
                          __m512i out[2]) {
     if (bits == 8) {
         out[0] = _mm512_loadu_si512(w + 128 * step);
         out[1] = _mm512_loadu_si512(w + 128 * step + 64);
         return;
     }
-    __m512i table = signed_values(bits);
     __m512i mask = _mm512_set1_epi8(bits == 4 ? 15 : 3);
     __m512i v = _mm512_loadu_si512(w + (bits == 4 ? step : step / 2) * 64);
     if (bits == 2)
         v = _mm512_srl_epi16(v, _mm_cvtsi32_si128((int)(step % 2 * 4)));
-    out[0] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, mask));
+    out[0] = _mm512_shuffle_epi8(levels, _mm512_and_si512(v, mask));
     v = _mm512_srli_epi16(v, (unsigned)bits);
-    out[1] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, mask));
+    out[1] = _mm512_shuffle_epi8(levels, _mm512_and_si512(v, mask));
 }
 
-INLINE void step_dot(const int8_t *w, size_t step, int bits, int split,
-                     const uint8_t *x, __m512i acc[2]) {
+INLINE void step_dot(const int8_t *w, size_t step, __m512i levels, int bits,
+                     int split, const uint8_t *x, __m512i acc[2]) {
     __m512i weights[2], value = split == 1 ? broadcast4(x) : broadcast8(x);
-    step_weights(w, step, bits, weights);
+    step_weights(w, step, levels, bits, weights);
     dot(&acc[0], value, weights[0]);
     dot(&acc[1], value, weights[1]);
 }
@@ -325,7 +321,7 @@ INLINE void step_dot(const int8_t *w, size_t step, int bits, int split,
 /* Four sums side by side hide the latency that eight pixels hide elsewhere. */
 INLINE void single(hawq_tile *t, const int8_t *w, const uint8_t *x, void *y,
                    int split, int bits) {
-    __m512i   acc[1][2], part[4][2];
+    __m512i   acc[1][2], part[4][2], levels = levels_load(t->level);
     ptrdiff_t size = 4 * split;
     size_t    step = 0;
     HAWQ_UNROLL
@@ -335,10 +331,10 @@ INLINE void single(hawq_tile *t, const int8_t *w, const uint8_t *x, void *y,
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k + 4 * size <= end; k += 4 * size, step += 4) HAWQ_UNROLL
         for (int i = 0; i < 4; i++)
-            step_dot(w, step + (size_t)i, bits, split, x + k + i * size,
+            step_dot(w, step + (size_t)i, levels, bits, split, x + k + i * size,
                      part[i]);
         for (; k < end; k += size, step++)
-            step_dot(w, step, bits, split, x + k, part[0]);
+            step_dot(w, step, levels, bits, split, x + k, part[0]);
     }
     HAWQ_UNROLL
     for (int v = 0; v < 2; v++) {
@@ -386,8 +382,8 @@ static const hawq_tile_kind slim_kind = {
     {slim_w8, slim_w4, slim_w2},
     flush_slim};
 
-static const hawq_tile_kind *kind(int weight_bits, int rest) {
-    (void)weight_bits;
+static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
+    (void)v;
     return rest > 16 ? &wide_kind : &slim_kind;
 }
 
@@ -555,6 +551,11 @@ static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
     }
 }
 
+static void requantize(size_t pixels, size_t channels, const hawq_requant *q,
+                       const int32_t *acc, uint8_t *y) {
+    hawq_kernels_avx2.requantize(pixels, channels, q, acc, y);
+}
+
 static void max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
     hawq_kernels_ref.max_pool(v, x, y);
 }
@@ -582,6 +583,8 @@ const hawq_kernels hawq_kernels_avx512vnni = {
     .conv = conv,
     .conv_s32 = conv_s32,
     .conv_name = conv_name,
+    .conv_outliers = conv_outliers,
+    .requantize = requantize,
     .add = add,
     .max_pool = max_pool,
     .average_pool = average_pool,

@@ -4,7 +4,7 @@
  * implicit matrix product, output pixels times output channels, of 4-wide dot
  * products of unsigned by signed bytes: a block of 256 threads computes 64 x 64
  * outputs, a thread 4 x 4, over 8 words (32 products) at a time. Weights travel
- * at their width in bits and are widened in registers on their way to shared
+ * at their width in bits and become levels in registers on their way to shared
  * memory. Where a group has one input channel, a thread computes one output
  * from words of four taps. Formulas: ref.c and arith.h.
  *
@@ -56,22 +56,25 @@ __device__ static uint8_t requantize(int acc, multiplier f,
     return (uint8_t)clamped(q.zero + r, q.low, q.high);
 }
 
-/* Element e of a layer's weights, sign-extended to four int8. A nibble with its
- * sign bit set is completed by 8 * 30 = 0xF0, a pair of bits by 2 * 126 = 0xFC;
- * no product carries into the next byte. */
+/* Element e of a layer's weights as four int8. Four codes of 4 bits are the
+ * selector of a byte permutation: their lowest three bits choose among the
+ * levels 0 .. 7 and among 8 .. 15, then the fourth chooses between the two.
+ * Codes of 2 bits are spread to 4 and choose among the first four levels. */
 template <int bits>
-__device__ static uint32_t weights_of(const uint8_t *weights, int e) {
+__device__ static uint32_t weights_of(const hawq_device_conv &v,
+                                      const uint8_t *weights, int e) {
     if (bits == 8) return ((const uint32_t *)weights)[e];
     if (bits == 4) {
-        uint32_t v = ((const uint16_t *)weights)[e];
-        v = (v | v << 8) & 0x00FF00FFu;
-        v = (v | v << 4) & 0x0F0F0F0Fu;
-        return v | (v & 0x08080808u) * 30u;
+        uint32_t code = ((const uint16_t *)weights)[e];
+        uint32_t three = code & 0x7777u;
+        uint32_t low = __byte_perm(v.level[0], v.level[1], three);
+        uint32_t high = __byte_perm(v.level[2], v.level[3], three);
+        return __byte_perm(low, high, 0x3210u + ((code & 0x8888u) >> 1));
     }
-    uint32_t v = weights[e];
-    v = (v | v << 12) & 0x000F000Fu;
-    v = (v | v << 6) & 0x03030303u;
-    return v | (v & 0x02020202u) * 126u;
+    uint32_t code = weights[e];
+    code = (code | code << 4) & 0x0F0Fu;
+    code = (code | code << 2) & 0x3333u;
+    return __byte_perm(v.level[0], 0, code);
 }
 
 /* Output i = pixel * oc + o from its sum without the bias. */
@@ -127,18 +130,19 @@ __device__ static window window_of(const hawq_device_conv &v,
             pixel % v.ow * v.stride_w - v.pad_left};
 }
 
-/* Four input channels; beyond the last one anything, its weights are 0. */
+/* Four input channels, and 0 beyond the last one. */
 __device__ static uint32_t input_of(const hawq_device_conv &v, window in,
                                     cursor at) {
     if (!in.x || at.ky >= v.kh) return 0;
+    int rest = v.group_c - 4 * at.word;
     int iy = in.iy + at.ky * v.dilation_h, ix = in.ix + at.kx * v.dilation_w;
     if (iy < 0 || iy >= v.h || ix < 0 || ix >= v.w)
-        return (uint32_t)v.zero * 0x01010101u;
+        return (uint32_t)v.zero *
+               (0x01010101u >> (rest < 4 ? 32 - 8 * rest : 0));
     const uint8_t *p = in.x + (iy * v.w + ix) * v.c + 4 * at.word;
     if (v.c % 4 == 0 && v.group_c % 4 == 0) return *(const uint32_t *)p;
     uint32_t x = 0;
-    for (int j = 0; j < 4 && 4 * at.word + j < v.group_c; j++)
-        x |= (uint32_t)p[j] << 8 * j;
+    for (int j = 0; j < 4 && j < rest; j++) x |= (uint32_t)p[j] << 8 * j;
     return x;
 }
 
@@ -184,7 +188,7 @@ __global__ static void __launch_bounds__(THREADS)
             bool is = word < v.words && o < v.group_oc;
             int  e = (group * v.words + word) * v.group_oc + o;
             next_x[i] = input_of(v, in, at[i]);
-            next_w[i] = is ? weights_of<bits>(weights, e) : 0;
+            next_w[i] = is ? weights_of<bits>(v, weights, e) : 0;
             advance(&at[i], v, DEEP);
         }
         /* the previous step's words: these loads need not wait for them */
@@ -225,7 +229,7 @@ __global__ static void conv_taps(const hawq_device_conv v, uint8_t *arena,
             cursor at = {0, (k + j) / v.kw, (k + j) % v.kw};
             x |= (input_of(v, in, at) & 255u) << 8 * j;
         }
-        acc = dot4(x, weights_of<bits>(weights, e), acc);
+        acc = dot4(x, weights_of<bits>(v, weights, e), acc);
     }
     finish(v, arena, i, o, acc);
 }

@@ -7,12 +7,13 @@
  * positions in the arena in bytes, multiples of 64.
  *
  * Weights. Four of one output channel make an element of 4 * bits bits, first
- * value lowest, so that one 4-wide dot product uses one element. Elements are
+ * value lowest, so that one 4-wide dot product uses one element. Below 8 bits
+ * they are codes, places in a table of levels. Elements are
  * ordered [group][word][output channel of the group]: neighbouring threads
  * compute neighbouring channels and read neighbouring elements. Word k holds
  *     4 channels of one tap   k = tap * ceil(C / 4) + c / 4     C = c / groups
  *     4 taps, if C = 1        k = tap / 4
- * and zeros beyond the last channel or tap.
+ * and beyond the last channel or tap anything: there x is taken as 0.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_DEVICE_H
@@ -41,6 +42,7 @@ typedef struct hawq_device_conv {
     int                 h, w, c, oh, ow, oc, kh, kw, stride_h, stride_w;
     int                 dilation_h, dilation_w, pad_top, pad_left, groups;
     int                 bits, zero;
+    int                 level[4];          /* 16 int8, the first one lowest */
     int                 group_c, group_oc; /* channels of one group */
     int                 tap_words;         /* words of one tap, if C > 1 */
     int                 words;             /* words of an output channel */

@@ -21,8 +21,9 @@
  *
  * Compute functions cannot fail, devices can. So a table is usable only once a
  * convolution on the device has equalled ref's, and beside the device's weights
- * `packed` keeps the canonical ones: from the first failure on every call is
- * ref's, the same bits, usable() says false and conv_name says "ref".
+ * `packed` keeps ref's: from the first failure on every call is ref's, the same
+ * bits, usable() says false and conv_name says "ref". Outliers, which are few,
+ * and the requantization after them are always ref's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
@@ -101,23 +102,22 @@ static bool call(const job *j, const part *in, int n_in) {
 
 /* --- convolutions --------------------------------------------------------- */
 
-static size_t row_size(const hawq_conv *v) {
-    return (size_t)v->kh * (size_t)v->kw * (size_t)(v->c / v->groups);
-}
-
-static size_t canonical_bytes(const hawq_conv *v) {
-    return hawq_packed_bytes((size_t)v->oc * row_size(v), v->weight_bits);
-}
-
-/* `packed`: a pointer to the device's weights, then the canonical ones. */
+/* `packed`: a pointer to the device's weights, then ref's. */
 static void *device_weights(const void *packed) {
     void *weights;
     memcpy(&weights, packed, sizeof weights);
     return weights;
 }
 
-static const uint8_t *canonical_weights(const void *packed) {
-    return (const uint8_t *)packed + sizeof(void *);
+static void *ref_weights(const void *packed) {
+    return (uint8_t *)packed + sizeof(void *);
+}
+
+/* Levels 4 i .. 4 i + 3, the first one lowest. */
+static int four_levels(const int8_t *level, int i) {
+    uint32_t four = 0;
+    for (int j = 3; j >= 0; j--) four = four << 8 | (uint8_t)level[4 * i + j];
+    return (int)four;
 }
 
 static hawq_device_conv conv_arguments(const hawq_conv *v) {
@@ -130,6 +130,7 @@ static hawq_device_conv conv_arguments(const hawq_conv *v) {
     a.dilation_h = v->dilation_h, a.dilation_w = v->dilation_w;
     a.pad_top = v->pad_top, a.pad_left = v->pad_left;
     a.groups = v->groups, a.bits = v->weight_bits, a.zero = v->zero;
+    for (int i = 0; i < 4; i++) a.level[i] = four_levels(v->level, i);
     a.group_c = v->c / v->groups, a.group_oc = v->oc / v->groups;
     a.tap_words = (a.group_c + 3) / 4;
     a.words =
@@ -137,7 +138,7 @@ static hawq_device_conv conv_arguments(const hawq_conv *v) {
     return a;
 }
 
-/* Where value j of word k stands in a canonical row; -1: nowhere, it is 0. */
+/* Where value j of word k stands in a row of weights; -1: nowhere. */
 static int place(const hawq_device_conv *a, int k, int j) {
     if (a->group_c == 1) return 4 * k + j < a->kh * a->kw ? 4 * k + j : -1;
     int c = k % a->tap_words * 4 + j;
@@ -145,9 +146,11 @@ static int place(const hawq_device_conv *a, int k, int j) {
 }
 
 /* device.h's order; to is zeroed. */
-static void arrange(const hawq_device_conv *a, const uint8_t *canonical,
-                    uint8_t *to) {
-    size_t row = (size_t)a->kh * (size_t)a->kw * (size_t)a->group_c;
+static void arrange(const hawq_device_conv *a, const int8_t *level,
+                    const int8_t *weights, uint8_t *to) {
+    size_t  row = (size_t)a->kh * (size_t)a->kw * (size_t)a->group_c;
+    uint8_t code[256];
+    hawq_level_codes(level, a->bits, code);
     for (int o = 0; o < a->oc; o++)
         for (int k = 0; k < a->words; k++)
             for (int j = 0; j < 4; j++) {
@@ -156,20 +159,18 @@ static void arrange(const hawq_device_conv *a, const uint8_t *canonical,
                 size_t word = group * (size_t)a->words + (size_t)k;
                 size_t element =
                     word * (size_t)a->group_oc + (size_t)(o % a->group_oc);
-                if (at >= 0)
-                    hawq_pack(to, 4 * element + (size_t)j, a->bits,
-                              hawq_unpack(canonical,
-                                          (size_t)o * row + (size_t)at,
-                                          a->bits));
+                if (at < 0) continue;
+                int8_t w = weights[(size_t)o * row + (size_t)at];
+                hawq_pack(to, 4 * element + (size_t)j, a->bits,
+                          code[(uint8_t)w]);
             }
 }
 
 static size_t conv_packed_bytes(const hawq_conv *v) {
-    return sizeof(void *) + canonical_bytes(v);
+    return sizeof(void *) + hawq_kernels_ref.conv_packed_bytes(v);
 }
 
-static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
-                      void *packed) {
+static void conv_pack(const hawq_conv *v, const int8_t *host, void *packed) {
     hawq_device_conv a = conv_arguments(v);
     void            *weights = NULL;
     size_t           n =
@@ -177,13 +178,13 @@ static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
     pthread_mutex_lock(&lock);
     if (ready && (ready = device_reserve(n))) {
         memset(staging, 0, n);
-        arrange(&a, canonical, staging);
+        arrange(&a, v->level, host, staging);
         weights = device_store(staging, n);
         ready = weights != NULL;
     }
     pthread_mutex_unlock(&lock);
     memcpy(packed, &weights, sizeof weights);
-    memcpy((uint8_t *)packed + sizeof weights, canonical, canonical_bytes(v));
+    hawq_kernels_ref.conv_pack(v, host, ref_weights(packed));
 }
 
 static void conv_release(void *packed) {
@@ -237,15 +238,25 @@ static bool conv_any(const hawq_conv *v, const void *packed,
 static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
                  const uint8_t *x, uint8_t *y, void *scratch) {
     if (!conv_any(v, packed, q, q->bias, x, y))
-        hawq_kernels_ref.conv(v, canonical_weights(packed), q, x, y, scratch);
+        hawq_kernels_ref.conv(v, ref_weights(packed), q, x, y, scratch);
 }
 
 static void conv_s32(const hawq_conv *v, const void *packed,
                      const int32_t *bias, const uint8_t *x, int32_t *y,
                      void *scratch) {
     if (!conv_any(v, packed, NULL, bias, x, y))
-        hawq_kernels_ref.conv_s32(v, canonical_weights(packed), bias, x, y,
-                                  scratch);
+        hawq_kernels_ref.conv_s32(v, ref_weights(packed), bias, x, y, scratch);
+}
+
+static void conv_outliers(const hawq_conv *v, const hawq_outliers *outliers,
+                          const uint8_t *x, int32_t *y) {
+    hawq_kernels_ref.conv_outliers(v, outliers, x, y);
+}
+
+static void requantize_all(size_t pixels, size_t channels,
+                           const hawq_requant *q, const int32_t *acc,
+                           uint8_t *y) {
+    hawq_kernels_ref.requantize(pixels, channels, q, acc, y);
 }
 
 /* --- the other slots ------------------------------------------------------ */
@@ -330,15 +341,17 @@ static bool device_equals_ref(void) {
     hawq_conv v = {CHECK_SIZE, CHECK_SIZE, CHECK_C, CHECK_SIZE, CHECK_SIZE,
                    CHECK_OC,   CHECK_K,    CHECK_K, 1,          1,
                    1,          1,          1,       1,          1,
-                   4,          3};
-    uint8_t   x[CHECK_PIXELS * CHECK_C], weights[CHECK_OC * CHECK_ROW / 2 + 1],
-        scratch[CHECK_ROW];
-    uint8_t y[CHECK_PIXELS * CHECK_OC], want[CHECK_PIXELS * CHECK_OC];
-    uint8_t packed[sizeof(void *) + sizeof weights];
-    int32_t bias[CHECK_OC], multiplier[CHECK_OC];
-    uint8_t pre[CHECK_OC], shift[CHECK_OC];
+                   4,          {0},        0,       3};
+    uint8_t   x[CHECK_PIXELS * CHECK_C];
+    int8_t    weights[CHECK_OC * CHECK_ROW];
+    uint8_t   y[CHECK_PIXELS * CHECK_OC], want[CHECK_PIXELS * CHECK_OC];
+    uint8_t   packed[sizeof(void *) + sizeof weights];
+    int32_t   bias[CHECK_OC], multiplier[CHECK_OC];
+    uint8_t   pre[CHECK_OC], shift[CHECK_OC];
     for (size_t i = 0; i < sizeof x; i++) x[i] = (uint8_t)(i * 73);
-    for (size_t i = 0; i < sizeof weights; i++) weights[i] = (uint8_t)(i * 41);
+    for (int i = 0; i < 16; i++) v.level[i] = (int8_t)(17 * i - 127);
+    for (size_t i = 0; i < sizeof weights; i++)
+        weights[i] = v.level[i * 41 / 4 % 16];
     for (int o = 0; o < CHECK_OC; o++) {
         bias[o] = 500 * o - 1000;
         multiplier[o] = INT32_MAX - 1000003 * o;
@@ -349,7 +362,7 @@ static bool device_equals_ref(void) {
     conv_pack(&v, weights, packed);
     bool done = conv_any(&v, packed, &q, bias, x, y);
     conv_release(packed);
-    hawq_kernels_ref.conv(&v, weights, &q, x, want, scratch);
+    hawq_kernels_ref.conv(&v, weights, &q, x, want, NULL);
     return done && memcmp(y, want, sizeof y) == 0;
 }
 
@@ -372,7 +385,8 @@ static bool usable(void) {
         .conv_packed_bytes = conv_packed_bytes, .conv_pack = conv_pack,        \
         .conv_release = conv_release,                                          \
         .conv_scratch_bytes = conv_scratch_bytes, .conv = conv,                \
-        .conv_s32 = conv_s32, .conv_name = conv_name, .add = add,              \
-        .max_pool = max_pool, .average_pool = average_pool,                    \
+        .conv_s32 = conv_s32, .conv_name = conv_name,                          \
+        .conv_outliers = conv_outliers, .requantize = requantize_all,          \
+        .add = add, .max_pool = max_pool, .average_pool = average_pool,        \
         .quantize = quantize, .move = move                                     \
     }

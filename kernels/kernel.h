@@ -6,10 +6,13 @@
  *
  * Activations are unsigned 8-bit, one image at a time, NHWC (channels fastest),
  * value = scale * (q - zero). An activation of b < 8 bits uses the values
- * 0 .. 2^b - 1 of its bytes. Weights are signed, symmetric, per output channel,
- * stored as OHWI with the last index fastest, packed at their width (arith.h).
- * Accumulators are exact int32: whoever builds a layer proves that
- * |bias| + sum |w| * 255 < 2^31.
+ * 0 .. 2^b - 1 of its bytes. Weights are int8 (-128 .. 127) times a scale per
+ * output channel, in OHWI rows with the last index fastest. Whatever format
+ * they come from (a grid, a codebook, groups with multipliers), here they are
+ * these integers; where at most 16 or 4 different ones occur, a table of
+ * functions may hold them as codes of 4 or 2 bits. Accumulators are exact
+ * int32: whoever builds a layer proves that |bias| + sum |w| * 255 < 2^31, the
+ * outliers counted among the w.
  *
  * Set-up may fail (NULL, false); compute functions cannot. Arrays need no bytes
  * beyond their ends. Packed weights may lie anywhere, but are read faster at a
@@ -34,14 +37,26 @@ typedef struct hawq_requant {
 
 /* A convolution (or a fully-connected layer: h = w = kh = kw = 1). */
 typedef struct hawq_conv {
-    int     h, w, c;    /* input; c over all groups */
-    int     oh, ow, oc; /* output */
-    int     kh, kw, stride_h, stride_w, dilation_h, dilation_w;
-    int     pad_top, pad_left; /* bottom and right follow from oh, ow */
-    int     groups;      /* c and oc divisible by it; depthwise: groups == c */
-    int     weight_bits; /* 8, 4 or 2 */
-    uint8_t zero;        /* input zero point = padding value */
+    int h, w, c;    /* input; c over all groups */
+    int oh, ow, oc; /* output */
+    int kh, kw, stride_h, stride_w, dilation_h, dilation_w;
+    int pad_top, pad_left; /* bottom and right follow from oh, ow */
+    int groups; /* c and oc divisible by it; depthwise: groups == c */
+    /* 8: weights are any int8. 4 or 2: each is one of level[0 .. 2^weight_bits
+     * - 1], any int8 in ascending order; spare entries repeat one. */
+    int     weight_bits;
+    int8_t  level[16];
+    uint8_t largest; /* at 8 bits: no |weight| exceeds it; 0: not known */
+    uint8_t zero;    /* input zero point = padding value */
 } hawq_conv;
+
+/* Few weights of a layer that are added to the others, in compressed rows:
+ * those of output channel o are the entries start[o] .. start[o + 1] - 1. */
+typedef struct hawq_outliers {
+    const int32_t *start; /* oc + 1, ascending from 0 */
+    const int32_t *at;    /* place in the channel's OHWI row */
+    const int16_t *value;
+} hawq_outliers;
 
 /* y = clamp(zero + ((a - za) * ma + (b - zb) * mb + 2^(t-1) >> t)) */
 typedef struct hawq_add {
@@ -68,13 +83,13 @@ typedef struct hawq_kernels {
     bool (*usable)(void); /* can this processor run it? */
     bool by_name; /* a device's table: taken only if asked for by its name */
 
-    /* Bytes of a layer's weights in this table's own arrangement, at their
-     * width in bits (plus padding to full tiles). */
+    /* Bytes of a layer's weights in this table's own arrangement (but for ref,
+     * at their width in bits, plus padding to full tiles). */
     size_t (*conv_packed_bytes)(const hawq_conv *conv);
-    /* From the canonical bytes: OHWI rows, one output channel after another
-     * without gaps, at conv->weight_bits (arith.h: hawq_unpack). I = c/groups.
+    /* From OHWI rows, one output channel after another without gaps, I =
+     * c/groups. Below 8 bits a weight that is no level is the caller's error.
      */
-    void (*conv_pack)(const hawq_conv *conv, const uint8_t *canonical,
+    void (*conv_pack)(const hawq_conv *conv, const int8_t *weights,
                       void *packed);
     /* Gives back what conv_pack took outside of `packed` (a device's memory);
      * after it `packed` must not be used. NULL: it took nothing. */
@@ -91,6 +106,15 @@ typedef struct hawq_kernels {
                      void *scratch);
     /* Name of the inner kernel this shape runs on, for reports. */
     const char *(*conv_name)(const hawq_conv *conv);
+
+    /* What conv_s32 leaves is completed by these: y[oh][ow][oc] += sum over the
+     * outliers of channel oc of value * x at their taps, */
+    void (*conv_outliers)(const hawq_conv *conv, const hawq_outliers *outliers,
+                          const uint8_t *x, int32_t *y);
+    /* and y[pixel][channel] = requant(acc), whose bias is in acc already. */
+    void (*requantize)(size_t pixels, size_t channels,
+                       const hawq_requant *requant, const int32_t *acc,
+                       uint8_t *y);
 
     /* y may be a or b. */
     void (*add)(const hawq_add *add, const uint8_t *a, const uint8_t *b,

@@ -32,17 +32,26 @@ inline uint16 elements(global const uchar *weights, int e, int bits) {
     return convert_uint16(vload16(0, weights + e));
 }
 
-/* Value j of an element: up against the sign bit and down again. */
-#define VALUE(v, j, bits) ((v << (32 - bits * (j + 1))) >> (32 - bits))
+inline char16 levels(hawq_device_conv v) {
+    return as_char16((int4)(v.level[0], v.level[1], v.level[2], v.level[3]));
+}
 
-#define DOT4(v, x, bits)                                                       \
-    (VALUE(v, 0, bits) * x.s0 + VALUE(v, 1, bits) * x.s1 +                     \
-     VALUE(v, 2, bits) * x.s2 + VALUE(v, 3, bits) * x.s3)
+/* Value j of 16 elements, looked up in the table if it is a code. */
+inline int16 values(uint16 element, int j, int bits, char16 level) {
+    uchar16 code = convert_uchar16(element >> (uint)(bits * j) &
+                                   (uint)((1 << bits) - 1));
+    return convert_int16(bits == 8 ? as_char16(code) : shuffle(level, code));
+}
 
-/* n <= 4 bytes of p, then zeros, whose weights are zeros too */
+/* n <= 4 bytes of p, then zeros, whose weights may be anything */
 inline int4 load4(global const uchar *p, int n) {
     if (n >= 4) return convert_int4(vload4(0, p));
     return (int4)(p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, 0);
+}
+
+/* the same of the padding */
+inline int4 padding4(int zero, int n) {
+    return (int4)(zero, n > 1 ? zero : 0, n > 2 ? zero : 0, n > 3 ? zero : 0);
 }
 
 /* Channel o of pixel p from its sum without the bias. */
@@ -74,17 +83,20 @@ kernel void conv(const hawq_device_conv v, global uchar *arena,
     int   block = get_global_id(0) % (blocks * v.groups);
     int   group = block / blocks, from = block % blocks * 16;
     int   e = group * v.words * v.group_oc + from;
-    int   sums[16];
-    int4  padding = v.zero;
-    int16 acc = 0;
+    int    sums[16];
+    int16  acc = 0;
+    char16 level = levels(v);
     for (int ky = 0; ky < v.kh; ky++)
         for (int kx = 0; kx < v.kw; kx++) {
             global const uchar *x = pixel(v, arena, p, ky, kx);
             for (int c = 0; c < v.group_c; c += 4, e += v.group_oc) {
-                int4  in = x ? load4(x + group * v.group_c + c, v.group_c - c)
-                             : padding;
-                int16 w = as_int16(elements(weights, e, v.bits));
-                acc += DOT4(w, in, v.bits);
+                int4   in = x ? load4(x + group * v.group_c + c, v.group_c - c)
+                              : padding4(v.zero, v.group_c - c);
+                uint16 w = elements(weights, e, v.bits);
+                acc += values(w, 0, v.bits, level) * in.s0 +
+                       values(w, 1, v.bits, level) * in.s1 +
+                       values(w, 2, v.bits, level) * in.s2 +
+                       values(w, 3, v.bits, level) * in.s3;
             }
         }
     vstore16(acc, 0, sums);
@@ -99,18 +111,16 @@ kernel void conv_taps(const hawq_device_conv v, global uchar *arena,
     if (i >= v.oh * v.ow * v.oc) return;
     int p = i / v.oc, o = i % v.oc, group = o / v.group_oc;
     int e = group * v.words * v.group_oc + o % v.group_oc;
-    int taps = v.kh * v.kw, acc = 0;
+    int taps = v.kh * v.kw, acc = 0, mask = (1 << v.bits) - 1;
     for (int k = 0; k < taps; k += 4, e += v.group_oc) {
-        int of[4];
-        for (int j = 0; j < 4; j++) {
-            int                 tap = min(k + j, taps - 1);
+        uint w = element(weights, e, v.bits);
+        for (int j = 0; j < min(4, taps - k); j++, w >>= v.bits) {
             global const uchar *x =
-                pixel(v, arena, p, tap / v.kw, tap % v.kw);
-            of[j] = x ? x[group] : v.zero;
+                pixel(v, arena, p, (k + j) / v.kw, (k + j) % v.kw);
+            int  code = (int)w & mask;
+            char four = (char)(v.level[code / 4] >> code % 4 * 8);
+            acc += (v.bits == 8 ? (char)code : four) * (x ? x[group] : v.zero);
         }
-        int  w = (int)element(weights, e, v.bits);
-        int4 in = vload4(0, of);
-        acc += DOT4(w, in, v.bits);
     }
     finish(v, arena, p, o, acc);
 }

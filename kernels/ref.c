@@ -20,18 +20,18 @@ static size_t row_size(const hawq_conv *v) {
     return (size_t)v->kh * (size_t)v->kw * (size_t)(v->c / v->groups);
 }
 
+/* Weights are held as they come: one byte each, whatever their width. */
 static size_t conv_packed_bytes(const hawq_conv *v) {
-    return hawq_packed_bytes((size_t)v->oc * row_size(v), v->weight_bits);
+    return (size_t)v->oc * row_size(v);
 }
 
-static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
-                      void *packed) {
-    memcpy(packed, canonical, conv_packed_bytes(v));
+static void conv_pack(const hawq_conv *v, const int8_t *weights, void *packed) {
+    memcpy(packed, weights, conv_packed_bytes(v));
 }
 
-/* One output channel's weights, unpacked. */
 static size_t conv_scratch_bytes(const hawq_conv *v) {
-    return row_size(v);
+    (void)v;
+    return 0;
 }
 
 static const char *conv_name(const hawq_conv *v) {
@@ -39,58 +39,83 @@ static const char *conv_name(const hawq_conv *v) {
     return "ref";
 }
 
-/* sum w x of one output: x (h, w, c), weights (kh, kw, c / groups), output at
- * row oy, column ox, reading input channels from c0 on. */
+/* The c input channels at tap (ky, kx) of output row oy, column ox; NULL in
+ * the padding, where every channel is the zero point. */
+static const uint8_t *input(const hawq_conv *v, const uint8_t *x, int oy,
+                            int ox, int ky, int kx) {
+    int  iy = oy * v->stride_h - v->pad_top + ky * v->dilation_h;
+    int  ix = ox * v->stride_w - v->pad_left + kx * v->dilation_w;
+    bool inside = iy >= 0 && iy < v->h && ix >= 0 && ix < v->w;
+    return inside ? x + ((size_t)iy * v->w + ix) * v->c : NULL;
+}
+
+/* sum w x of one output, whose group's input channels begin at c0; weights
+ * (kh, kw, c / groups). */
 static int32_t dot(const hawq_conv *v, const uint8_t *x, const int8_t *weights,
                    int oy, int ox, int c0) {
     int32_t sum = 0;
     int     n = v->c / v->groups;
-    for (int ky = 0; ky < v->kh; ky++) {
-        int iy = oy * v->stride_h - v->pad_top + ky * v->dilation_h;
+    for (int ky = 0; ky < v->kh; ky++)
         for (int kx = 0; kx < v->kw; kx++, weights += n) {
-            int  ix = ox * v->stride_w - v->pad_left + kx * v->dilation_w;
-            bool inside = iy >= 0 && iy < v->h && ix >= 0 && ix < v->w;
-            const uint8_t *p =
-                inside ? x + ((size_t)iy * v->w + ix) * v->c + c0 : NULL;
+            const uint8_t *p = input(v, x, oy, ox, ky, kx);
             for (int i = 0; i < n; i++)
-                sum += weights[i] * (inside ? p[i] : v->zero);
+                sum += weights[i] * (p ? p[c0 + i] : v->zero);
         }
-    }
     return sum;
 }
 
-/* Either y8 by requantization, or y32. */
-static void conv_any(const hawq_conv *v, const void *packed,
-                     const hawq_requant *q, const int32_t *bias,
-                     const uint8_t *x, uint8_t *y8, int32_t *y32,
-                     int8_t *weights) {
-    size_t n = row_size(v);
-    int    group_oc = v->oc / v->groups, group_c = v->c / v->groups;
-    for (int o = 0; o < v->oc; o++) {
-        for (size_t i = 0; i < n; i++)
-            weights[i] = hawq_unpack(packed, (size_t)o * n + i, v->weight_bits);
-        for (int p = 0; p < v->oh * v->ow; p++) {
-            int32_t acc = bias[o] + dot(v, x, weights, p / v->ow, p % v->ow,
-                                        o / group_oc * group_c);
-            size_t  at = (size_t)p * (size_t)v->oc + (size_t)o;
-            if (y32)
-                y32[at] = acc;
-            else
-                y8[at] = hawq_requantize(acc, q->multiplier[o], q->pre[o],
-                                         q->shift[o], q->zero, q->low, q->high);
-        }
-    }
-}
-
-static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
-                 const uint8_t *x, uint8_t *y, void *scratch) {
-    conv_any(v, packed, q, q->bias, x, y, NULL, scratch);
+/* First input channel that output channel o reads. */
+static int first_input(const hawq_conv *v, int o) {
+    return o / (v->oc / v->groups) * (v->c / v->groups);
 }
 
 static void conv_s32(const hawq_conv *v, const void *packed,
                      const int32_t *bias, const uint8_t *x, int32_t *y,
                      void *scratch) {
-    conv_any(v, packed, NULL, bias, x, NULL, y, scratch);
+    const int8_t *weights = packed;
+    (void)scratch;
+    for (int p = 0; p < v->oh * v->ow; p++)
+        for (int o = 0; o < v->oc; o++)
+            *y++ = bias[o] + dot(v, x, weights + (size_t)o * row_size(v),
+                                 p / v->ow, p % v->ow, first_input(v, o));
+}
+
+static uint8_t requantized(const hawq_requant *q, int i, int32_t acc) {
+    return hawq_requantize(acc, q->multiplier[i], q->pre[i], q->shift[i],
+                           q->zero, q->low, q->high);
+}
+
+static void conv(const hawq_conv *v, const void *packed, const hawq_requant *q,
+                 const uint8_t *x, uint8_t *y, void *scratch) {
+    const int8_t *weights = packed;
+    (void)scratch;
+    for (int p = 0; p < v->oh * v->ow; p++)
+        for (int o = 0; o < v->oc; o++) {
+            int32_t sum = dot(v, x, weights + (size_t)o * row_size(v),
+                              p / v->ow, p % v->ow, first_input(v, o));
+            *y++ = requantized(q, o, q->bias[o] + sum);
+        }
+}
+
+static void conv_outliers(const hawq_conv *v, const hawq_outliers *outliers,
+                          const uint8_t *x, int32_t *y) {
+    int n = v->c / v->groups;
+    for (int p = 0; p < v->oh * v->ow; p++)
+        for (int o = 0; o < v->oc; o++, y++)
+            for (int i = outliers->start[o]; i < outliers->start[o + 1]; i++) {
+                int tap = outliers->at[i] / n, c = outliers->at[i] % n;
+                const uint8_t *in =
+                    input(v, x, p / v->ow, p % v->ow, tap / v->kw, tap % v->kw);
+                *y += outliers->value[i] *
+                      (in ? in[first_input(v, o) + c] : v->zero);
+            }
+}
+
+static void requantize(size_t pixels, size_t channels, const hawq_requant *q,
+                       const int32_t *acc, uint8_t *y) {
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++)
+            *y++ = requantized(q, (int)c, *acc++);
 }
 
 static void add(const hawq_add *v, const uint8_t *a, const uint8_t *b,
@@ -142,8 +167,7 @@ static void average_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
             for (int iy = y0; iy < y1; iy++)
                 for (int ix = x0; ix < x1; ix++)
                     sum += x[((size_t)iy * v->w + ix) * v->c + c] - v->zero_in;
-            *y = n ? hawq_requantize(sum, q->multiplier[n - 1], q->pre[n - 1],
-                                     q->shift[n - 1], q->zero, q->low, q->high)
+            *y = n ? requantized(q, n - 1, sum)
                    : (uint8_t)hawq_clamp(q->zero, q->low, q->high);
         }
     }
@@ -176,6 +200,8 @@ const hawq_kernels hawq_kernels_ref = {
     .conv = conv,
     .conv_s32 = conv_s32,
     .conv_name = conv_name,
+    .conv_outliers = conv_outliers,
+    .requantize = requantize,
     .add = add,
     .max_pool = max_pool,
     .average_pool = average_pool,

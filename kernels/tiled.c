@@ -15,6 +15,12 @@ static int width_index(const hawq_conv *v) {
     return v->weight_bits == 8 ? 0 : v->weight_bits == 4 ? 1 : 2;
 }
 
+int hawq_tiled_largest(const hawq_conv *v) {
+    if (v->weight_bits == 8) return v->largest ? v->largest : 128;
+    int low = v->level[0], high = v->level[(1 << v->weight_bits) - 1];
+    return -low > high ? -low : high;
+}
+
 static bool depthwise(const hawq_conv *v) {
     return v->groups > 1 && v->groups == v->c && v->oc == v->c;
 }
@@ -63,7 +69,7 @@ static int padded_w(const hawq_conv *v) {
 }
 
 static int x_bytes(const hawq_tiled *isa, const hawq_conv *v) {
-    return depthwise(v) ? 1 : isa->kind(v->weight_bits, v->oc)->x_bytes;
+    return depthwise(v) ? 1 : isa->kind(v, v->oc)->x_bytes;
 }
 
 /* Channels of a depthwise tile, and the pixels that share it. */
@@ -90,7 +96,7 @@ static bool copied(const hawq_tiled *isa, const hawq_conv *v) {
     if (depthwise(v)) return v->c % depthwise_block(isa) != 0;
     int group_oc = v->oc / v->groups;
     for (int at = 0; at < group_oc;) {
-        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        const hawq_tile_kind *kind = isa->kind(v, group_oc - at);
         if (run_values(v) % step_values(kind)) return true;
         at += tile_oc(kind);
     }
@@ -111,7 +117,7 @@ static size_t expanded_bytes(const hawq_tiled *isa, const hawq_conv *v) {
     if (depthwise(v)) return up(depthwise_values(isa, v), 256);
     int group_oc = v->oc / v->groups;
     for (int at = 0; at < group_oc;) {
-        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        const hawq_tile_kind *kind = isa->kind(v, group_oc - at);
         n = up(panel_values(v, kind), 256);
         largest = n > largest ? n : largest;
         at += tile_oc(kind);
@@ -142,25 +148,34 @@ size_t hawq_tiled_packed_bytes(const hawq_tiled *isa, const hawq_conv *v) {
     }
     int group_oc = v->oc / v->groups;
     for (int at = 0; at < group_oc;) {
-        const hawq_tile_kind *kind = isa->kind(v->weight_bits, group_oc - at);
+        const hawq_tile_kind *kind = isa->kind(v, group_oc - at);
         sum += panel_bytes(panel_values(v, kind), v->weight_bits);
         at += tile_oc(kind);
     }
     return sum * (size_t)v->groups;
 }
 
-/* Value i of a panel, in the grouped order of tiled.h. */
-static void panel_put(uint8_t *panel, size_t i, int bits, int8_t value) {
+/* Is the weight 0 that pads runs no level, and set after the expansion? */
+static bool clears(const hawq_conv *v, const hawq_tile_kind *kind) {
+    if (v->weight_bits == 8 || run_values(v) % step_values(kind) == 0)
+        return false;
+    for (int i = 0; i < 1 << v->weight_bits; i++)
+        if (v->level[i] == 0) return false;
+    return true;
+}
+
+/* Stores code i of a panel, in the grouped order of tiled.h. */
+static void panel_put(uint8_t *panel, size_t i, int bits, uint8_t code) {
     size_t per_byte = 8 / (size_t)bits, group = i / (64 * per_byte);
     size_t within = i % (64 * per_byte);
     hawq_pack(panel, (group * 64 + within % 64) * per_byte + within / 64, bits,
-              value);
+              code);
 }
 
 /* The panel of n output channels from oc0 on. */
 static void pack_panel(const hawq_conv *v, const hawq_tile_kind *kind,
-                       const uint8_t *canonical, int oc0, int n,
-                       uint8_t *panel) {
+                       const uint8_t code[256], const int8_t *weights, int oc0,
+                       int n, uint8_t *panel) {
     size_t run = (size_t)run_values(v), padded = run_padded(v, kind);
     size_t row = run * (size_t)n_runs(v), at = 0;
     size_t step = (size_t)step_values(kind);
@@ -170,13 +185,24 @@ static void pack_panel(const hawq_conv *v, const hawq_tile_kind *kind,
             int    oc = i / kind->split;
             size_t k = s * step + (size_t)(i % kind->split * kind->per);
             for (int j = 0; j < kind->per; j++, k++, at++) {
-                if (oc >= n || k % padded >= run) continue;
+                bool   pads = oc >= n || k % padded >= run;
                 size_t from = (size_t)(oc0 + oc) * row + k / padded * run;
-                panel_put(
-                    panel, at, v->weight_bits,
-                    hawq_unpack(canonical, from + k % padded, v->weight_bits));
+                int8_t w = pads ? 0 : weights[from + k % padded];
+                panel_put(panel, at, v->weight_bits, code[(uint8_t)w]);
             }
         }
+}
+
+/* Sets to 0 what an expanded panel holds beyond the end of each run. The place
+ * of a weight within its step, modulo the step's values, is that of its k. */
+static void clear_padding(const hawq_conv *v, const hawq_tile_kind *kind,
+                          int8_t *panel) {
+    size_t step = (size_t)step_values(kind), of_step, of_run;
+    of_step = (size_t)tile_oc(kind) * step;
+    of_run = (size_t)tile_oc(kind) * run_padded(v, kind);
+    for (int r = 0; r < n_runs(v); r++, panel += of_run)
+        for (size_t i = of_run - of_step; i < of_run; i++)
+            if (i % step >= (size_t)run_values(v) % step) panel[i] = 0;
 }
 
 /* Accumulator i of a depthwise tile belongs to this channel: the order that
@@ -189,8 +215,8 @@ static int depthwise_channel(const hawq_tiled *isa, int i) {
 /* Channels c0 .. c0 + n - 1, of which c exist; the rest repeats them, since it
  * holds further pixels. panel[kx][quad of rows][vector][lane][row]. */
 static void pack_depthwise(const hawq_tiled *isa, const hawq_conv *v,
-                           const uint8_t *canonical, int c0, int n,
-                           uint8_t *panel) {
+                           const uint8_t code[256], const int8_t *weights,
+                           int c0, int n, uint8_t *panel) {
     int    per = isa->depthwise_per;
     int    rows = (int)up((size_t)v->kh, (size_t)per);
     size_t at = 0;
@@ -201,9 +227,8 @@ static void pack_depthwise(const hawq_tiled *isa, const hawq_conv *v,
                     int c = depthwise_channel(isa, i);
                     if (c >= n || ky >= v->kh) continue;
                     int from = ((c0 + c) % v->c * v->kh + ky) * v->kw + kx;
-                    panel_put(
-                        panel, at, v->weight_bits,
-                        hawq_unpack(canonical, (size_t)from, v->weight_bits));
+                    panel_put(panel, at, v->weight_bits,
+                              code[(uint8_t)weights[from]]);
                 }
 }
 
@@ -215,22 +240,24 @@ static int depthwise_valid(const hawq_tiled *isa, const hawq_conv *v, int c0) {
 }
 
 void hawq_tiled_pack(const hawq_tiled *isa, const hawq_conv *v,
-                     const uint8_t *canonical, uint8_t *packed) {
+                     const int8_t *weights, uint8_t *packed) {
+    uint8_t code[256];
+    hawq_level_codes(v->level, v->weight_bits, code);
     memset(packed, 0, hawq_tiled_packed_bytes(isa, v));
     if (depthwise(v)) {
         size_t size = panel_bytes(depthwise_values(isa, v), v->weight_bits);
         for (int c0 = 0; c0 < v->c; c0 += depthwise_block(isa), packed += size)
-            pack_depthwise(isa, v, canonical, c0, depthwise_valid(isa, v, c0),
-                           packed);
+            pack_depthwise(isa, v, code, weights, c0,
+                           depthwise_valid(isa, v, c0), packed);
         return;
     }
     int group_oc = v->oc / v->groups;
     for (int g = 0; g < v->groups; g++)
         for (int at = 0; at < group_oc;) {
             int                   rest = group_oc - at;
-            const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
+            const hawq_tile_kind *kind = isa->kind(v, rest);
             int n = rest < tile_oc(kind) ? rest : tile_oc(kind);
-            pack_panel(v, kind, canonical, g * group_oc + at, n, packed);
+            pack_panel(v, kind, code, weights, g * group_oc + at, n, packed);
             packed += panel_bytes(panel_values(v, kind), v->weight_bits);
             at += n;
         }
@@ -298,6 +325,7 @@ static void tile_init(hawq_tile *t, const hawq_conv *v, const hawq_requant *q) {
     memset(t, 0, sizeof *t);
     t->y_stride = (size_t)v->oc;
     t->raw = q == NULL;
+    memcpy(t->level, v->level, sizeof t->level);
     if (q) {
         t->zero = q->zero;
         t->low = q->low;
@@ -370,7 +398,7 @@ static void run_tiles(const hawq_tiled *isa, const hawq_conv *v,
     tile_init(&t, v, q);
     for (int oc = 0; oc < v->oc; oc += t.n_oc) {
         int                   rest = group_oc - oc % group_oc;
-        const hawq_tile_kind *kind = isa->kind(v->weight_bits, rest);
+        const hawq_tile_kind *kind = isa->kind(v, rest);
         size_t                n = panel_values(v, kind);
         size_t                size = panel_bytes(n, v->weight_bits);
         t.run_at = run_at;
@@ -382,11 +410,12 @@ static void run_tiles(const hawq_tiled *isa, const hawq_conv *v,
         uint8_t            *yg = y + (size_t)oc * (q ? 1 : sizeof(int32_t));
         const int8_t       *panel = (const int8_t *)packed;
         hawq_tile_function *single = kind->single[width_index(v)];
-        if (v->oh * v->ow == 1 && single) {
+        if (v->oh * v->ow == 1 && single && !clears(v, kind)) {
             single(&t, panel, xg, 0, yg);
         } else {
             if (v->weight_bits < 8) {
-                isa->expand(v->weight_bits, size, packed, expanded);
+                isa->expand(v->weight_bits, v->level, size, packed, expanded);
+                if (clears(v, kind)) clear_padding(v, kind, expanded);
                 panel = expanded;
             }
             run_panel(v, kind, &t, panel, xg, row_bytes, yg);
@@ -417,7 +446,7 @@ static void run_depthwise(const hawq_tiled *isa, const hawq_conv *v,
     for (int c0 = 0; c0 < v->c; c0 += block, packed += size) {
         const int8_t *panel = (const int8_t *)packed;
         if (v->weight_bits < 8) {
-            isa->expand(v->weight_bits, size, packed, expanded);
+            isa->expand(v->weight_bits, v->level, size, packed, expanded);
             panel = expanded;
         }
         t.n_oc = depthwise_valid(isa, v, c0);
@@ -455,7 +484,46 @@ void hawq_tiled_conv(const hawq_tiled *isa, const hawq_conv *v,
                   (int32_t *)after);
 }
 
+/* The outputs 0 <= o < n whose input o * stride + offset lies inside 0 .. limit
+ * - 1. */
+static void inside(int offset, int stride, int limit, int n, int *from,
+                   int *to) {
+    *from = offset < 0 ? (-offset + stride - 1) / stride : 0;
+    *to = offset < limit ? (limit - 1 - offset) / stride + 1 : 0;
+    if (*to > n) *to = n;
+    if (*from > *to) *from = *to;
+}
+
+/* One outlier's part of output row oy: y is the row at its output channel, c
+ * its input channel; in the padding every x is the zero point. */
+static void outlier_row(const hawq_conv *v, int32_t value, int ky, int kx,
+                        int c, int oy, const uint8_t *x, int32_t *y) {
+    int       iy = oy * v->stride_h - v->pad_top + ky * v->dilation_h;
+    int       offset = kx * v->dilation_w - v->pad_left, from = 0, to = 0;
+    ptrdiff_t at = ((ptrdiff_t)iy * v->w + offset) * v->c + c;
+    ptrdiff_t step = (ptrdiff_t)v->stride_w * v->c, oc = v->oc;
+    if (iy >= 0 && iy < v->h)
+        inside(offset, v->stride_w, v->w, v->ow, &from, &to);
+    for (int ox = 0; ox < from; ox++) y[ox * oc] += value * v->zero;
+    for (int ox = from; ox < to; ox++) y[ox * oc] += value * x[at + ox * step];
+    for (int ox = to; ox < v->ow; ox++) y[ox * oc] += value * v->zero;
+}
+
+/* A row of outputs and the rows of x under it stay near while all outliers pass
+ * over them. */
+void hawq_tiled_outliers(const hawq_conv *v, const hawq_outliers *outliers,
+                         const uint8_t *x, int32_t *y) {
+    int n = v->c / v->groups, group_oc = v->oc / v->groups;
+    for (int oy = 0; oy < v->oh; oy++, y += (ptrdiff_t)v->ow * v->oc)
+        for (int o = 0; o < v->oc; o++)
+            for (int i = outliers->start[o]; i < outliers->start[o + 1]; i++) {
+                int at = outliers->at[i], tap = at / n;
+                outlier_row(v, outliers->value[i], tap / v->kw, tap % v->kw,
+                            o / group_oc * n + at % n, oy, x, y + o);
+            }
+}
+
 const char *hawq_tiled_name(const hawq_tiled *isa, const hawq_conv *v) {
     if (depthwise(v)) return isa->depthwise_names[width_index(v)];
-    return isa->kind(v->weight_bits, v->oc / v->groups)->names[width_index(v)];
+    return isa->kind(v, v->oc / v->groups)->names[width_index(v)];
 }

@@ -21,9 +21,10 @@
  * where a lane is 32 bits of accumulator. split = 2 gives each output channel
  * two lanes with halves of the sum, for tiles of few output channels. Runs are
  * padded with zero weights to full steps; x may be read past a run by less than
- * a step. Below 8 bits a panel is stored as 64-byte groups, in which byte i
- * holds the values i, 64 + i (, 128 + i, 192 + i), lowest bits first, and is
- * expanded into scratch before its pixels are computed.
+ * a step. Below 8 bits a panel holds codes in 64-byte groups, in which byte i
+ * holds the codes i, 64 + i (, 128 + i, 192 + i), lowest bits first, and is
+ * expanded through the level table into scratch before its pixels are computed.
+ * Where no level is 0, the padding is set to 0 after that.
  *
  * Depthwise convolution works by output rows: for each column of the padded
  * image, the values of `per` kernel rows are interleaved per channel, kept in
@@ -58,6 +59,7 @@ typedef struct hawq_tile {
     int            n_oc;      /* valid output channels */
     size_t         y_stride; /* elements from one pixel's outputs to the next */
     bool           raw;      /* store int32 accumulators, not bytes */
+    int8_t         level[16]; /* of the weights below 8 bits */
     uint8_t        zero, low, high;
     /* Sums of the previous tile that are not requantized yet; a tile may leave
      * its own here, for the next one to mix with its products. */
@@ -72,10 +74,12 @@ typedef struct hawq_tile {
 typedef void hawq_tile_function(hawq_tile *tile, const int8_t *panel,
                                 const uint8_t *x, ptrdiff_t next, void *y);
 
-/* A shape of tile; functions[n - 1] computes n pixels, n <= pixels. single[]
- * computes layers of one pixel (fully connected ones) at 8, 4, 2 bits from the
- * panel as it is stored: each weight is used once, so it is not worth writing
- * down expanded. NULL: there is none. */
+/* A shape of tile; functions[n - 1] computes n pixels, n <= pixels, from
+ * weights of 8 bits or expanded ones. single[] computes layers of one pixel
+ * (fully connected ones) at 8, 4, 2 bits from the panel as it is stored: each
+ * weight is used once, so it is not worth writing down expanded. NULL: there is
+ * none.
+ */
 typedef struct hawq_tile_kind {
     const char                *names[3]; /* at 8, 4, 2 bits */
     int                        lanes, per, split;
@@ -100,25 +104,31 @@ typedef struct hawq_depthwise_row {
 /* What an instruction set supplies. */
 typedef struct hawq_tiled {
     /* The tile for the next `rest` output channels of a group. All tiles of
-     * one width in bits have the same x_bytes. */
-    const hawq_tile_kind *(*kind)(int weight_bits, int rest);
+     * one layer have the same x_bytes. */
+    const hawq_tile_kind *(*kind)(const hawq_conv *conv, int rest);
     /* Expands n bytes of a panel of 4 or 2 bits, n a multiple of 64. */
-    void (*expand)(int weight_bits, size_t n, const uint8_t *from, int8_t *to);
+    void (*expand)(int weight_bits, const int8_t level[16], size_t n,
+                   const uint8_t *from, int8_t *to);
     const char *depthwise_names[3];
     int         depthwise_lanes, depthwise_per; /* 4 vectors of lanes */
     void (*depthwise)(const hawq_tile *tile, const int8_t *panel,
                       const hawq_depthwise_row *row, void *y, void *columns);
 } hawq_tiled;
 
+/* A bound of |weight|: of all levels, or the one stated, or 128. */
+int hawq_tiled_largest(const hawq_conv *conv);
+
 /* The slots of kernel.h; requant NULL: y is int32_t and holds accumulators. */
 size_t hawq_tiled_packed_bytes(const hawq_tiled *isa, const hawq_conv *conv);
 void   hawq_tiled_pack(const hawq_tiled *isa, const hawq_conv *conv,
-                       const uint8_t *canonical, uint8_t *packed);
+                       const int8_t *weights, uint8_t *packed);
 size_t hawq_tiled_scratch_bytes(const hawq_tiled *isa, const hawq_conv *conv);
 void   hawq_tiled_conv(const hawq_tiled *isa, const hawq_conv *conv,
                        const uint8_t *packed, const hawq_requant *requant,
                        const int32_t *bias, const uint8_t *x, void *y,
                        uint8_t *scratch);
+void   hawq_tiled_outliers(const hawq_conv *conv, const hawq_outliers *outliers,
+                           const uint8_t *x, int32_t *y);
 const char *hawq_tiled_name(const hawq_tiled *isa, const hawq_conv *conv);
 
 #endif

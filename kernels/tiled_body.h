@@ -6,9 +6,8 @@ static size_t conv_packed_bytes(const hawq_conv *v) {
     return hawq_tiled_packed_bytes(&isa, v);
 }
 
-static void conv_pack(const hawq_conv *v, const uint8_t *canonical,
-                      void *packed) {
-    hawq_tiled_pack(&isa, v, canonical, packed);
+static void conv_pack(const hawq_conv *v, const int8_t *weights, void *packed) {
+    hawq_tiled_pack(&isa, v, weights, packed);
 }
 
 static size_t conv_scratch_bytes(const hawq_conv *v) {
@@ -28,4 +27,9 @@ static void conv_s32(const hawq_conv *v, const void *packed,
 
 static const char *conv_name(const hawq_conv *v) {
     return hawq_tiled_name(&isa, v);
+}
+
+static void conv_outliers(const hawq_conv *v, const hawq_outliers *outliers,
+                          const uint8_t *x, int32_t *y) {
+    hawq_tiled_outliers(v, outliers, x, y);
 }

@@ -144,7 +144,8 @@ struct layer {
     hawq_conv    conv;
     hawq_requant requant;
     size_t       x_size, y_size, weights_size;
-    uint8_t     *x, *y, *weights, *packed[3], *scratch;
+    uint8_t     *x, *y, *packed[3], *scratch;
+    int8_t      *weights;
     product      anchor;
     double       ns[COLUMNS][MOST_ROUNDS];
 };
@@ -157,7 +158,7 @@ static void fill(layer *l, const shape *s) {
     uint8_t *shift = (uint8_t *)take((size_t)s->oc);
     for (size_t i = 0; i < l->x_size; i++) l->x[i] = (uint8_t)(i * 37 % 128);
     for (size_t i = 0; i < l->weights_size; i++)
-        l->weights[i] = (uint8_t)(i * 73 + i / 251);
+        l->weights[i] = (int8_t)(i * 73 + i / 251);
     for (int o = 0; o < s->oc; o++) {
         multiplier[o] = (1 << 30) + o;
         shift[o] = 10;
@@ -168,26 +169,28 @@ static void fill(layer *l, const shape *s) {
 static layer *layer_new(const shape *s) {
     layer *l = (layer *)take(sizeof *l);
     int    pad = s->k / 2, out = (s->size + 2 * pad - s->k) / s->stride + 1;
-    l->conv = {s->size,   s->size, s->c, out, out, s->oc, s->k, s->k, s->stride,
-               s->stride, 1,       1,    pad, pad, 1,     8,    0};
+    l->conv = {s->size, s->size,   s->c,      out, out, s->oc, s->k,
+               s->k,    s->stride, s->stride, 1,   1,   pad,   pad,
+               1,       8,         {},        0,   0};
     l->x_size = (size_t)s->size * (size_t)s->size * (size_t)s->c;
     l->y_size = (size_t)out * (size_t)out * (size_t)s->oc;
-    l->weights_size = (size_t)s->oc * row_size(&l->conv);
+    l->weights_size = hawq_kernels_ref.conv_packed_bytes(&l->conv);
     l->x = (uint8_t *)take(l->x_size);
     l->y = (uint8_t *)take(4 * l->y_size);
-    l->weights = (uint8_t *)take(l->weights_size);
+    l->weights = (int8_t *)take(l->weights_size);
     fill(l, s);
     l->scratch = (uint8_t *)take(conv_scratch_bytes(&l->conv));
     for (int i = 0; i < 3; i++) {
         l->conv.weight_bits = 8 >> i;
         l->packed[i] = (uint8_t *)take(conv_packed_bytes(&l->conv));
-        conv_pack(&l->conv, l->weights, l->packed[i]);
+        conv_pack(&l->conv, l->weights, l->packed[i]); /* or code 0 */
     }
     l->conv.weight_bits = 8;
-    int      pixels = out * out, k = (int)row_size(&l->conv);
+    int      pixels = out * out, k = (int)l->weights_size / s->oc;
     uint8_t *unfolded = (uint8_t *)take((size_t)pixels * (size_t)k);
     if (s->k == 1) memcpy(unfolded, l->x, l->x_size);
-    l->anchor = product_new(s->oc, pixels, k, l->weights, unfolded);
+    l->anchor =
+        product_new(s->oc, pixels, k, (const uint8_t *)l->weights, unfolded);
     free(unfolded);
     return l;
 }
@@ -294,9 +297,9 @@ static void print(layer *l, const char *name, int rounds) {
     for (int i = 0; i < COLUMNS; i++) t[i] = hawq_timing_of(l->ns[i], rounds);
     const hawq_conv *v = &l->conv;
     printf("| %s | %dx%dx%zu | %.2f (%.2f-%.2f) | %.2f | %.2f |", name,
-           v->oh * v->ow, v->oc, row_size(v), t[0].median_ns / 1e3,
-           t[0].q1_ns / 1e3, t[0].q3_ns / 1e3, t[1].median_ns / 1e3,
-           t[2].median_ns / 1e3);
+           v->oh * v->ow, v->oc, l->weights_size / (size_t)v->oc,
+           t[0].median_ns / 1e3, t[0].q1_ns / 1e3, t[0].q3_ns / 1e3,
+           t[1].median_ns / 1e3, t[2].median_ns / 1e3);
     if (l->anchor.found)
         printf(" %.2f (%.2f-%.2f) | %.2f |", t[LT].median_ns / 1e3,
                t[LT].q1_ns / 1e3, t[LT].q3_ns / 1e3,

@@ -214,14 +214,15 @@ static job *job_new(const hawq_kernels *k, const shape *s, int bits) {
         hawq_multiplier(0.003, 1 << 28, &multiplier[o], &pre[o], &shift[o]);
     }
     j->requant = (hawq_requant){bias, multiplier, pre, shift, 3, 3, 255};
-    uint8_t *canonical = take(oc * row);
-    for (size_t i = 0; i < oc * row; i++) canonical[i] = (uint8_t)(i * 151);
+    int8_t *weights = take(oc * row);
+    for (size_t i = 0; i < oc * row; i++)
+        weights[i] = (int8_t)((int)(i * 151 % (1u << bits)) - (1 << bits) / 2);
     j->packed = take(k->conv_packed_bytes(v));
-    k->conv_pack(v, canonical, j->packed);
+    k->conv_pack(v, weights, j->packed);
     j->scratch = take(k->conv_scratch_bytes(v));
     j->x = take((size_t)v->h * v->w * v->c);
     j->y = take((size_t)v->oh * v->ow * oc);
-    free(canonical);
+    free(weights);
     while (batch(j, j->calls) < BATCH_NS) j->calls *= 2;
     return j;
 }

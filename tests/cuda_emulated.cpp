@@ -48,6 +48,15 @@ static int4 make_int4(int x, int y, int z, int w) {
 static int __mulhi(int a, int b) {
     return (int)((int64_t)a * b >> 32);
 }
+/* Byte i of the result is the byte of a (0 .. 3) or b (4 .. 7) that nibble i of
+ * the selector names. */
+static uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
+    uint64_t both = (uint64_t)b << 32 | a;
+    uint32_t y = 0;
+    for (int i = 0; i < 4; i++)
+        y |= (uint32_t)(both >> 8 * (selector >> 4 * i & 7) & 255) << 8 * i;
+    return y;
+}
 static float __fmul_rn(float a, float b) {
     return a * b;
 }

@@ -2,8 +2,9 @@
  *
  * Claims: requantization is the 64-bit form with one rounding; a multiplier
  * represents its factor to 2^-30 and is refused exactly where a product would
- * leave 32 bits; packing loses nothing and touches nothing else; the factors of
- * an addition are the best of their width.
+ * leave 32 bits; packing loses nothing and touches nothing else, and packed
+ * bits are those of a naive stream; the factors of an addition are the best of
+ * their width.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/arith.h"
@@ -114,37 +115,73 @@ static void multiplier_edges(void) {
     }
 }
 
-/* Every value at every place, and the neighbours unharmed. */
-static void packing_round_trip(void) {
-    for (int bits = 2; bits <= 8; bits *= 2) {
-        enum { N = 37 };
-        int8_t  want[N];
-        uint8_t packed[N + 1];
-        size_t  bytes = hawq_packed_bytes(N, bits);
-        int     low = -(1 << (bits - 1)), high = hawq_weight_max(bits), bad = 0;
-        CHECK(bytes == (size_t)(N * bits + 7) / 8);
-        memset(packed, 0xEE, sizeof packed);
-        for (size_t i = 0; i < N; i++) hawq_pack(packed, i, bits, want[i] = -1);
-        for (int round = 0; round < 4000; round++) {
-            size_t i = next() % N;
-            want[i] =
-                (int8_t)(low + (int)(next() % (uint64_t)(high - low + 1)));
-            hawq_pack(packed, i, bits, want[i]);
-            for (size_t j = 0; j < N; j++)
-                bad += hawq_unpack(packed, j, bits) != want[j];
-        }
-        CHECK(bad == 0);
-        CHECK(packed[bytes] == 0xEE);
+enum { CODES = 37 };
+
+/* Bit k of a stream of bytes. */
+static unsigned bit(const uint8_t *stream, size_t k) {
+    return stream[k / 8] >> k % 8 & 1u;
+}
+
+/* Every code at every place, and the neighbours unharmed. */
+static void packing_round_trip(int bits) {
+    uint8_t want[CODES], packed[CODES + 1];
+    size_t  bytes = hawq_packed_bytes(CODES, bits);
+    int     bad = 0;
+    CHECK(bytes == (size_t)(CODES * bits + 7) / 8);
+    memset(packed, 0xEE, sizeof packed);
+    for (size_t i = 0; i < CODES; i++)
+        hawq_pack(packed, i, bits, want[i] = (uint8_t)((1 << bits) - 1));
+    for (int round = 0; round < 4000; round++) {
+        size_t i = next() % CODES;
+        want[i] = (uint8_t)(next() % (1u << bits));
+        hawq_pack(packed, i, bits, want[i]);
+        for (size_t j = 0; j < CODES; j++)
+            bad += hawq_unpack(packed, j, bits) != want[j];
     }
-    /* little end first, two's complement */
-    uint8_t byte[1] = {0};
-    hawq_pack(byte, 0, 4, -2);
-    hawq_pack(byte, 1, 4, 3);
-    CHECK(byte[0] == 0x3E);
-    hawq_pack(byte, 3, 2, -2);
-    CHECK(byte[0] == 0xBE && hawq_unpack(byte, 3, 2) == -2);
+    for (size_t i = 0; i < CODES; i++)
+        for (int k = 0; k < bits; k++)
+            bad += bit(packed, i * (size_t)bits + (size_t)k) !=
+                   (want[i] >> k & 1u);
+    CHECK(bad == 0);
+    CHECK(packed[bytes] == 0xEE);
+    /* what is left of the last byte is kept as well */
+    for (size_t k = (size_t)(CODES * bits); k < 8 * bytes; k++)
+        CHECK(bit(packed, k) == (0xEE >> k % 8 & 1));
+}
+
+static void packing(void) {
+    for (int bits = 1; bits <= 8; bits++) packing_round_trip(bits);
+    uint8_t bytes[2] = {0, 0};
+    hawq_pack(bytes, 0, 4, 14);
+    hawq_pack(bytes, 1, 4, 3);
+    CHECK(bytes[0] == 0x3E && bytes[1] == 0);
+    hawq_pack(bytes, 2, 3, 5); /* bits 6 .. 8 of the stream */
+    CHECK(bytes[0] == 0x7E && bytes[1] == 1 && hawq_unpack(bytes, 2, 3) == 5);
     CHECK(hawq_weight_max(8) == 127 && hawq_weight_max(4) == 7 &&
           hawq_weight_max(2) == 1);
+}
+
+/* Five codes of three levels a byte: the digits of a number to base 3. */
+static void packing_of_trits(void) {
+    uint8_t want[CODES] = {0}, packed[CODES] = {0};
+    int     bad = 0;
+    CHECK(hawq_trit_bytes(CODES) == 8 && hawq_trit_bytes(35) == 7 &&
+          hawq_trit_bytes(0) == 0);
+    packed[8] = 0xEE;
+    for (int round = 0; round < 4000; round++) {
+        size_t i = next() % CODES;
+        hawq_pack_trit(packed, i, want[i] = (uint8_t)(next() % 3));
+        for (size_t j = 0; j < CODES; j++)
+            bad += hawq_unpack_trit(packed, j) != want[j];
+    }
+    for (size_t i = 0; i < 8; i++) {
+        int byte = 0;
+        for (size_t j = 5; j-- > 0;)
+            byte = 3 * byte + (5 * i + j < CODES ? want[5 * i + j] : 0);
+        bad += packed[i] != byte;
+    }
+    CHECK(bad == 0);
+    CHECK(packed[8] == 0xEE);
 }
 
 static void addition_factors(void) {
@@ -181,7 +218,8 @@ int main(void) {
     requantize_in_range();
     multiplier_is_accurate();
     multiplier_edges();
-    packing_round_trip();
+    packing();
+    packing_of_trits();
     addition_factors();
     DONE();
 }

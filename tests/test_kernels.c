@@ -60,27 +60,70 @@ static void release(uint8_t *p) {
 
 /* --- convolution -------------------------------------------------------- */
 
-/* A layer with everything it needs; extreme: weights +-max and x = 255. */
+/* A layer with everything it needs; extreme: x = 255, and all weights but one
+ * in eight the largest in magnitude that the layer may have. */
 typedef struct layer {
     hawq_conv    conv;
     hawq_requant requant;
     int32_t     *bias, *multiplier;
-    uint8_t     *pre, *shift, *canonical, *x;
-    size_t       x_size, y_size;
+    uint8_t     *pre, *shift, *x;
+    int8_t      *weights;
+    size_t       x_size, y_size, weights_size;
 } layer;
+
+/* Bounds of |weight| on both sides of those that a table may care about. */
+static const int bound[] = {1,  2,  7,  8,  9,  15, 16,  17,
+                            31, 32, 33, 63, 64, 65, 127, 128};
+
+static int some_bound(void) {
+    return bound[next() % (sizeof bound / sizeof *bound)];
+}
+
+static int ascending(const void *a, const void *b) {
+    return *(const int8_t *)a - *(const int8_t *)b;
+}
+
+/* Levels within a bound: a full grid, odd numbers without 0, or any at all. */
+static void draw_levels(hawq_conv *v) {
+    int n = 1 << v->weight_bits, most = some_bound(), kind = between(0, 3);
+    if (v->weight_bits == 8) {
+        v->largest = (uint8_t)(next() % 2 ? 0 : most);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        int any = between(-most, most < 128 ? most : 127);
+        v->level[i] = (int8_t)(kind == 0   ? i - n / 2
+                               : kind == 1 ? 2 * i + 1 - n
+                                           : any);
+    }
+    if (kind == 2) v->level[0] = (int8_t)-most; /* in both cases the bound */
+    if (kind == 3 && most < 128) v->level[0] = (int8_t)most;
+    qsort(v->level, (size_t)n, 1, ascending);
+}
+
+static int8_t draw_weight(const hawq_conv *v) {
+    int most = v->largest ? v->largest : 128;
+    if (v->weight_bits < 8) return v->level[next() % (1u << v->weight_bits)];
+    return (int8_t)between(-most, most < 128 ? most : 127);
+}
+
+/* The weight of the largest magnitude. */
+static int8_t extreme_weight(const hawq_conv *v) {
+    int n = 1 << v->weight_bits;
+    if (v->weight_bits < 8)
+        return -v->level[0] > v->level[n - 1] ? v->level[0] : v->level[n - 1];
+    if (v->largest == 0 || v->largest == 128) return -128;
+    return (int8_t)(next() % 2 ? v->largest : -v->largest);
+}
 
 static void fill_weights(layer *l, bool extreme) {
     const hawq_conv *v = &l->conv;
-    size_t           n =
+    int8_t           most = extreme_weight(v);
+    l->weights_size =
         (size_t)v->oc * (size_t)v->kh * (size_t)v->kw * (v->c / v->groups);
-    int most = hawq_weight_max(v->weight_bits);
-    l->canonical = take(hawq_packed_bytes(n, v->weight_bits));
-    memset(l->canonical, 0, hawq_packed_bytes(n, v->weight_bits));
-    for (size_t i = 0; i < n; i++) {
-        int w =
-            extreme ? (next() % 8 ? most : -most) : between(-most - 1, most);
-        hawq_pack(l->canonical, i, v->weight_bits, (int8_t)w);
-    }
+    l->weights = take(l->weights_size);
+    for (size_t i = 0; i < l->weights_size; i++)
+        l->weights[i] = extreme && next() % 8 ? most : draw_weight(v);
 }
 
 /* Multipliers of the size a real layer has, and any that stay in range. */
@@ -140,23 +183,28 @@ static void layer_free(layer *l) {
     free(l->multiplier);
     free(l->pre);
     free(l->shift);
-    free(l->canonical);
+    free(l->weights);
 }
 
-/* Runs both conv slots of a table. */
+/* Runs both conv slots of a table. The bytes must be the requantized sums. */
 static void run_layer(const hawq_kernels *k, const layer *l, uint8_t *y8,
                       uint8_t *y32) {
     const hawq_conv *v = &l->conv;
     size_t           scratch_size = k->conv_scratch_bytes(v);
     void            *packed = take(k->conv_packed_bytes(v));
     uint8_t         *scratch = take_aligned(scratch_size);
-    k->conv_pack(v, l->canonical, packed);
+    k->conv_pack(v, l->weights, packed);
     memset(scratch, 0x5A, scratch_size + 64);
     k->conv(v, packed, &l->requant, l->x, y8, scratch);
     memset(scratch, 0xC3, scratch_size);
     int32_t *raw = take(l->y_size * sizeof *raw);
     k->conv_s32(v, packed, l->bias, l->x, raw, scratch);
     memcpy(y32, raw, l->y_size * sizeof *raw);
+    uint8_t *again = guarded(l->y_size, 4);
+    k->requantize((size_t)v->oh * (size_t)v->ow, (size_t)v->oc, &l->requant,
+                  raw, again);
+    CHECK(memcmp(again, y8, l->y_size) == 0 && guards_intact(again, l->y_size));
+    release(again);
     CHECK(scratch[scratch_size] == 0x5A && scratch[scratch_size + 63] == 0x5A);
     if (k->conv_release) k->conv_release(packed);
     free(raw);
@@ -166,10 +214,13 @@ static void run_layer(const hawq_kernels *k, const layer *l, uint8_t *y8,
 
 static void describe(const hawq_kernels *k, const hawq_conv *v) {
     printf("    %s (%s): %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d,%d, "
-           "dilation %d,%d, pad %d,%d, groups %d, %d bits\n",
+           "dilation %d,%d, pad %d,%d, groups %d, %d bits, largest %d, levels",
            k->name, k->conv_name(v), v->h, v->w, v->c, v->oh, v->ow, v->oc,
            v->kh, v->kw, v->stride_h, v->stride_w, v->dilation_h, v->dilation_w,
-           v->pad_top, v->pad_left, v->groups, v->weight_bits);
+           v->pad_top, v->pad_left, v->groups, v->weight_bits, v->largest);
+    for (int i = 0; v->weight_bits < 8 && i < 1 << v->weight_bits; i++)
+        printf(" %d", v->level[i]);
+    printf("\n");
 }
 
 static void compare_conv(hawq_conv conv, bool extreme) {
@@ -207,24 +258,26 @@ static uint8_t some_zero(void) {
 
 static hawq_conv conv_of(int h, int w, int c, int oc, int k, int stride,
                          int groups, int bits) {
-    int pad = k / 2;
-    return (hawq_conv){.h = h,
-                       .w = w,
-                       .c = c,
-                       .oh = out_size(h, 2 * pad, k, 1, stride),
-                       .ow = out_size(w, 2 * pad, k, 1, stride),
-                       .oc = oc,
-                       .kh = k,
-                       .kw = k,
-                       .stride_h = stride,
-                       .stride_w = stride,
-                       .dilation_h = 1,
-                       .dilation_w = 1,
-                       .pad_top = pad,
-                       .pad_left = pad,
-                       .groups = groups,
-                       .weight_bits = bits,
-                       .zero = some_zero()};
+    int       pad = k / 2;
+    hawq_conv v = {.h = h,
+                   .w = w,
+                   .c = c,
+                   .oh = out_size(h, 2 * pad, k, 1, stride),
+                   .ow = out_size(w, 2 * pad, k, 1, stride),
+                   .oc = oc,
+                   .kh = k,
+                   .kw = k,
+                   .stride_h = stride,
+                   .stride_w = stride,
+                   .dilation_h = 1,
+                   .dilation_w = 1,
+                   .pad_top = pad,
+                   .pad_left = pad,
+                   .groups = groups,
+                   .weight_bits = bits,
+                   .zero = some_zero()};
+    draw_levels(&v);
+    return v;
 }
 
 /* Channels around the sizes of tiles and vectors, both ways. */
@@ -255,15 +308,26 @@ static void conv_pixel_edges(void) {
         }
 }
 
-/* All products at their largest: what saturating arithmetic would spoil. */
+/* A layer whose weights are all `weight`. */
+static void compare_constant(hawq_conv v, int weight) {
+    v.largest = (uint8_t)abs(weight);
+    memset(v.level, weight, sizeof v.level);
+    compare_conv(v, true);
+}
+
+/* All products at their largest, of one sign: what saturating arithmetic would
+ * spoil, and sums in 16 bits of one weight or one step too many. */
 static void conv_extremes(void) {
-    for (int bits = 8; bits >= 2; bits /= 2) {
-        compare_conv(conv_of(8, 8, 64, 64, 3, 1, 1, bits), true);
-        compare_conv(conv_of(3, 5, 256, 20, 3, 1, 1, bits), true);
-        compare_conv(conv_of(1, 1, 512, 10, 1, 1, 1, bits), true);
-        compare_conv(conv_of(9, 9, 64, 64, 3, 1, 64, bits), true);
-        compare_conv(conv_of(9, 9, 3, 16, 7, 2, 1, bits), true);
-    }
+    for (int bits = 8; bits >= 2; bits /= 2)
+        for (size_t i = 0; i < 2 * sizeof bound / sizeof *bound; i++) {
+            int w = i % 2 ? -bound[i / 2] : bound[i / 2];
+            if (w == 128) continue;
+            compare_constant(conv_of(4, 5, 64, 20, 3, 1, 1, bits), w);
+            compare_constant(conv_of(3, 3, 33, 17, 3, 1, 1, bits), w);
+            compare_constant(conv_of(1, 1, 512, 10, 1, 1, 1, bits), w);
+            compare_constant(conv_of(5, 5, 64, 64, 3, 1, 64, bits), w);
+            compare_constant(conv_of(9, 9, 3, 16, 7, 2, 1, bits), w);
+        }
 }
 
 static int divisor(int n) {
@@ -298,6 +362,7 @@ static bool random_conv(hawq_conv *v) {
     int left = between(0, 4), right = between(0, 4);
     v->pad_top = top;
     v->pad_left = left;
+    draw_levels(v);
     v->oh = out_size(v->h, top + bottom, v->kh, v->dilation_h, v->stride_h);
     v->ow = out_size(v->w, left + right, v->kw, v->dilation_w, v->stride_w);
     return v->oh > 0 && v->ow > 0;
@@ -307,6 +372,96 @@ static void conv_random(void) {
     for (int i = 0; i < 1200; i++) {
         hawq_conv v;
         if (random_conv(&v)) compare_conv(v, next() % 16 == 0);
+    }
+}
+
+/* --- outliers ------------------------------------------------------------- */
+
+/* Takes some weights of every channel apart: what is left of each is another
+ * weight, and their difference the outlier's value. */
+static hawq_outliers take_apart(layer *l, int32_t *start, int32_t *at,
+                                int16_t *value) {
+    size_t  row = l->weights_size / (size_t)l->conv.oc;
+    int32_t n = 0;
+    for (int o = 0; o < l->conv.oc; o++) {
+        int one_in = between(1, 20); /* all of them, or few */
+        start[o] = n;
+        for (size_t i = 0; i < row; i++) {
+            int8_t *w = &l->weights[(size_t)o * row + i], rest = 0;
+            if (next() % (uint64_t)one_in) continue;
+            if (next() % 2) rest = draw_weight(&l->conv);
+            at[n] = (int32_t)i;
+            value[n++] = (int16_t)(*w - rest);
+            *w = rest;
+        }
+    }
+    start[l->conv.oc] = n;
+    return (hawq_outliers){start, at, value};
+}
+
+/* The sums of what is left and of the outliers are those of all weights. */
+static void compare_outliers(hawq_conv v) {
+    const hawq_kernels *ref = hawq_kernels_select("ref");
+    v.weight_bits = 8;
+    v.largest = 0;
+    layer    l = layer_new(v, false);
+    size_t   n = 4 * l.y_size;
+    int32_t *want = take(n), *start = take((size_t)(v.oc + 1) * sizeof *start);
+    int32_t *at = take(l.weights_size * sizeof *at);
+    int16_t *value = take(l.weights_size * sizeof *value);
+    int32_t *left = take(n);
+    ref->conv_s32(&v, l.weights, l.bias, l.x, want, NULL);
+    hawq_outliers outliers = take_apart(&l, start, at, value);
+    ref->conv_s32(&v, l.weights, l.bias, l.x, left, NULL);
+    for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++) {
+        if (!(*k)->usable()) continue;
+        uint8_t *y = guarded(n, 2);
+        memcpy(y, left, n);
+        (*k)->conv_outliers(&v, &outliers, l.x, (int32_t *)(void *)y);
+        if (!CHECK(memcmp(y, want, n) == 0 && guards_intact(y, n)))
+            describe(*k, &v);
+        release(y);
+    }
+    free(want), free(start), free(at), free(value), free(left);
+    layer_free(&l);
+}
+
+static void outliers_equal_weights(void) {
+    for (int i = 0; i < 300; i++) {
+        hawq_conv v;
+        if (random_conv(&v)) compare_outliers(v);
+    }
+    compare_outliers(conv_of(1, 1, 40, 30, 1, 1, 1, 8));
+}
+
+/* Values beyond 8 bits, by hand: a 1x2 kernel with padding before. */
+static void outliers_by_hand(void) {
+    const hawq_conv v = {.h = 1,
+                         .w = 2,
+                         .c = 2,
+                         .oh = 1,
+                         .ow = 2,
+                         .oc = 2,
+                         .kh = 1,
+                         .kw = 2,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .dilation_h = 1,
+                         .dilation_w = 1,
+                         .pad_left = 1,
+                         .groups = 1,
+                         .weight_bits = 8,
+                         .zero = 3};
+    const int32_t   start[3] = {0, 2, 3}, at[3] = {0, 3, 1};
+    const int16_t   value[3] = {1000, -32768, 7};
+    hawq_outliers   outliers = {start, at, value};
+    const uint8_t   x[4] = {10, 20, 30, 40};
+    for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++) {
+        int32_t y[4] = {1, 2, 3, 4};
+        if (!(*k)->usable()) continue;
+        (*k)->conv_outliers(&v, &outliers, x, y);
+        CHECK(y[0] == 1 + 1000 * 3 - 32768 * 20 && y[1] == 2 + 7 * 3);
+        CHECK(y[2] == 3 + 1000 * 10 - 32768 * 40 && y[3] == 4 + 7 * 20);
     }
 }
 
@@ -483,14 +638,13 @@ static void ref_by_hand(void) {
                              .pad_top = 1,
                              .pad_left = 1,
                              .groups = 1,
-                             .weight_bits = 4,
+                             .weight_bits = 8,
                              .zero = 3};
-    const uint8_t       weights[2] = {0x21, 0xF5}; /* 1, 2; 5, -1 */
+    const int8_t        weights[4] = {1, 2, 5, -1};
     const uint8_t       x[2] = {10, 20};
     int32_t             bias = 7, y[2];
-    int8_t              scratch[4];
     const hawq_kernels *ref = hawq_kernels_select("ref");
-    ref->conv_s32(&v, weights, &bias, x, y, scratch);
+    ref->conv_s32(&v, weights, &bias, x, y, NULL);
     CHECK(y[0] == 7 + 3 * 1 + 3 * 2 + 3 * 5 - 10);
     CHECK(y[1] == 7 + 3 * 1 + 3 * 2 + 10 * 5 - 20);
 }
@@ -539,6 +693,8 @@ int main(void) {
     conv_pixel_edges();
     conv_extremes();
     conv_random();
+    outliers_equal_weights();
+    outliers_by_hand();
     add_equals_ref();
     pools_equal_ref();
     quantize_equals_ref();

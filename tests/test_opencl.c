@@ -34,7 +34,8 @@ typedef struct layer {
     hawq_conv    conv;
     hawq_requant requant;
     int32_t      bias[OC], multiplier[OC];
-    uint8_t      pre[OC], shift[OC], weights[WEIGHTS], x[X], want[Y];
+    uint8_t      pre[OC], shift[OC], x[X], want[Y];
+    int8_t       weights[WEIGHTS];
     void        *packed;
 } layer;
 
@@ -48,7 +49,6 @@ static void fill(uint8_t *bytes, size_t n, uint32_t seed) {
 }
 
 static void layer_init(layer *l, int i) {
-    static uint8_t scratch[WEIGHTS];
     l->conv = (hawq_conv){.h = SIZE,
                           .w = SIZE,
                           .c = C,
@@ -66,7 +66,12 @@ static void layer_init(layer *l, int i) {
                           .groups = 1,
                           .weight_bits = 8 >> i % 3,
                           .zero = (uint8_t)(3 * i)};
-    fill(l->weights, sizeof l->weights, (uint32_t)i);
+    int levels = 1 << l->conv.weight_bits;
+    for (int j = 0; levels < 256 && j < levels; j++)
+        l->conv.level[j] = (int8_t)(127 * j / levels - 50 + i);
+    fill((uint8_t *)l->weights, sizeof l->weights, (uint32_t)i);
+    for (int j = 0; levels < 256 && j < WEIGHTS; j++)
+        l->weights[j] = l->conv.level[(uint8_t)l->weights[j] % levels];
     fill(l->x, sizeof l->x, 100 + (uint32_t)i);
     for (int o = 0; o < OC; o++) {
         l->bias[o] = 1000 * (o - i);
@@ -77,7 +82,7 @@ static void layer_init(layer *l, int i) {
     l->requant =
         (hawq_requant){l->bias, l->multiplier, l->pre, l->shift, 100, 0, 255};
     hawq_kernels_select("ref")->conv(&l->conv, l->weights, &l->requant, l->x,
-                                     l->want, scratch);
+                                     l->want, NULL);
 }
 
 static void layer_pack(layer *l) {
@@ -87,9 +92,9 @@ static void layer_pack(layer *l) {
 }
 
 static bool layer_equals_ref(const layer *l) {
-    uint8_t y[Y], scratch[WEIGHTS];
+    uint8_t y[Y];
     memset(y, 1, sizeof y);
-    opencl->conv(&l->conv, l->packed, &l->requant, l->x, y, scratch);
+    opencl->conv(&l->conv, l->packed, &l->requant, l->x, y, NULL);
     return memcmp(y, l->want, sizeof y) == 0;
 }
 

@@ -82,21 +82,29 @@ static void count_raised(hawq_program *p, int layer, int raised) {
     p->rescaled[layer] = raised;
 }
 
-/* Canonical bytes: a row for each channel, element p of the row being
- * row-major element value_logical(p) of the channel. */
-static hawq_status pack(hawq_arena *arena, const hawq_layer *l, const int8_t *q,
-                        int bits, size_t row_channels, const uint8_t **out) {
-    size_t   row = l->outer * l->inner;
-    uint8_t *packed;
-    HAWQ_TAKE(packed, arena, hawq_packed_bytes(l->weight->n, bits));
+/* A row for each channel, element p of the row being row-major element
+ * value_logical(p) of the channel. */
+static hawq_status arrange(hawq_arena *arena, const hawq_layer *l,
+                           const int8_t *q, size_t row_channels,
+                           const int8_t **out) {
+    size_t  row = l->outer * l->inner;
+    int8_t *rows;
+    HAWQ_TAKE(rows, arena, l->weight->n);
     for (size_t c = 0; c < l->channels; c++)
         for (size_t p = 0; p < row; p++) {
             size_t k = value_logical(row, row_channels, p);
             size_t at = (k / l->inner * l->channels + c) * l->inner;
-            hawq_pack(packed, c * row + p, bits, q[at + k % l->inner]);
+            rows[c * row + p] = q[at + k % l->inner];
         }
-    *out = packed;
+    *out = rows;
     return HAWQ_OK;
+}
+
+/* The levels of the narrow grid, and below them the one it does not use. */
+static void set_levels(hawq_conv *shape, int bits) {
+    shape->weight_bits = bits;
+    for (int i = 0; bits < 8 && i < 1 << bits; i++)
+        shape->level[i] = (int8_t)(i - (1 << (bits - 1)));
 }
 
 typedef struct requant_arrays {
@@ -137,14 +145,14 @@ hawq_status hawq_lower_weights(lowering *low, int index,
     int               bits = low->program->choice[index].weight_bits;
     double           *scale, *first;
     int8_t           *q;
-    what->shape.weight_bits = bits;
+    set_levels(&what->shape, bits);
     if (low->options->places_only) return HAWQ_OK;
     HAWQ_TAKE(scale, low->scratch, layer->channels);
     HAWQ_TAKE(first, low->scratch, layer->channels);
     HAWQ_TAKE(q, low->scratch, layer->weight->n);
     count_raised(low->program, index,
                  quantize(low, layer, bits, bias, x, first, scale, q));
-    HAWQ_TRY(pack(arena, layer, q, bits, row_channels, &what->packed));
+    HAWQ_TRY(arrange(arena, layer, q, row_channels, &what->weights));
     requant_arrays r;
     HAWQ_TRY(take_arrays(arena, layer->channels, &r));
     for (size_t c = 0; c < layer->channels; c++) {

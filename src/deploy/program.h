@@ -57,9 +57,9 @@ typedef struct hawq_boundary {
 } hawq_boundary;
 
 typedef struct hawq_weights {
-    hawq_conv      shape;
-    hawq_requant   requant; /* CONV_S32 uses its bias only */
-    const uint8_t *packed;  /* canonical: OHWI rows at their bits */
+    hawq_conv     shape;
+    hawq_requant  requant; /* CONV_S32 uses its bias only */
+    const int8_t *weights; /* OHWI rows */
 } hawq_weights;
 
 typedef struct hawq_gather {

@@ -57,7 +57,7 @@ static hawq_status bind(hawq_runner *r) {
         size_t         n = r->kernels->conv_packed_bytes(&w->shape);
         unsigned char *packed;
         HAWQ_TAKE(packed, &r->arena, n);
-        r->kernels->conv_pack(&w->shape, w->packed, packed);
+        r->kernels->conv_pack(&w->shape, w->weights, packed);
         r->packed[i] = packed;
         size_t need = r->kernels->conv_scratch_bytes(&w->shape);
         if (need > scratch) scratch = need;
