@@ -103,6 +103,9 @@ typedef struct hawq_activation_record {
 typedef struct hawq_choice {
     const char *layer;
     int         weight_bits, activation_bits;
+    const char *candidate; /* how the weights are quantized, "w4:gptq" (see
+                              src/quant/method.h); NULL: to the nearest point of
+                              the narrow grid of weight_bits */
 } hawq_choice;
 
 typedef struct hawq_budget_record {

@@ -12,7 +12,14 @@ enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's values */
 typedef void gemm_fn(int, int, int, int, int, int, real, const real *, int,
                      const real *, int, real, real *, int);
 
+/* LAPACK's dpotrf and dtrtri, which OpenBLAS brings; column-major. */
+typedef void potrf_fn(const char *, const int *, double *, const int *, int *);
+typedef void trtri_fn(const char *, const char *, const int *, double *,
+                      const int *, int *);
+
 static gemm_fn       *gemm;
+static potrf_fn      *potrf;
+static trtri_fn      *trtri;
 static char           provider[64];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -53,11 +60,13 @@ static void load(void) {
              core_name ? core_name() : "unknown core");
     *(void **)&gemm = dlsym(
         library, sizeof(real) == sizeof(float) ? "cblas_sgemm" : "cblas_dgemm");
+    *(void **)&potrf = dlsym(library, "dpotrf_");
+    *(void **)&trtri = dlsym(library, "dtrtri_");
 }
 
 hawq_status hawq_mm_open(void) {
     pthread_once(&once, load);
-    if (!gemm)
+    if (!gemm || !potrf || !trtri)
         return hawq_fail(HAWQ_EIO, "cannot load OpenBLAS: install "
                                    "libopenblas0-pthread");
     return HAWQ_OK;
@@ -73,4 +82,19 @@ void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
     gemm(ROW_MAJOR, transpose_a ? TRANS : NO_TRANS,
          transpose_b ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,
          (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+/* Row-major's lower triangle is column-major's upper one: A = U'U, U = L'. */
+hawq_status hawq_mm_invert_factor(size_t n, double *a) {
+    int size = (int)n, info = 0;
+    potrf("U", &size, a, &size, &info);
+    if (!info) trtri("U", "N", &size, a, &size, &info);
+    if (info)
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "a matrix of %zu second moments is not positive "
+                         "definite",
+                         n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i + 1; j < n; j++) a[i * n + j] = 0;
+    return HAWQ_OK;
 }

@@ -24,4 +24,9 @@ void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
              real alpha, const real *a, size_t lda, const real *b, size_t ldb,
              real beta, real *c, size_t ldc);
 
+/* a (n x n, row-major, double): the lower triangle of a symmetric positive
+ * definite matrix A = L L' becomes the inverse of L; the upper triangle becomes
+ * 0. ENONFINITE if A is not positive definite. */
+HAWQ_NODISCARD hawq_status hawq_mm_invert_factor(size_t n, double *a);
+
 #endif

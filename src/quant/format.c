@@ -15,12 +15,12 @@ static const struct row {
     int         least, most; /* bits; printed unless least is most */
     hawq_family family;
 } rows[] = {
-    {"w1", "", 1, 1, HAWQ_CENTRED}, {"w", "f", 2, 8, HAWQ_FULL},
-    {"w", "c", 2, 7, HAWQ_CENTRED}, {"w", "", 2, 8, HAWQ_NARROW},
-    {"t", "", 2, 2, HAWQ_TERNARY},  {"nf4", "", 4, 4, HAWQ_NORMAL},
-    {"log", "", 3, 4, HAWQ_LOG},    {"k", "l", 2, 4, HAWQ_FITTED_LAYER},
-    {"k", "", 2, 4, HAWQ_FITTED},   {"float", "", 32, 32, HAWQ_REAL},
-    {"f16", "", 16, 16, HAWQ_REAL},
+    {"w1", "", 1, 1, HAWQ_CENTRED},    {"w", "f", 2, 8, HAWQ_FULL},
+    {"w", "c", 2, 7, HAWQ_CENTRED},    {"w", "", 2, 8, HAWQ_NARROW},
+    {"t", "", 2, 2, HAWQ_TERNARY},     {"nf4", "", 4, 4, HAWQ_NORMAL},
+    {"log", "", 3, 4, HAWQ_LOG},       {"k", "l", 2, 4, HAWQ_FITTED_LAYER},
+    {"k", "", 2, 4, HAWQ_FITTED},      {"float", "", 32, 32, HAWQ_UNCODED},
+    {"f16", "", 16, 16, HAWQ_UNCODED},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 

@@ -41,12 +41,12 @@ typedef enum hawq_family {
     HAWQ_LOG,
     HAWQ_FITTED,       /* levels of each channel's own */
     HAWQ_FITTED_LAYER, /* levels of the layer's own */
-    HAWQ_REAL          /* no codes: 16 or 32 bits as they are */
+    HAWQ_UNCODED       /* no codes: 16 or 32 bits as they are */
 } hawq_family;
 
 typedef struct hawq_format {
     hawq_family family;
-    int         bits;     /* of a code, 1 .. 8; 16 or 32 for HAWQ_REAL */
+    int         bits;     /* of a code, 1 .. 8; 16 or 32 for HAWQ_UNCODED */
     int         group;    /* inputs that share a multiplier; 0: no groups */
     double      outliers; /* share of the weights kept apart, 0 .. 0.1 */
 } hawq_format;
@@ -66,12 +66,12 @@ const char *hawq_format_names(void);
 
 /* The integer levels, ascending, into level[0 .. n); returns n. For fitted
  * families, whose levels are not known yet, evenly spaced ones from -127 to
- * 127. 0 for HAWQ_REAL. */
+ * 127. 0 for HAWQ_UNCODED. */
 int hawq_format_levels(const hawq_format *format,
                        int8_t             level[HAWQ_LEVELS_MAX]);
 
 static inline bool hawq_format_is_real(const hawq_format *f) {
-    return f->family == HAWQ_REAL;
+    return f->family == HAWQ_UNCODED;
 }
 static inline bool hawq_format_is_fitted(const hawq_format *f) {
     return f->family == HAWQ_FITTED || f->family == HAWQ_FITTED_LAYER;

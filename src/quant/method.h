@@ -26,10 +26,12 @@ typedef enum hawq_needs {
  * A convolution of G groups has G blocks of rows, each with inputs of its own;
  * block b is rows b * rows / G on. */
 typedef struct hawq_evidence {
-    size_t        rows, cols, blocks;
-    const double *target; /* [rows][cols] */
-    const double *moment; /* C: [blocks][cols][cols], or NULL */
-    const double *mean;   /* m: [blocks][cols], or NULL */
+    size_t         rows, cols, blocks;
+    const double  *target; /* [rows][cols] */
+    const uint8_t *apart;  /* [rows][cols], nonzero: kept apart as an outlier;
+                              or NULL */
+    const double *moment;  /* C: [blocks][cols][cols], or NULL */
+    const double *mean;    /* m: [blocks][cols], or NULL */
     /* the mean that each output is to have, without its bias: [rows], or NULL:
      * that of the target, t'm */
     const double *output_mean;
@@ -52,7 +54,8 @@ struct hawq_method {
 };
 
 /* All methods in the order of method.def, `n` of them. */
-const hawq_method *hawq_methods(int *n);
+const hawq_method *const *hawq_methods(int *n);
+extern const hawq_method  hawq_method_nearest; /* what no method stands for */
 /* The method of that name; EINVAL with a sentence that lists them. */
 HAWQ_NODISCARD hawq_status hawq_method_find(const char         *name,
                                             const hawq_method **out);

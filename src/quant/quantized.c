@@ -63,6 +63,12 @@ static void decode_piece(const hawq_quantized *q, size_t c, size_t from,
     }
 }
 
+double hawq_quantized_value(const hawq_quantized *q, size_t c, size_t k) {
+    double v;
+    decode_piece(q, c, k, 1, &v);
+    return v;
+}
+
 void hawq_quantized_decode(const hawq_quantized *q, const hawq_layer *layer,
                            real *values) {
     double piece[PIECE];

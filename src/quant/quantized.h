@@ -67,6 +67,9 @@ static inline int hawq_quantized_integer(const hawq_quantized *q, size_t c,
     return m * hawq_quantized_levels(q, c)[q->code[c * q->cols + k]];
 }
 
+/* The weight at row c and column k, in double; looks for its outlier. */
+double hawq_quantized_value(const hawq_quantized *q, size_t c, size_t k);
+
 /* What the weights have become: values[i] for every element of the layer's
  * weight tensor, rounded to real. */
 void hawq_quantized_decode(const hawq_quantized *q, const hawq_layer *layer,

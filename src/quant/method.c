@@ -1,0 +1,105 @@
+/* method.c -- the table of methods, and candidates as text.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/quant/method.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define METHOD(name) extern const hawq_method hawq_method_##name;
+#include "src/quant/method.def"
+#undef METHOD
+
+#define METHOD(name) &hawq_method_##name,
+static const hawq_method *const table[] = {
+#include "src/quant/method.def"
+};
+#undef METHOD
+enum { METHODS = sizeof table / sizeof *table };
+
+const hawq_method *const *hawq_methods(int *n) {
+    *n = METHODS;
+    return table;
+}
+
+hawq_status hawq_method_find(const char *name, const hawq_method **out) {
+    char names[256] = "";
+    for (int i = 0; i < METHODS; i++) {
+        size_t n = strlen(names);
+        if (!strcmp(table[i]->name, name)) {
+            *out = table[i];
+            return HAWQ_OK;
+        }
+        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "",
+                 table[i]->name);
+    }
+    return hawq_fail(HAWQ_EINVAL,
+                     "'%.40s' is not a method of choosing codes; there are %s",
+                     name, names);
+}
+
+/* A number of bits stands for the narrow grid, or for float. */
+static bool read_bits(const char *text, hawq_format *out) {
+    if (!strcmp(text, "32")) {
+        *out = (hawq_format){.family = HAWQ_UNCODED, .bits = 32};
+        return true;
+    }
+    if (text[0] < '2' || text[0] > '8' || text[1]) return false;
+    *out = (hawq_format){.family = HAWQ_NARROW, .bits = text[0] - '0'};
+    return true;
+}
+
+hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
+    const char *at = text;
+    out->method = &hawq_method_nearest;
+    if (read_bits(text, &out->format)) return HAWQ_OK;
+    HAWQ_TRY(hawq_format_read(&at, &out->format));
+    if (*at == ':' && hawq_format_is_real(&out->format))
+        return hawq_fail(HAWQ_EINVAL,
+                         "'%.40s': there is no choice of codes in floats",
+                         text);
+    if (*at == ':') return hawq_method_find(at + 1, &out->method);
+    if (*at)
+        return hawq_fail(HAWQ_EINVAL,
+                         "'%.40s': '%.40s' does not belong behind a weight "
+                         "format; a method is named behind a colon, as in "
+                         "w4:gptq",
+                         text, at);
+    return HAWQ_OK;
+}
+
+const char *hawq_candidate_text(const hawq_candidate *candidate,
+                                char text[HAWQ_CANDIDATE_TEXT]) {
+    char format[HAWQ_FORMAT_TEXT];
+    bool plain = candidate->method == &hawq_method_nearest;
+    hawq_format_text(&candidate->format, format);
+    snprintf(text, HAWQ_CANDIDATE_TEXT, "%s%s%.14s", format, plain ? "" : ":",
+             plain ? "" : candidate->method->name);
+    return text;
+}
+
+static bool listed(const hawq_candidate *list, int n, const hawq_candidate *c) {
+    for (int i = 0; i < n; i++)
+        if (list[i].method == c->method &&
+            hawq_format_equal(&list[i].format, &c->format))
+            return true;
+    return false;
+}
+
+hawq_status hawq_candidates_read(const char *text, hawq_arena *arena, int *n,
+                                 hawq_candidate **out) {
+    size_t most = 1;
+    for (const char *at = text; *at; at++) most += *at == ',';
+    HAWQ_TAKE(*out, arena, most);
+    *n = 0;
+    for (const char *at = text;;) {
+        size_t      length = strcspn(at, ",");
+        const char *one = hawq_arena_string_n(arena, at, length);
+        if (!one) return HAWQ_ENOMEM;
+        HAWQ_TRY(hawq_candidate_read(one, &(*out)[*n]));
+        if (listed(*out, *n, &(*out)[*n]))
+            return hawq_fail(HAWQ_EINVAL, "'%s' is given twice", one);
+        ++*n;
+        if (!at[length]) return HAWQ_OK;
+        at += length + 1;
+    }
+}
