@@ -5,9 +5,10 @@
  * larger than 64 are widened to 16 bits (x once, when the image is copied) and
  * multiplied by vpmaddwd, which is exact. If no weight is larger than L in
  * magnitude, n vpmaddubsw may be summed in 16 bits while n * 2 * 255 * L <=
- * 32767: eight for L <= 8, four for L <= 16, two for L <= 32, one for L <= 64
- * (each time 32640 at most). Such layers use the byte tiles, whatever their
- * width in bits: half the multiplications, on half the bytes of x.
+ * 32767: eight for L <= 8, two for L <= 32, one for L <= 64 (each time 32640 at
+ * most; four for L <= 16 are not faster than two). Such layers use the byte
+ * tiles, whatever their width in bits: half the multiplications, on half the
+ * bytes of x.
  *
  * Tiles (tiled.h) are 4 pixels x 16 output channels.
  *
@@ -169,21 +170,22 @@ INLINE void accumulate_words(const hawq_tile *t, const int8_t *w, int bits,
     }
 }
 
-/* Steps of 4 bytes from k to end, so few that their sums fit 16 bits, and are
- * widened after the last. */
+/* n_steps steps of 4 bytes, so few that their sums fit 16 bits, widened after
+ * the last. */
 INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
-                         const uint8_t *x, ptrdiff_t next, ptrdiff_t k,
-                         ptrdiff_t end, __m256i (*acc)[2], int n) {
+                         size_t n_steps, const uint8_t *x, ptrdiff_t next,
+                         __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i       sum[PX][2];
+    size_t        end = step + n_steps;
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
-    for (; k < end; k += 4, step++) {
+    for (; step < end; step++, x += 4) {
         __m256i v0 = weights_at(w, 2 * step, levels, bits);
         __m256i v1 = weights_at(w, 2 * step + 1, levels, bits);
         HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
-            __m256i b = broadcast4(x + k + i * next);
+            __m256i b = broadcast4(x + i * next);
             sum[i][0] =
                 _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v0));
             sum[i][1] =
@@ -197,21 +199,46 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
                 _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
 }
 
-/* Small weights, expanded or (bits < 8) as stored: a step is 4 values, and
- * `most` steps may be summed in 16 bits. */
-INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
-                             int most, const uint8_t *x, ptrdiff_t next,
-                             __m256i (*acc)[2], int n) {
-    const __m256i levels = levels_load(t->level);
+/* Weights up to 64: every step of 4 bytes is widened at once. */
+INLINE void accumulate_pairs(const hawq_tile *t, const int8_t *w, int bits,
+                             const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int      n) {
+    const __m256i levels = levels_load(t->level), ones = _mm256_set1_epi16(1);
     size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4 * most, step += (size_t)most) {
-            ptrdiff_t stop = k + 4 * most;
-            narrow_steps(w, step, levels, bits, x, next, k,
-                         stop < end ? stop : end, acc, n);
+        for (; k < end; k += 4, step++) {
+            __m256i w0 = weights_at(w, 2 * step, levels, bits);
+            __m256i w1 = weights_at(w, 2 * step + 1, levels, bits);
+            HAWQ_UNROLL
+            for (int i = 0; i < n; i++) {
+                __m256i b = broadcast4(x + k + i * next);
+                __m256i p0 =
+                    _mm256_madd_epi16(_mm256_maddubs_epi16(b, w0), ones);
+                __m256i p1 =
+                    _mm256_madd_epi16(_mm256_maddubs_epi16(b, w1), ones);
+                acc[i][0] = _mm256_add_epi32(acc[i][0], p0);
+                acc[i][1] = _mm256_add_epi32(acc[i][1], p1);
+            }
         }
-        step -= (size_t)(k - end) / 4;
+    }
+}
+
+/* Smaller weights, of which `most` steps of 4 bytes may be summed in 16 bits.
+ */
+INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
+                             size_t most, const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int n) {
+    const __m256i levels = levels_load(t->level);
+    size_t        step = 0, steps = (size_t)t->run_bytes / 4;
+    for (int r = 0; r < t->n_runs; r++) {
+        const uint8_t *p = x + t->run_at[r];
+        size_t         end = step + steps;
+        for (; step + most <= end; step += most, p += 4 * most)
+            narrow_steps(w, step, levels, bits, most, p, next, acc, n);
+        if (step < end)
+            narrow_steps(w, step, levels, bits, end - step, p, next, acc, n);
+        step = end;
     }
 }
 
@@ -261,6 +288,8 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
     }
     if (most == 0)
         accumulate_words(t, w, bits, x, next, acc, n);
+    else if (most == 1)
+        accumulate_pairs(t, w, bits, x, next, acc, n);
     else
         accumulate_bytes(t, w, bits, most, x, next, acc, n);
     finish(t, acc, n, y);
@@ -294,14 +323,12 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
 KIND(words, 2, 2, 0)
 KIND(bytes64, 4, 1, 1)
 KIND(bytes32, 4, 1, 2)
-KIND(bytes16, 4, 1, 4)
 KIND(bytes8, 4, 1, 8)
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     int largest = hawq_tiled_largest(v);
     (void)rest;
     return largest <= 8    ? &bytes8
-           : largest <= 16 ? &bytes16
            : largest <= 32 ? &bytes32
            : largest <= 64 ? &bytes64
                            : &words;
