@@ -111,14 +111,14 @@ static void expand(int bits, const int8_t level[16], size_t n,
         }
 }
 
-/* Weights 32 i .. 32 i + 31 of a panel that is expanded (bits 8) or as it is
- * stored: 64 bytes hold 8 / bits times 64 weights. */
-INLINE __m256i weights_at(const int8_t *w, size_t i, __m256i levels, int bits) {
-    size_t fields = 8 / (size_t)bits;
-    int    at = (int)(i / 2 % fields) * bits;
-    if (bits == 8) return load(w + 32 * i);
-    w += i / 2 / fields * 64 + i % 2 * 32;
-    return levels_at(load(w), levels, bits, at);
+/* Half (0, 1) of the weights 64 i .. 64 i + 63 of a panel that is expanded
+ * (bits 8) or as it is stored: 64 bytes hold 8 / bits times 64 weights. */
+INLINE __m256i weights_at(const int8_t *w, size_t i, size_t half,
+                          __m256i levels, int bits) {
+    size_t  fields = 8 / (size_t)bits;
+    int     at = (int)(i % fields) * bits;
+    __m256i v = load(w + i / fields * 64 + half * 32);
+    return bits == 8 ? v : levels_at(v, levels, bits, at);
 }
 
 /* --- tiles -------------------------------------------------------------- */
@@ -141,7 +141,7 @@ INLINE void word_weights(const int8_t *w, size_t step, __m256i levels, int bits,
         out[1] = widened(w + 32 * step + 16);
         return;
     }
-    __m256i v = weights_at(w, step, levels, bits);
+    __m256i v = weights_at(w, step / 2, step % 2, levels, bits);
     out[0] = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
     out[1] = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
 }
@@ -181,8 +181,8 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
     for (; step < end; step++, x += 4) {
-        __m256i v0 = weights_at(w, 2 * step, levels, bits);
-        __m256i v1 = weights_at(w, 2 * step + 1, levels, bits);
+        __m256i v0 = weights_at(w, step, 0, levels, bits);
+        __m256i v1 = weights_at(w, step, 1, levels, bits);
         HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
             __m256i b = broadcast4(x + i * next);
@@ -208,8 +208,8 @@ INLINE void accumulate_pairs(const hawq_tile *t, const int8_t *w, int bits,
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
         for (; k < end; k += 4, step++) {
-            __m256i w0 = weights_at(w, 2 * step, levels, bits);
-            __m256i w1 = weights_at(w, 2 * step + 1, levels, bits);
+            __m256i w0 = weights_at(w, step, 0, levels, bits);
+            __m256i w1 = weights_at(w, step, 1, levels, bits);
             HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 __m256i b = broadcast4(x + k + i * next);
