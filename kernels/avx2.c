@@ -133,38 +133,21 @@ INLINE __m256i widened(const int8_t *p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)p));
 }
 
-/* Both vectors of a step of 2 values, in 16 bits. */
-INLINE void word_weights(const int8_t *w, size_t step, __m256i levels, int bits,
-                         __m256i out[2]) {
-    if (bits == 8) {
-        out[0] = widened(w + 32 * step);
-        out[1] = widened(w + 32 * step + 16);
-        return;
-    }
-    __m256i v = weights_at(w, step / 2, step % 2, levels, bits);
-    out[0] = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
-    out[1] = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
-}
-
-/* Any weights, expanded or (bits < 8) as stored: a step is 2 values of 16 bits.
- */
-INLINE void accumulate_words(const hawq_tile *t, const int8_t *w, int bits,
+/* Any weights, expanded: a step is 2 values of 16 bits. */
+INLINE void accumulate_words(const hawq_tile *t, const int8_t *w,
                              const uint8_t *x, ptrdiff_t next,
                              __m256i (*acc)[2], int      n) {
-    const __m256i levels = levels_load(t->level);
-    size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4, step++) {
-            __m256i weights[2];
-            word_weights(w, step, levels, bits, weights);
+        for (; k < end; k += 4, w += 32) {
+            __m256i w0 = widened(w), w1 = widened(w + 16);
             HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 __m256i v = broadcast4(x + k + i * next);
-                acc[i][0] = _mm256_add_epi32(acc[i][0],
-                                             _mm256_madd_epi16(v, weights[0]));
-                acc[i][1] = _mm256_add_epi32(acc[i][1],
-                                             _mm256_madd_epi16(v, weights[1]));
+                acc[i][0] =
+                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(v, w0));
+                acc[i][1] =
+                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(v, w1));
             }
         }
     }
@@ -199,7 +182,8 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
                 _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
 }
 
-/* Weights up to 64: every step of 4 bytes is widened at once. */
+/* Weights up to 64, expanded or (bits < 8) as stored: every step of 4 bytes is
+ * widened at once. */
 INLINE void accumulate_pairs(const hawq_tile *t, const int8_t *w, int bits,
                              const uint8_t *x, ptrdiff_t next,
                              __m256i (*acc)[2], int      n) {
@@ -287,7 +271,7 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
         acc[i][1] = load(t->bias + 8);
     }
     if (most == 0)
-        accumulate_words(t, w, bits, x, next, acc, n);
+        accumulate_words(t, w, x, next, acc, n);
     else if (most == 1)
         accumulate_pairs(t, w, bits, x, next, acc, n);
     else
@@ -300,13 +284,11 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                      ptrdiff_t next, void *y) {                                \
         tile(t, w, x, next, y, n, bits, most);                                 \
     }
-#define KIND(name, per, x_bytes, most)                                         \
+#define KIND(name, per, x_bytes, most, single_w4, single_w2)                   \
     TILE(name##_1, 1, 8, most)                                                 \
     TILE(name##_2, 2, 8, most)                                                 \
     TILE(name##_3, 3, 8, most)                                                 \
     TILE(name##_4, 4, 8, most)                                                 \
-    TILE(name##_w4, 1, 4, most)                                                \
-    TILE(name##_w2, 1, 2, most)                                                \
     static hawq_tile_function *const name##_pixels[PX] = {name##_1, name##_2,  \
                                                           name##_3, name##_4}; \
     static const hawq_tile_kind      name = {{"w8_4x16c" #per "_avx2",         \
@@ -318,12 +300,16 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                                              x_bytes,                          \
                                              PX,                               \
                                              name##_pixels,                    \
-                                             {name##_1, name##_w4, name##_w2}, \
+                                             {name##_1, single_w4, single_w2}, \
                                              NULL};
-KIND(words, 2, 2, 0)
-KIND(bytes64, 4, 1, 1)
-KIND(bytes32, 4, 1, 2)
-KIND(bytes8, 4, 1, 8)
+#define BYTES(name, most)                                                      \
+    TILE(name##_w4, 1, 4, most)                                                \
+    TILE(name##_w2, 1, 2, most)                                                \
+    KIND(name, 4, 1, most, name##_w4, name##_w2)
+KIND(words, 2, 2, 0, NULL, NULL)
+BYTES(bytes64, 1)
+BYTES(bytes32, 2)
+BYTES(bytes8, 8)
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     int largest = hawq_tiled_largest(v);
