@@ -25,7 +25,9 @@
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
 typedef struct hawq_search_layer {
     const char  *name, *weight, *input;
-    int          axis; /* of the output channels in the weight tensor */
+    const char  *op;
+    int          dimensions; /* of the weight tensor */
+    int          axis;       /* of its output channels */
     int          n_nodes;
     const char **node; /* their names: more than one with a shared weight */
 } hawq_search_layer;
