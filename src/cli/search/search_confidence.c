@@ -114,7 +114,9 @@ static hawq_status search(bootstrap *b, const hawq_solution *solution,
     const hawq_problem *p = &b->problem;
     hawq_mark           mark = hawq_arena_mark(&b->arena);
     hawq_solution       best;
-    HAWQ_TRY(hawq_solve(p, &hawq_solver_bnb, NULL, &b->arena, &best));
+    if (hawq_solve(p, &hawq_solver_bnb, NULL, &b->arena, &best) != HAWQ_OK)
+        return hawq_prefix("%s: resampling the samples of run %lld: ",
+                           b->s->cli->db, (long long)b->s->analysis);
     *same = true;
     for (int l = 0; best.choice && l < p->n_layers; l++) {
         int  g = p->layer[l].in_group;
