@@ -109,6 +109,27 @@ bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
     return false;
 }
 
+/* --- losses that say nothing -----------------------------------------------
+ */
+
+const char *hawq_search_indifference(const hawq_search *s) {
+    const hawq_problem *p = s->problem;
+    bool                zero = true, choice = false;
+    for (int i = 0; i < p->n_interactions; i++)
+        if (p->interaction[i].value != 0) return NULL;
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_problem_layer *layer = &p->layer[l];
+        choice |= layer->n_candidates > 1;
+        for (int c = 0; c < layer->n_candidates; c++) {
+            if (layer->candidate[c].loss != layer->candidate[0].loss)
+                return NULL;
+            zero &= layer->candidate[c].loss == 0;
+        }
+    }
+    if (!choice) return NULL;
+    return zero ? "all losses are 0" : "no loss depends on the bits";
+}
+
 /* --- losses that are not resolved ------------------------------------------
  */
 
