@@ -67,13 +67,13 @@ static void four_forms_of_a_table(void) {
     static const char *const want[] = {
         "layer          params  trace   ms\n"
         "c\xc3\xb6nv   12345678901234  0.667  1.2\n"
-        "a\tb\"               -1      -  -\n",
+        "a\\tb\"              -1      -  -\n",
         "layer\tparams\ttrace\tms\n"
         "c\xc3\xb6nv\t12345678901234\t0.6666666666666666\t1.25\n"
-        "a b\"\t-1\t\t\n",
+        "a\\tb\"\t-1\t\t\n",
         "layer,params,trace,ms\r\n"
         "c\xc3\xb6nv,12345678901234,0.6666666666666666,1.25\r\n"
-        "\"a\tb\"\"\",-1,,\r\n",
+        "\"a\\tb\"\"\",-1,,\r\n",
         "[\n"
         "  {\n"
         "    \"layer\": \"c\xc3\xb6nv\",\n"
@@ -111,7 +111,7 @@ static void csv_quotes_what_would_divide(void) {
     hawq_table_text(&t, "");
     hawq_table_text(&t, " plain ");
     CHECK_OK(hawq_table_print(&t, HAWQ_FORMAT_CSV, f));
-    says(f, "\"a,b\",c\r\n\"one, two\",\"x\r\ny\"\r\n, plain \r\n");
+    says(f, "\"a,b\",c\r\n\"one, two\",x\\r\\ny\r\n, plain \r\n");
     hawq_arena_free(&arena);
 }
 

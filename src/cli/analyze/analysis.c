@@ -268,7 +268,10 @@ static hawq_status put_layers(hawq_analysis *a) {
     hawq_layer_record *row, *stored;
     int                n;
     HAWQ_TRY(hawq_store_load_layers(a->store, a->run, &a->arena, &n, &stored));
-    if (n > 0) return HAWQ_OK; /* resumed */
+    if (n == a->graph->n_layers) return HAWQ_OK; /* resumed */
+    if (n > 0)
+        return hawq_store_incomplete(a->store, a->run,
+                                     "its layers are not those of the model");
     HAWQ_TAKE(row, &a->arena, (size_t)a->graph->n_layers);
     for (int l = 0; l < a->graph->n_layers; l++) {
         const hawq_layer *layer = &a->graph->layer[l];

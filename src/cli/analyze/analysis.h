@@ -57,8 +57,8 @@ typedef struct hawq_analysis {
     hawq_dataset     data;
     hawq_metric      ranking;
     bool             wanted[HAWQ_METRICS];
-    int              n_samples; /* counted ones of the sampled metrics */
-    bool             tolerance_met;
+    int              n_samples[HAWQ_METRICS]; /* counted; 0: not sampled */
+    bool             tolerance_met[HAWQ_METRICS];
     hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
     hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
     bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */

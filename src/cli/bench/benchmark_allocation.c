@@ -75,8 +75,15 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     out->n_choices = record.n_layers;
     out->metric = record.metric;
     out->predicted = record.objective;
-    if (b->weight_range < 0 && record.weight_range[0])
-        out->weight_range = (hawq_range)hawq_range_find(record.weight_range);
+    if (b->weight_range < 0 && record.weight_range[0]) {
+        int range = hawq_range_find(record.weight_range);
+        if (range < 0)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: the analysis of allocation %lld has the "
+                             "unknown weight range '%s'",
+                             b->cli->db, (long long)id, record.weight_range);
+        out->weight_range = (hawq_range)range;
+    }
     out->record.allocation = id;
     return out->label ? HAWQ_OK : HAWQ_ENOMEM;
 }

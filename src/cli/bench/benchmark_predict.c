@@ -49,6 +49,9 @@ static hawq_status load(hawq_benchmark *b, int64_t run, const char *metric,
     HAWQ_TRY(hawq_store_load_run(b->store, run, &b->arena, &a->run));
     HAWQ_TRY(hawq_store_load_layers(b->store, run, &b->arena, &a->n_layers,
                                     &a->layer));
+    if (a->n_layers != b->graph->n_layers)
+        return hawq_store_incomplete(b->store, run,
+                                     "its layers are not those of the model");
     HAWQ_TRY(hawq_store_load_sensitivity(b->store, run, metric, &b->arena,
                                          &a->n_sensitivities, &a->sensitivity));
     HAWQ_TRY(hawq_store_load_activations(b->store, run, &b->arena,
