@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/mm.h"
 
+#include "src/base/openblas.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's values */
 
@@ -16,30 +17,13 @@ static gemm_fn       *gemm;
 static char           provider[64];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The newest core that OpenBLAS 0.3.21 has good kernels for. */
-static const char *core_type(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return "Haswell";
-#endif
-    return NULL;
-}
-
 static void load(void) {
     static const char *const names[] = {
         "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
         "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
         "libopenblas.so.0", "libopenblas.so"};
-    const char *core = core_type();
-    if (core) setenv("OPENBLAS_CORETYPE", core, 0);
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
     void *library = NULL;
+    hawq_openblas_settings();
     for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
@@ -48,7 +32,7 @@ static void load(void) {
     char *(*core_name)(void) = NULL;
     *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
     *(void **)&core_name = dlsym(library, "openblas_get_corename");
-    if (set_threads) set_threads(1);
+    if (set_threads) set_threads(1); /* products are the caller's alone */
     snprintf(provider, sizeof provider, "openblas %s",
              core_name ? core_name() : "unknown core");
     *(void **)&gemm = dlsym(
