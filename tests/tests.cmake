@@ -43,6 +43,7 @@ foreach(file ${programs}) # run by test_cli
   string(REPLACE "_" "-" name ${name})
   add_dependencies(test_cli ${name})
   add_dependencies(test_memory ${name})
+  add_dependencies(test_interrupt ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 
