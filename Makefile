@@ -1,7 +1,8 @@
 # Two commands, each from a fresh clone to the end:
 #
 #     make demo     analyse, search and run the shipped network
-#     make test     all tests; again under ASan and UBSan; threads under TSan
+#     make test     all tests; again under ASan and UBSan; threads under TSan;
+#                   the readers of files under libFuzzer, some seconds each
 #
 # On Debian and its kin missing packages are installed (as root or through
 # sudo); elsewhere the list is printed and the build goes on with what is there.
@@ -30,6 +31,7 @@ check     = ctest --test-dir $(1) --output-on-failure -j $(JOBS) $(2) \
 demo: build
 	@tests/demo.sh build
 
+test: PACKAGES += clang libclang-rt-dev
 test: deps
 	@$(call configure,build,-DHAWQ_WERROR=ON)
 	@$(call compile,build,)
@@ -40,7 +42,11 @@ test: deps
 	@$(call configure,build-thread,-DHAWQ_SANITIZE=thread)
 	@$(call compile,build-thread,--target thread_tests)
 	@$(call check,build-thread,-L threads)
-	@for b in build build-address build-thread; do \
+	@$(call configure,build-fuzz,-DCMAKE_C_COMPILER=$(shell command -v clang) \
+	    -DHAWQ_FUZZ=ON -DHAWQ_SANITIZE=address$(comma)undefined)
+	@$(call compile,build-fuzz,--target fuzz_targets)
+	@$(call check,build-fuzz,-L fuzz)
+	@for b in build build-address build-thread build-fuzz; do \
 	    echo "$$b: $$(grep -h 'tests passed' $$b/summary.txt)"; \
 	done
 
@@ -75,4 +81,4 @@ deps:
 	fi
 
 clean:
-	rm -rf build build-address build-thread
+	rm -rf build build-address build-thread build-fuzz

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/sql.h"
 
+#include "results/store.h"
+
 #include <assert.h>
 #include <math.h>
 #include <sqlite3.h>
@@ -223,4 +225,8 @@ int64_t hawq_sql_last_id(const hawq_sql *db) {
 
 int hawq_sql_changes(const hawq_sql *db) {
     return sqlite3_changes(db->handle);
+}
+
+const char *hawq_store_sqlite_version(void) {
+    return sqlite3_libversion();
 }

@@ -58,6 +58,7 @@ foreach(header ${headers})
   list(APPEND alone ${PROJECT_BINARY_DIR}/alone/${file}.c)
 endforeach()
 add_library(headers_alone OBJECT ${alone})
+target_include_directories(headers_alone SYSTEM PRIVATE ${CBC_INCLUDE_DIRS})
 
 # Benchmarks are programs, not tests. The anchor is built where it is installed.
 if(TARGET hawq_kernels)
@@ -102,7 +103,7 @@ endif()
 # Any bytes at all as input: each tests/fuzz_x.c replays seeds and reproducers
 # as an ordinary test. With HAWQ_FUZZ, for which the compiler is clang, they are
 # fuzzers instead and run for HAWQ_FUZZ_SECONDS; a finding lies in the build
-# folder and belongs into tests/corpus/x.
+# folder, as found/x-crash-..., and belongs into tests/corpus/x.
 set(HAWQ_FUZZ_SECONDS 12 CACHE STRING "time of each fuzzer")
 set(fuzz_onnx_more ${PROJECT_SOURCE_DIR}/tests/data/onnx)
 set(fuzz_npz_more ${PROJECT_SOURCE_DIR}/tests/data/dataset)

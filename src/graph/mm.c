@@ -14,7 +14,7 @@ typedef void gemm_fn(int, int, int, int, int, int, real, const real *, int,
                      const real *, int, real, real *, int);
 
 static gemm_fn       *gemm;
-static char           provider[64];
+static char           provider[64], library_text[256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void) {
@@ -29,9 +29,11 @@ static void load(void) {
     if (!library) return;
     /* POSIX asks for this conversion through an object of the right size. */
     void (*set_threads)(int) = NULL;
-    char *(*core_name)(void) = NULL;
+    char *(*core_name)(void) = NULL, *(*config)(void) = NULL;
     *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
     *(void **)&core_name = dlsym(library, "openblas_get_corename");
+    *(void **)&config = dlsym(library, "openblas_get_config");
+    if (config) snprintf(library_text, sizeof library_text, "%s", config());
     if (set_threads) set_threads(1); /* products are the caller's alone */
     snprintf(provider, sizeof provider, "openblas %s",
              core_name ? core_name() : "unknown core");
@@ -49,6 +51,10 @@ hawq_status hawq_mm_open(void) {
 
 const char *hawq_mm_provider(void) {
     return provider;
+}
+
+const char *hawq_mm_library(void) {
+    return library_text;
 }
 
 void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,

@@ -18,6 +18,10 @@ HAWQ_NODISCARD hawq_status hawq_mm_open(void);
 /* "openblas SkylakeX": what computes, for reports. "" before hawq_mm_open. */
 const char *hawq_mm_provider(void);
 
+/* "OpenBLAS 0.3.21 ... SkylakeX ...": all it says of itself. "" before
+ * hawq_mm_open. */
+const char *hawq_mm_library(void);
+
 /* c = alpha op(a) op(b) + beta c, row-major; op(a) is m x k, op(b) k x n;
  * lda, ldb, ldc are row strides of the stored matrices. */
 void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,

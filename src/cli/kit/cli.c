@@ -6,6 +6,7 @@
 #include "src/cli/kit/interrupt.h"
 #include "src/cli/kit/memory.h"
 #include "src/cli/kit/options.h"
+#include "src/cli/kit/version.h"
 #include "src/load/names.h"
 
 #include <stdarg.h>
@@ -200,7 +201,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
         return HAWQ_OK;
     }
     if (version) {
-        printf("%s %s\n", command->name, HAWQ_VERSION);
+        hawq_version_print(command->name, stdout);
         return HAWQ_OK;
     }
     HAWQ_TRY(check_args(cli));
