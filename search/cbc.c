@@ -14,7 +14,6 @@ static bool     complete;
 
 /* POSIX asks for this conversion through an object of the right size. */
 static void load(void) {
-    hawq_openblas_settings();
     void *library = dlopen("libCbcSolver.so.3", RTLD_NOW | RTLD_LOCAL);
     if (!library) library = dlopen("libCbcSolver.so", RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
@@ -27,6 +26,7 @@ static void load(void) {
 
 hawq_status hawq_cbc_open(const hawq_cbc **out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    HAWQ_TRY(hawq_openblas_prepare());
     pthread_once(&once, load);
     if (!complete)
         return hawq_fail(HAWQ_EIO, "cannot load CBC: install coinor-libcbc3, "

@@ -31,10 +31,12 @@ typedef struct hawq_cbc {
 #undef HAWQ_CBC_POINTER
 } hawq_cbc;
 
-/* EIO: CBC is not installed; the sentence says what to install. */
+/* EIO: CBC is not installed; the sentence says what to install. ENOMEM: no room
+ * for its OpenBLAS. */
 HAWQ_NODISCARD hawq_status hawq_cbc_open(const hawq_cbc **out);
 
-/* Its version, "2.10.8"; NULL if it cannot be loaded. */
+/* Its version, "2.10.8"; NULL if it cannot be loaded, and
+ * hawq_message says why. */
 const char *hawq_cbc_version(void);
 
 #endif

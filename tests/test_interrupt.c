@@ -142,12 +142,20 @@ enum { SANITIZED = __has_feature(address_sanitizer) };
 enum { SANITIZED = 0 };
 #endif
 
+/* What needs OpenBLAS ends with a sentence, what does not with its result. */
+static void little_room_is_said(void) {
+    int code = limited(RLIMIT_AS, 150000 << 10, ANALYZE "--db none.db");
+    if (!CHECK(code == 1) || !CHECK(strstr(program_err, "ulimit -v")))
+        program_show("hawq-analyze");
+}
+
 /* SIGALRM, if it does not end. */
 static void address_space_has_a_limit(void) {
     static const char *const name[] = {"hawq-analyze", "hawq-search",
                                        "hawq-bench", "hawq-train"};
     char                     command[64];
     if (SANITIZED) return; /* a sanitizer takes terabytes of addresses */
+    little_room_is_said();
     for (int i = 0; i < 4; i++) {
         if (!program_built(name[i])) continue;
         snprintf(command, sizeof command, "%s --version", name[i]);

@@ -124,7 +124,8 @@ foreach(file ${fuzzers})
              -max_len=8192 -max_total_time=${HAWQ_FUZZ_SECONDS} -verbosity=0
              -print_final_stats=1 -artifact_prefix=found/${format}-
              found/${format} ${seeds})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS fuzz
+    math(EXPR most "${HAWQ_FUZZ_SECONDS} + 120")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${most} LABELS fuzz
                          WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   else()
     target_sources(${name} PRIVATE tests/fuzz_main.c)

@@ -23,7 +23,6 @@ static void load(void) {
         "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
         "libopenblas.so.0", "libopenblas.so"};
     void *library = NULL;
-    hawq_openblas_settings();
     for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
@@ -42,6 +41,7 @@ static void load(void) {
 }
 
 hawq_status hawq_mm_open(void) {
+    HAWQ_TRY(hawq_openblas_prepare());
     pthread_once(&once, load);
     if (!gemm)
         return hawq_fail(HAWQ_EIO, "cannot load OpenBLAS: install "

@@ -12,7 +12,8 @@
 #include "src/graph/op.h"
 
 /* Loads the provider. EIO if no OpenBLAS can be loaded (names what to
- * install). Called by hawq_engine_new; calling again is free. */
+ * install), ENOMEM if there is no room for it. Called by hawq_engine_new;
+ * calling again is free. */
 HAWQ_NODISCARD hawq_status hawq_mm_open(void);
 
 /* "openblas SkylakeX": what computes, for reports. "" before hawq_mm_open. */

@@ -12,9 +12,19 @@
 #include "src/load/images.h"
 #include "src/load/wire.h"
 
-void hawq_version_print(const char *program, FILE *out) {
+static void print_loaded(FILE *out) {
     const char *cbc = hawq_cbc_version();
-    bool        blas = hawq_mm_open() == HAWQ_OK;
+    if (cbc)
+        fprintf(out, "CBC %s\n", cbc);
+    else
+        fprintf(out, "CBC: %s\n", hawq_message());
+    if (hawq_mm_open() == HAWQ_OK)
+        fprintf(out, "%s\n", hawq_mm_library());
+    else
+        fprintf(out, "OpenBLAS: %s\n", hawq_message());
+}
+
+void hawq_version_print(const char *program, FILE *out) {
     fprintf(out, "%s %s\n", program, HAWQ_VERSION);
     fprintf(out, "SQLite %s\n", hawq_store_sqlite_version());
     fprintf(out, "GSL %s\n", hawq_statistics_gsl_version());
@@ -22,8 +32,7 @@ void hawq_version_print(const char *program, FILE *out) {
     fprintf(out, "zlib %s\n", hawq_idx_zlib_version());
     fprintf(out, "protobuf-c %s\n", hawq_wire_protobuf_version());
     fprintf(out, "cJSON %s\n", cJSON_Version());
-    fprintf(out, "CBC %s\n", cbc ? cbc : "is missing");
-    fprintf(out, "%s\n", blas ? hawq_mm_library() : "OpenBLAS is missing");
+    print_loaded(out);
     fprintf(out, "integer kernels: %s\n", hawq_kernels_usable_names());
     fprintf(out, "float kernels: %s\n", hawq_f32_select()->name);
 }

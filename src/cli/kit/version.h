@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 /* "hawq-search 0.1.0", then a line for each library it runs with and for the
- * kernels that this processor can use. CBC and OpenBLAS are loaded for it; one
- * that cannot be is said to be missing. */
+ * kernels that this processor can use. CBC and OpenBLAS are loaded for it; for
+ * one that cannot be, the line says why. */
 void hawq_version_print(const char *program, FILE *out);
 
 #endif
