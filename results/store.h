@@ -168,4 +168,7 @@ HAWQ_NODISCARD hawq_status hawq_store_load_totals(hawq_store             *store,
                                                   hawq_arena *arena, int *n,
                                                   hawq_total_timing **out);
 
+/* "3.40.1": of the SQLite it runs with. */
+const char *hawq_store_sqlite_version(void);
+
 #endif

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
+#include "src/cli/kit/interrupt.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/kit/progress.h"
 #include "src/cli/kit/units.h"
@@ -166,6 +167,8 @@ enum { UPDATES = 200000 };
 
 static void work_interrupted(bool quiet) {
     hawq_progress p;
+    hawq_interrupt_open("hawq-x");
+    hawq_interrupt_say("all is well");
     hawq_progress_begin(&p, quiet, "measuring", 100, "layers");
     hawq_progress_update(&p, 1, NULL);
     raise(SIGINT);
@@ -243,16 +246,17 @@ static void progress_fits(int columns) {
     if (!ok) printf("    %d columns: '%s'\n", columns, line);
 }
 
-/* An interrupt ends the line, and then the program. */
+/* An interrupt ends the line, says its own, and then ends the program. */
 static void progress_is_interrupted(void) {
     static char seen[1 << 16];
     int         from, to;
     if (!open_terminal(80, &from, &to)) return;
     int status = watch(to, from, work_interrupted, false, seen, sizeof seen);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
-    size_t n = strlen(seen);
-    CHECK(strstr(seen, "measuring [") && n > 5 &&
-          !strcmp(seen + n - 5, "\033[K\r\n"));
+    const char *end = strstr(seen, "\033[K\r\n");
+    CHECK(strstr(seen, "measuring [") && end &&
+          !strcmp(end, "\033[K\r\nhawq-x: interrupted by SIGINT; "
+                       "all is well\r\n"));
 }
 
 static void progress_on_a_terminal(bool quiet) {

@@ -138,3 +138,7 @@ hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
     out->labels = values;
     return HAWQ_OK;
 }
+
+const char *hawq_idx_zlib_version(void) {
+    return zlibVersion();
+}

@@ -34,4 +34,8 @@ HAWQ_NODISCARD hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
 HAWQ_NODISCARD hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
                                            hawq_images *out);
 
+/* "1.2.13": of the libraries that the readers run with. */
+const char *hawq_idx_zlib_version(void);
+const char *hawq_npz_libzip_version(void);
+
 #endif

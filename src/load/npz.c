@@ -238,3 +238,7 @@ hawq_status hawq_npz_read(const char *path, bool unlabelled, hawq_arena *arena,
     zip_discard(zip);
     return status;
 }
+
+const char *hawq_npz_libzip_version(void) {
+    return zip_libzip_version();
+}

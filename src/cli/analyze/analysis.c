@@ -307,6 +307,8 @@ static hawq_status begin(hawq_analysis *a) {
                           a->cli->db);
     }
     if (a->run == 0) HAWQ_TRY(hawq_store_begin_run(a->store, &record, &a->run));
+    hawq_cli_stored(a->cli, true, "run %lld in %s keeps what was found so far",
+                    (long long)a->run, a->cli->db);
     return put_layers(a);
 }
 
@@ -327,7 +329,10 @@ static hawq_status run_metrics(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_measure(a));
     HAWQ_TRY(hawq_analysis_products(a));
     HAWQ_TRY(hawq_analysis_activations(a));
-    return hawq_store_finish_run(a->store, a->run);
+    HAWQ_TRY(hawq_store_finish_run(a->store, a->run));
+    hawq_cli_stored(a->cli, false, "run %lld in %s is complete",
+                    (long long)a->run, a->cli->db);
+    return HAWQ_OK;
 }
 
 hawq_status hawq_analysis_run(hawq_analysis *a) {

@@ -3,9 +3,11 @@
 #include "src/cli/kit/cli.h"
 
 #include "src/base/comm.h"
+#include "src/cli/kit/interrupt.h"
 #include "src/cli/kit/memory.h"
 #include "src/cli/kit/options.h"
 #include "src/cli/kit/output.h"
+#include "src/cli/kit/version.h"
 #include "src/load/names.h"
 
 #include <stdarg.h>
@@ -81,6 +83,24 @@ void hawq_cli_detail(const hawq_cli *cli, const char *format, ...) {
     va_start(args, format);
     if (cli->verbose && hawq_comm_rank() == 0) say(cli, "", format, args);
     va_end(args);
+}
+
+void hawq_cli_stored(hawq_cli *cli, bool unfinished, const char *format, ...) {
+    char    text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!cli->line) return; /* not from a command line */
+    const char *rest = cli->line + strlen(cli->command->name);
+    bool        again = strstr(rest, " --resume") != NULL;
+    const char *whole =
+        unfinished
+            ? hawq_arena_format(&cli->arena, "%s; go on with\n    %s%s%s", text,
+                                cli->command->name, again ? "" : " --resume",
+                                rest)
+            : hawq_arena_string(&cli->arena, text);
+    if (whole) hawq_interrupt_say(whole);
 }
 
 void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
@@ -220,7 +240,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
         return HAWQ_OK;
     }
     if (version) {
-        printf("%s %s\n", command->name, HAWQ_VERSION);
+        hawq_version_print(command->name, stdout);
         return HAWQ_OK;
     }
     HAWQ_TRY(check_args(cli));
@@ -252,12 +272,14 @@ static hawq_status join_ranks(hawq_cli *cli) {
 int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
     hawq_cli    cli = {.command = command, .db = "hawq.db"};
     hawq_status status = join_ranks(&cli);
+    hawq_interrupt_open(hawq_comm_rank() ? NULL : command->name);
     if (status == HAWQ_OK) status = parse_and_run(&cli, argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
         status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
     int code = exit_code(&cli, status);
     if (code && hawq_comm_rank() == 0) print_line(&cli, "", hawq_message());
     hawq_comm_close();
+    hawq_interrupt_say(NULL);
     hawq_arena_free(&cli.arena);
     return code;
 }

@@ -151,6 +151,12 @@ static void print_row(const hawq_fit_epoch *e, bool first) {
     printf("  %7.1f\n", e->seconds);
 }
 
+/* What an interrupt leaves behind. */
+static void keeps(const report *r, int epoch) {
+    hawq_cli_stored(r->cli, true, "%s keeps the training up to epoch %d of %d",
+                    r->checkpoint, epoch, o.epochs);
+}
+
 /* One line per epoch as it ends, and the network and where it stands on disk;
  * behind the last epoch there is nothing to go on with. */
 static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
@@ -168,10 +174,14 @@ static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
         print_separated(e, first, r->cli->format == HAWQ_FORMAT_CSV);
     fflush(stdout);
     HAWQ_TRY(hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION));
-    if (e->epoch < o.epochs)
-        return hawq_checkpoint_write(r->checkpoint, r->identity, r->graph,
-                                     &e->state);
-    unlink(r->checkpoint);
+    if (e->epoch == o.epochs) {
+        unlink(r->checkpoint);
+        hawq_cli_stored(r->cli, false, "%s is complete", o.output);
+        return HAWQ_OK;
+    }
+    HAWQ_TRY(
+        hawq_checkpoint_write(r->checkpoint, r->identity, r->graph, &e->state));
+    keeps(r, e->epoch);
     return HAWQ_OK;
 }
 
@@ -257,6 +267,7 @@ static hawq_status resume(hawq_cli *cli, const report *r, hawq_graph *graph,
                                   &cli->arena, state));
     hawq_cli_note(cli, "%s: going on after epoch %d of %d", r->checkpoint,
                   state->epoch, o.epochs);
+    keeps(r, state->epoch);
     return HAWQ_OK;
 }
 
