@@ -128,6 +128,9 @@ typedef struct hawq_op {
     bool piecewise_linear; /* adjoint_tangent depends on neither bar nor dot */
 } hawq_op;
 
+/* Is `name` one of op->attributes? */
+bool hawq_op_has_attribute(const hawq_op *op, const char *name);
+
 /* --- reading attributes; a missing one yields the default -------------- */
 
 const hawq_attr *hawq_attr_find(const hawq_node *node, const char *name);

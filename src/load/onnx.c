@@ -298,17 +298,6 @@ typedef struct trial {
     hawq_arena *scratch;
 } trial;
 
-/* Is `word` among the words of `list`, which single spaces separate? */
-static bool has_word(const char *list, const char *word) {
-    size_t n = strlen(word);
-    while (list && *list) {
-        size_t length = strcspn(list, " ");
-        if (length == n && memcmp(list, word, n) == 0) return true;
-        list += length + (list[length] == ' ');
-    }
-    return false;
-}
-
 /* What can be said without the inputs. "" if nothing speaks against it. */
 static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const hawq_node_spec *spec = &node->spec;
@@ -316,7 +305,7 @@ static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const hawq_op *op = hawq_op_find(spec->op_type);
     if (!op) return hawq_onnx_unsupported(arena, spec->op_type);
     for (int i = 0; i < spec->n_attr; i++)
-        if (!has_word(op->attributes, spec->attr[i].name))
+        if (!hawq_op_has_attribute(op, spec->attr[i].name))
             return hawq_arena_format(
                 arena, "attribute '%s' is not supported; supported: %s",
                 spec->attr[i].name,
