@@ -143,12 +143,29 @@ static const char *bias_name(hawq_graph *g, const hawq_tensor *weight) {
     return hawq_arena_format(&g->arena, "%.*s.bias", (int)n, weight->name);
 }
 
+/* Is t a constant with one value per channel of axis `axis` of `like` (or one
+ * value for all)? Other dimensions must be 1. */
+static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
+                        int axis) {
+    if (t->role != HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) return false;
+    if (t->shape.rank > like->rank) return false;
+    for (int i = 0; i < t->shape.rank; i++) {
+        int at = like->rank - t->shape.rank + i;
+        if (t->shape.dim[i] != 1 &&
+            (at != axis || t->shape.dim[i] != like->dim[axis]))
+            return false;
+    }
+    return true;
+}
+
 /* A bias of one value per channel that may be edited. Gemm may broadcast a
  * bias of other shapes: those are left alone (false). */
 static hawq_status own_bias(hawq_graph *g, const product *p, bool *ok) {
     hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
     *ok = hawq_attr_float(p->node, "beta", 1) == 1 &&
-          (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels));
+          (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
+                  (is(p->node, "Conv") ||
+                   per_channel(b, &p->node->out[0]->shape, p->axis))));
     if (!*ok) return HAWQ_OK;
     const char *name = bias_name(g, p->node->in[1]);
     if (!name) return HAWQ_ENOMEM;
@@ -183,21 +200,6 @@ static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
     }
     *folded = true;
     return HAWQ_OK;
-}
-
-/* Is t a constant with one value per channel of axis `axis` of `like` (or one
- * value for all)? Other dimensions must be 1. */
-static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
-                        int axis) {
-    if (t->role != HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) return false;
-    if (t->shape.rank > like->rank) return false;
-    for (int i = 0; i < t->shape.rank; i++) {
-        int at = like->rank - t->shape.rank + i;
-        if (t->shape.dim[i] != 1 &&
-            (at != axis || t->shape.dim[i] != like->dim[axis]))
-            return false;
-    }
-    return true;
 }
 
 static hawq_status fold_bias(hawq_graph *g, hawq_node *add,

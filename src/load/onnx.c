@@ -55,14 +55,17 @@ static hawq_status mark_needed(plan *p, hawq_arena *arena) {
 static hawq_status check_nodes(const plan *p, hawq_arena *arena) {
     for (size_t i = 0; i < p->model->n_nodes; i++) {
         const hawq_proto_node *node = &p->model->node[i];
-        if (p->wanted[i] && node->defect)
-            return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s",
-                             node->spec.name, node->spec.op_type, node->defect);
-        if (!p->wanted[i] || hawq_op_find(node->spec.op_type)) continue;
-        const char *why = hawq_onnx_unsupported(arena, node->spec.op_type);
+        const char            *name = node->spec.name, *op = node->spec.op_type;
+        const char            *why = hawq_onnx_kind(op);
+        if (!p->wanted[i]) continue;
+        if (!why && node->defect)
+            return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s", name, op,
+                             node->defect);
+        if (!why && hawq_op_find(op)) continue;
+        if (!why) why = hawq_onnx_unsupported(arena, op);
         if (!why) return HAWQ_ENOMEM;
-        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s",
-                         node->spec.name, node->spec.op_type, why);
+        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s", name,
+                         op, why);
     }
     return HAWQ_OK;
 }
@@ -301,6 +304,8 @@ typedef struct trial {
 /* What can be said without the inputs. "" if nothing speaks against it. */
 static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const hawq_node_spec *spec = &node->spec;
+    const char           *kind = hawq_onnx_kind(spec->op_type);
+    if (kind) return hawq_arena_string(arena, kind);
     if (node->defect) return hawq_arena_string(arena, node->defect);
     const hawq_op *op = hawq_op_find(spec->op_type);
     if (!op) return hawq_onnx_unsupported(arena, spec->op_type);
