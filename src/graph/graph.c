@@ -12,11 +12,11 @@
 
 hawq_status hawq_graph_new(const hawq_op *(*find_op)(const char *), int opset,
                            hawq_graph **out) {
-    if (opset < 7 || opset > 22)
+    if (opset < HAWQ_FIRST_OPSET)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "opset %d: supported are 7 to 22; re-export the "
+                         "opset %d: supported are %d and newer; re-export the "
                          "model with one of these",
-                         opset);
+                         opset, HAWQ_FIRST_OPSET);
     hawq_arena  arena = {0};
     hawq_graph *g;
     HAWQ_TAKE(g, &arena, 1);

@@ -57,6 +57,12 @@ typedef struct hawq_graph {
     hawq_digest   digest; /* of what was added */
 } hawq_graph;
 
+/* Versions of ONNX's default domain: the first that is read, and the newest
+ * whose operators were all checked against their data. What came later is
+ * either a new operator or attribute, which is refused by name, or a new type
+ * (of 23 to 28 that is all there is): what an opset left unchanged runs. */
+enum { HAWQ_FIRST_OPSET = 7, HAWQ_CHECKED_OPSET = 22 };
+
 /* find_op maps an ONNX op_type to its operator or NULL (hawq_op_find).
  * opset: version of ONNX's default domain. */
 HAWQ_NODISCARD hawq_status

@@ -87,7 +87,7 @@ typedef struct hawq_node {
     hawq_tensor         **out; /* out[0] always; later ones may be NULL */
     int                   n_attr;
     const hawq_attr      *attr;
-    int                   opset;   /* version of the default domain, 7..22 */
+    int                   opset;   /* version of the default domain */
     void                 *param;   /* what `shape` worked out, else NULL */
     size_t                scratch; /* reals wanted in planes.scratch ... */
     size_t                scratch_lane; /* ... plus this many per lane */

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
 
+#include "src/graph/mixing.h"
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
 #include "src/load/proto.h"
@@ -257,6 +258,16 @@ static int choose_batch(const hawq_graph *g) {
     return batch;
 }
 
+/* On a graph of two images, unless the file fixes their number. That a free
+ * batch cannot be two, after all, is for its user to find. */
+static hawq_status check_mixing(const plan *p) {
+    hawq_graph *g;
+    if (build(p, 2, &g) != HAWQ_OK) return HAWQ_OK;
+    hawq_status status = hawq_graph_check_mixing(g);
+    hawq_graph_free(g);
+    return status;
+}
+
 static hawq_status load(const char *path, int batch, hawq_arena *arena,
                         hawq_graph **out) {
     hawq_proto model;
@@ -273,14 +284,16 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
         hawq_onnx_check_defined(&model, p.wanted, p.output->name, &defined));
     HAWQ_TRY(check_nodes(&p, arena));
     HAWQ_TRY(choose_input(&p, arena));
-    if (batch) return build(&p, batch, out);
-
     hawq_graph *first = NULL;
-    HAWQ_TRY(build(&p, 1, &first));
-    batch = choose_batch(first);
-    if (first->fixed_batch || batch == 1) {
-        *out = first;
-        return HAWQ_OK;
+    HAWQ_TRY(build(&p, batch ? batch : 1, &first));
+    hawq_status status = check_mixing(&p);
+    if (status != HAWQ_OK || batch || first->fixed_batch ||
+        (batch = choose_batch(first)) == 1) {
+        if (status == HAWQ_OK)
+            *out = first;
+        else
+            hawq_graph_free(first);
+        return status;
     }
     hawq_graph_free(first);
     return build(&p, batch, out);
