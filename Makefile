@@ -16,8 +16,8 @@ MAKEFLAGS   += --no-print-directory
 PACKAGES := gcc libc6-dev cmake ninja-build pkg-config libopenblas-pthread-dev \
     libgsl-dev libsqlite3-dev sqlite3 libprotobuf-c-dev protobuf-c-compiler \
     libonnx-dev libzip-dev zlib1g-dev libcjson-dev coinor-libcbc-dev \
-    dataset-fashion-mnist
-MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc
+    libxxhash-dev dataset-fashion-mnist
+MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc libxxhash
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 
 configure = mkdir -p $(1); cmake -S . -B $(1) \

@@ -297,7 +297,7 @@ static hawq_graph *one_conv(int batch, float low) {
 
 static void identity(void) {
     hawq_graph *a = one_conv(1, 0), *b = one_conv(4, 0), *c = one_conv(1, 1);
-    char        ha[17], hb[17], hc[17];
+    char        ha[HAWQ_HASH_TEXT], hb[HAWQ_HASH_TEXT], hc[HAWQ_HASH_TEXT];
     hawq_graph_hash(a, ha);
     hawq_graph_hash(b, hb);
     hawq_graph_hash(c, hc);

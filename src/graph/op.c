@@ -6,6 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+bool hawq_op_has_attribute(const hawq_op *op, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = op->attributes; at && *at;) {
+        size_t length = strcspn(at, " ");
+        if (length == n && memcmp(at, name, n) == 0) return true;
+        at += length + (at[length] == ' ');
+    }
+    return false;
+}
+
 const hawq_attr *hawq_attr_find(const hawq_node *node, const char *name) {
     for (int i = 0; i < node->n_attr; i++)
         if (strcmp(node->attr[i].name, name) == 0) return &node->attr[i];

@@ -87,7 +87,7 @@ typedef struct hawq_node {
     hawq_tensor         **out; /* out[0] always; later ones may be NULL */
     int                   n_attr;
     const hawq_attr      *attr;
-    int                   opset;   /* version of the default domain, 7..22 */
+    int                   opset;   /* version of the default domain */
     void                 *param;   /* what `shape` worked out, else NULL */
     size_t                scratch; /* reals wanted in planes.scratch ... */
     size_t                scratch_lane; /* ... plus this many per lane */
@@ -127,6 +127,9 @@ typedef struct hawq_op {
 
     bool piecewise_linear; /* adjoint_tangent depends on neither bar nor dot */
 } hawq_op;
+
+/* Is `name` one of op->attributes? */
+bool hawq_op_has_attribute(const hawq_op *op, const char *name);
 
 /* --- reading attributes; a missing one yields the default -------------- */
 

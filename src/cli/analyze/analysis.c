@@ -287,7 +287,7 @@ static hawq_status put_layers(hawq_analysis *a) {
 
 static hawq_status begin(hawq_analysis *a) {
     hawq_run_record record;
-    char            hash[17];
+    char            hash[HAWQ_HASH_TEXT];
     hawq_graph_hash(a->graph, hash);
     hawq_cli_record(a->cli, &record);
     record.model_path = a->model_path;

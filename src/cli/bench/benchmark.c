@@ -357,7 +357,7 @@ static hawq_status put_all(hawq_benchmark *b, int64_t run) {
 
 hawq_status hawq_benchmark_store(hawq_benchmark *b) {
     hawq_run_record record;
-    char            hash[17];
+    char            hash[HAWQ_HASH_TEXT];
     int64_t         run;
     hawq_graph_hash(b->graph, hash);
     hawq_cli_record(b->cli, &record);

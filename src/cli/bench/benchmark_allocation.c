@@ -55,7 +55,7 @@ static hawq_status from_uniform(hawq_benchmark *b, const char *name,
 
 static hawq_status from_store(hawq_benchmark *b, int64_t id,
                               hawq_contender *out) {
-    char                   hash[17];
+    char                   hash[HAWQ_HASH_TEXT];
     hawq_allocation_record record;
     hawq_graph_hash(b->graph, hash);
     if (b->store) HAWQ_TRY(hawq_store_find_allocation(b->store, hash, id, &id));

@@ -142,7 +142,7 @@ static bool is_predictable(const hawq_contender *c) {
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
     analysis    a = {0};
     int64_t     run = 0;
-    char        hash[17];
+    char        hash[HAWQ_HASH_TEXT];
     const char *metric = find_metric(b);
     if (!b->store) return HAWQ_OK;
     hawq_graph_hash(b->graph, hash);
@@ -205,7 +205,7 @@ static hawq_latency_key key_of(hawq_benchmark *b, char *hash) {
 }
 
 hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
-    char             hash[17];
+    char             hash[HAWQ_HASH_TEXT];
     hawq_latency     known, rest;
     hawq_latency_key key = key_of(b, hash);
     HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
@@ -220,7 +220,7 @@ hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
 }
 
 hawq_status hawq_benchmark_fit_times(hawq_benchmark *b) {
-    char             hash[17];
+    char             hash[HAWQ_HASH_TEXT];
     hawq_latency_key key = key_of(b, hash);
     return hawq_latency_load(b->store, &key, &b->arena, &b->latency);
 }

@@ -28,6 +28,12 @@ hawq_status hawq_model_load(const hawq_cli *cli, const char *path, int batch,
         hawq_graph_free(g);
         return status;
     }
+    if (g->opset > HAWQ_CHECKED_OPSET)
+        hawq_cli_note(cli,
+                      "%s is of opset %d, newer than %d, the newest whose "
+                      "operators were checked; those it left unchanged are "
+                      "read as they were",
+                      path, g->opset, HAWQ_CHECKED_OPSET);
     if (taken)
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",

@@ -68,7 +68,7 @@ typedef struct hawq_search {
     int                n_layers, n_groups; /* of the model */
     hawq_search_layer *layer;
     hawq_search_group *group;
-    char               hash[17];
+    char               hash[HAWQ_HASH_TEXT];
     const char        *image; /* name of the input tensor */
 
     hawq_problem            *problem;

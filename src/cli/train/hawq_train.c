@@ -236,7 +236,7 @@ static double peak_rate(void) {
 /* All that the bits of the result depend on, as the checkpoint's lines. */
 static hawq_status describe(hawq_cli *cli, const hawq_graph *graph,
                             const hawq_dataset *data, const char **out) {
-    char        hash[17];
+    char        hash[HAWQ_HASH_TEXT];
     const char *images = hawq_data_text(&cli->arena);
     hawq_graph_hash(graph, hash);
     *out = images ? hawq_arena_format(
