@@ -103,7 +103,8 @@ static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
 }
 
 /* Identity of a network: 64-bit FNV-1a over operators, shapes and
- * weights as they stand, 16 hex digits into text. Independent of the batch. */
+ * weights as they stand, 16 hex digits into text. Independent of the batch, and
+ * of whether hawq_graph_take_logits was called. */
 void hawq_graph_hash(const hawq_graph *graph, char text[17]);
 
 /* --- used by the passes (fold.c) and by programs that edit a graph ----- */

@@ -1,7 +1,7 @@
 /* benchmark.h -- what hawq-bench does between its options and its report:
  * lowers allocations to integer programs, checks them bit for bit against the
- * reference kernels, measures accuracy on all images, and times everything in
- * one interleaved run.
+ * reference kernels, compares outputs on all images with labels, targets and
+ * the float network's, and times everything in one interleaved run.
  *
  * Timing. A round runs one batch through the float network and through every
  * program, one after the other; rounds are repeated. So a change of the clock
@@ -42,6 +42,8 @@ typedef struct hawq_contender {
                                      NaN */
     double             predicted_us; /* its time, or NaN; see predict_times */
     double             mean_bits;    /* of the weights */
+    double             output_mse;   /* of outputs and the float network's, mean
+                                        square difference; NaN without data */
     hawq_program      *program;
     hawq_runner       *runner;
     double            *sample;     /* ns per batch, one for each round */
@@ -63,6 +65,8 @@ typedef struct hawq_benchmark {
     bool times_only; /* no data: random images, no accuracy, no loss */
 
     /* results */
+    bool      has_answers; /* the data has labels or targets, so `loss` is ... */
+    hawq_loss loss;        /* ... cross-entropy of labels, mse of targets */
     int             n; /* the float network, uniform8, and what was asked */
     int             n_asked;
     hawq_contender *contender;
