@@ -351,7 +351,7 @@ static uint64_t hash_node(const hawq_graph *g, const hawq_node *node,
 }
 
 void hawq_graph_hash(const hawq_graph *g, char text[17]) {
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t         h = 0xcbf29ce484222325u;
     const hawq_node *left_out = last_softmax(g);
     for (int i = 0; i < g->n_nodes; i++)
         if (g->node[i] != left_out) h = hash_node(g, g->node[i], h);

@@ -55,8 +55,8 @@ hawq_status hawq_score_check_output(const hawq_graph *g, hawq_loss loss) {
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "the output '%s' has shape %s for %d images; expected "
                          "the images along its first dimension",
-                         g->output->name,
-                         hawq_shape_text(s, (char[128]){0}), g->batch);
+                         g->output->name, hawq_shape_text(s, (char[128]){0}),
+                         g->batch);
     if (loss == HAWQ_MSE || hawq_score_has_classes(g)) return HAWQ_OK;
     if (hawq_per_image(g, g->output) == 1)
         return hawq_fail(HAWQ_EINVAL,
@@ -93,8 +93,10 @@ static hawq_status no_labels(const hawq_graph *g, const hawq_batch *b,
     char      found[SHAPE_TEXT], wanted[SHAPE_TEXT], output[SHAPE_TEXT];
     if (!b->targets)
         return hawq_fail(HAWQ_EINVAL,
-                         "the data has no labels, which --loss cross-entropy "
-                         "needs; use --loss self-distillation");
+                         "there are no labels (member y of a .npz file, "
+                         "PREFIX-labels-idx1-ubyte of idx:PREFIX), which "
+                         "--loss cross-entropy needs; --loss self-distillation "
+                         "needs none");
     shape_text(y, 0, found);
     labels_text(rows, wanted);
     if (each == rows.rows * rows.classes)
@@ -133,10 +135,9 @@ static hawq_status check_label_shape(const hawq_graph *g, hawq_loss loss,
                          found, output);
     const char *advice =
         each != rows.rows * rows.classes ? ""
-        : loss == HAWQ_MSE
-            ? "; save y.argmax(-1) if they are one-hot labels, "
-              "y.astype(numpy.float32) if they are targets"
-            : "; save y.argmax(-1) if they are one-hot";
+        : loss == HAWQ_MSE ? "; save y.argmax(-1) if they are one-hot labels, "
+                             "y.astype(numpy.float32) if they are targets"
+                           : "; save y.argmax(-1) if they are one-hot";
     return hawq_fail(HAWQ_EINVAL,
                      "y has labels of shape %s, and the output is %s, %zu "
                      "row%s of %zu classes an image: y must hold one integer a "
@@ -191,8 +192,9 @@ hawq_status hawq_score_check(const hawq_graph *g, hawq_loss loss,
     if (loss == HAWQ_CROSS_ENTROPY) return no_labels(g, b, y);
     if (b->targets) return check_targets(g, y);
     return hawq_fail(HAWQ_EINVAL,
-                     "the data has neither targets nor labels, one of which "
-                     "--loss mse needs; use --loss self-distillation");
+                     "there are neither targets nor labels (member y of a .npz "
+                     "file), one of which --loss mse needs; --loss "
+                     "self-distillation needs none");
 }
 
 /* --- what outputs are worth ---------------------------------------------- */
@@ -219,8 +221,8 @@ size_t hawq_score_correct(hawq_rows shape, const real *z,
                           const int64_t *label) {
     size_t correct = 0;
     for (size_t r = 0; r < shape.rows; r++)
-        correct += (int64_t)largest(shape.classes, z + r * shape.classes) ==
-                   label[r];
+        correct +=
+            (int64_t)largest(shape.classes, z + r * shape.classes) == label[r];
     return correct;
 }
 
@@ -259,9 +261,10 @@ hawq_score hawq_score_outputs(const hawq_graph *g, hawq_loss loss,
         if (one.labels) correct += hawq_score_correct(shape, own, one.labels);
     }
     bool classes = hawq_score_has_classes(g) && !batch->targets;
-    return (hawq_score){
-        .loss = known ? sum / n : NAN,
-        .accuracy = hawq_score_accuracy(g, batch, correct),
-        .agreement = classes ? (double)agreeing / (n * (double)shape.rows) : NAN,
-        .mse = squares / (n * (double)each)};
+    return (hawq_score){.loss = known ? sum / n : NAN,
+                        .accuracy = hawq_score_accuracy(g, batch, correct),
+                        .agreement = classes ? (double)agreeing /
+                                                   (n * (double)shape.rows)
+                                             : NAN,
+                        .mse = squares / (n * (double)each)};
 }

@@ -30,8 +30,8 @@ typedef struct hawq_dataset_options {
     double scale;         /* 0 = 1 */
     int    n_mean, n_std; /* 0 = none; 1 = for every channel; else one
                              per channel */
-    double mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
-    size_t skip, limit; /* images left out at the start; 0 = no limit */
+    double         mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
+    size_t         skip, limit; /* images left out at the start; 0 = no limit */
     hawq_labelling labels;
 } hawq_dataset_options;
 

@@ -199,9 +199,9 @@ static hawq_status read_members(zip_t *zip, uint64_t packed,
                                 hawq_labelling want, hawq_arena *arena,
                                 hawq_images *out) {
     npy  x = {0}, y = {0};
-    bool has_y = want == HAWQ_LABELS_NEEDED ||
-                 (want == HAWQ_LABELS_OPTIONAL &&
-                  zip_name_locate(zip, "y.npy", 0) >= 0);
+    bool has_y =
+        want == HAWQ_LABELS_NEEDED ||
+        (want == HAWQ_LABELS_OPTIONAL && zip_name_locate(zip, "y.npy", 0) >= 0);
     if (read_member(zip, packed, "x.npy", arena, &x) != HAWQ_OK)
         return hawq_prefix("x ");
     if (has_y && read_member(zip, packed, "y.npy", arena, &y) != HAWQ_OK)
@@ -220,8 +220,8 @@ static hawq_status read_members(zip_t *zip, uint64_t packed,
     return has_y ? set_targets(&y, arena, out) : HAWQ_OK;
 }
 
-hawq_status hawq_npz_read(const char *path, hawq_labelling want, hawq_arena *arena,
-                          hawq_images *out) {
+hawq_status hawq_npz_read(const char *path, hawq_labelling want,
+                          hawq_arena *arena, hawq_images *out) {
     uint64_t size = 0;
     int      code = 0;
     HAWQ_TRY(hawq_file_size(path, &size));

@@ -19,9 +19,9 @@ typedef struct loop {
     hawq_selection          at;
     hawq_sgd                sgd;
     size_t    per_image, n_targets, n_labels; /* numbers per image */
-    size_t    per_epoch, warm_up;   /* steps */
-    uint64_t *order;                /* train->n */
-    real     *x, *targets;          /* a mini-batch */
+    size_t    per_epoch, warm_up;             /* steps */
+    uint64_t *order;                          /* train->n */
+    real     *x, *targets;                    /* a mini-batch */
     int64_t  *labels;
     double   *gradient;
 } loop;

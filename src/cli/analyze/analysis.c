@@ -102,8 +102,7 @@ static hawq_status load_single(hawq_analysis *a) {
  * compares with nothing: labels that do not fit are left out there. */
 static hawq_status load_data(hawq_analysis *a) {
     bool alone = a->loss == HAWQ_SELF_DISTILLATION;
-    HAWQ_TRY(hawq_data_load(
-        a->graph, alone ? HAWQ_LABELS_OPTIONAL : HAWQ_LABELS_NEEDED, &a->data));
+    HAWQ_TRY(hawq_data_load(a->graph, HAWQ_LABELS_OPTIONAL, &a->data));
     if (a->data.n < 2)
         return hawq_fail(HAWQ_EINVAL,
                          "the data has one image; at least 2 are needed to "

@@ -47,9 +47,9 @@ typedef struct hawq_analysis {
     int         range, loss;      /* hawq_range, hawq_loss */
     int         samples, images;
     int         batch_size; /* 0: 32, or all images if there are fewer */
-    double      tolerance; /* > 0: sample until every layer's half interval
-                              is within this share of its mean; the interval
-                              is not widened for having been looked at often */
+    double      tolerance;  /* > 0: sample until every layer's half interval
+                               is within this share of its mean; the interval
+                               is not widened for having been looked at often */
     bool   resume;
     double memory; /* bytes it may have, 0: what the machine has */
 

@@ -138,8 +138,7 @@ static hawq_status start_timing(hawq_benchmark *b) {
     int chunk = (b->batch_size + n - 1) / n;
     b->small_graph = b->image_graph;
     if (chunk > 1)
-        HAWQ_TRY(
-            load_model(b, true, chunk < 32 ? chunk : 32, &b->small_graph));
+        HAWQ_TRY(load_model(b, true, chunk < 32 ? chunk : 32, &b->small_graph));
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }
@@ -147,8 +146,8 @@ static hawq_status start_timing(hawq_benchmark *b) {
 /* Ranges of the activations of the graph that is lowered. */
 static hawq_status calibrate(hawq_benchmark *b) {
     const hawq_dataset *images = b->calibrate ? &b->other : &b->data;
-    hawq_batch batch = {b->calibration_images, images->x, NULL, NULL};
-    hawq_engine *engine;
+    hawq_batch          batch = {b->calibration_images, images->x, NULL, NULL};
+    hawq_engine        *engine;
     HAWQ_TRY(hawq_engine_new(b->image_graph, b->threads, 1, HAWQ_CROSS_ENTROPY,
                              &engine));
     hawq_status status = hawq_calibrate(engine, b->image_graph, &batch,
@@ -243,8 +242,8 @@ static void score(const hawq_benchmark *b, const float *y, hawq_contender *c) {
     hawq_batch images = {b->data.n, b->data.x, b->data.labels, b->data.targets};
     hawq_score found = {NAN, NAN, NAN, NAN};
     if (!b->times_only)
-        found = hawq_score_outputs(b->graph, b->loss, &images, y,
-                                   b->float_output);
+        found =
+            hawq_score_outputs(b->graph, b->loss, &images, y, b->float_output);
     c->record.accuracy = found.accuracy;
     c->record.loss = found.loss;
     c->record.agreement = found.agreement;

@@ -40,14 +40,14 @@ typedef struct hawq_contender {
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */
-    double             predicted_us; /* its time, or NaN; see predict_times */
-    double             mean_bits;    /* of the weights */
-    double             output_mse;   /* of outputs and the float network's, mean
-                                        square difference; NaN without data */
-    hawq_program      *program;
-    hawq_runner       *runner;
-    double            *sample;     /* ns per batch, one for each round */
-    hawq_float_timing *float_node; /* program->n_floats of them */
+    double predicted_us;          /* its time, or NaN; see predict_times */
+    double mean_bits;             /* of the weights */
+    double output_mse;            /* of outputs and the float network's, mean
+                                     square difference; NaN without data */
+    hawq_program         *program;
+    hawq_runner          *runner;
+    double               *sample;     /* ns per batch, one for each round */
+    hawq_float_timing    *float_node; /* program->n_floats of them */
     hawq_benchmark_record record;
 } hawq_contender;
 
@@ -65,9 +65,9 @@ typedef struct hawq_benchmark {
     bool times_only; /* no data: random images, no accuracy, no loss */
 
     /* results */
-    bool      has_answers; /* the data has labels or targets, so `loss` is ... */
-    hawq_loss loss;        /* ... cross-entropy of labels, mse of targets */
-    int             n; /* the float network, uniform8, and what was asked */
+    bool has_answers;     /* the data has labels or targets, so `loss` is ... */
+    hawq_loss       loss; /* ... cross-entropy of labels, mse of targets */
+    int             n;    /* the float network, uniform8, and what was asked */
     int             n_asked;
     hawq_contender *contender;
     hawq_graph     *graph;
@@ -79,9 +79,10 @@ typedef struct hawq_benchmark {
                                          predicted anything */
 
     const char
-        *other_range;     /* of the weights, in an analysis that for that
-                             reason did not predict what was asked; or NULL */
-    hawq_latency latency; /* what the database now holds of times */
+        *other_range;        /* of the weights, in an analysis that for that
+                                reason did not predict what was asked; or NULL */
+    const char  *other_loss; /* likewise of an analysis in another unit */
+    hawq_latency latency;    /* what the database now holds of times */
 
     /* private */
     hawq_arena          arena;

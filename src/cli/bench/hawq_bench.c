@@ -72,11 +72,10 @@ static const char *const all_columns[] = {"allocation",
                                           "latency_error_percent",
                                           "output_mse"};
 static const char *const short_columns[] = {
-    "allocation", "bits",       "bytes",        "predicted",
-    "rise",       "accuracy",   "agreement",    "loss",
-    "mse",
-    "ms",         "spread",     "predicted ms", "error %",
-    "x float",    "x uniform8", "exact",        "kernels"};
+    "allocation", "bits",         "bytes",   "predicted", "rise",
+    "accuracy",   "agreement",    "loss",    "mse",       "ms",
+    "spread",     "predicted ms", "error %", "x float",   "x uniform8",
+    "exact",      "kernels"};
 enum {
     N_ALL = sizeof all_columns / sizeof *all_columns,
     N_SHORT = sizeof short_columns / sizeof *short_columns,
@@ -381,6 +380,12 @@ static void note_integers(const hawq_benchmark *b) {
                       "\"predicted\" of what no search made: the sum of the "
                       "newest analysis' '%s' sensitivities",
                       b->predicted_by);
+    if (b->other_loss)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" is missing where no search made it: the "
+                      "loss of the newest analysis is %s, that of these images "
+                      "%s",
+                      b->other_loss, hawq_loss_name(b->loss));
     if (b->other_range)
         hawq_cli_note(b->cli,
                       "\"predicted\" is missing where weights are quantized in "

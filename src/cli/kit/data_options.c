@@ -62,9 +62,8 @@ static hawq_status load(const char *spec, const hawq_dataset_options *part,
 
 hawq_status hawq_data_load(const hawq_graph *graph, hawq_labelling want,
                            hawq_dataset *out) {
-    const hawq_dataset_options part = {.skip = (size_t)o.skip,
-                                       .limit = (size_t)o.limit,
-                                       .labels = want};
+    const hawq_dataset_options part = {
+        .skip = (size_t)o.skip, .limit = (size_t)o.limit, .labels = want};
     if (!o.data)
         return hawq_fail(HAWQ_EINVAL, "--data is missing: file.npz, idx:PREFIX "
                                       "or cifar:FILE.bin,...");
