@@ -37,12 +37,7 @@ static hawq_status load_images(hawq_benchmark *b) {
     HAWQ_TRY(hawq_data_load(NULL, HAWQ_LABELS_OPTIONAL, &b->data));
     b->has_answers = b->data.labels || b->data.targets;
     if (b->data.targets) b->loss = HAWQ_MSE;
-    if ((size_t)b->batch_size > b->data.n)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has %zu images, fewer than --batch-size %d; "
-                         "give more images or a smaller batch",
-                         b->data.n, b->batch_size);
-    return HAWQ_OK;
+    return hawq_data_batch(b->cli, b->data.n, b->batch_size, 1, &b->batch_size);
 }
 
 static hawq_status check_images(const hawq_benchmark *b) {
