@@ -261,19 +261,21 @@ static const struct bad {
      "idx:small: images have shape 4x4, the model's input expects 1x8x8"},
     {2, "hawq-analyze net.onnx --data idx:labels",
      "idx:labels: label of image ..."},
-    {2, "hawq-analyze net.onnx --data idx:few",
+    {2, "hawq-analyze net.onnx --data idx:few --batch-size 32",
      "the data has 5 images, fewer than --batch-size 32; give more images or a "
      "smaller batch"},
     {2, "hawq-analyze fixed.onnx --data idx:few", "idx:few: ..."},
     {2, "hawq-analyze net.onnx --data idx:img --memory 0B",
      "--memory: 0 bytes are too few for any analysis; ..."},
-    {1, "hawq-analyze net.onnx --data idx:bare",
+    {2, "hawq-analyze net.onnx --data idx:bare",
+     "idx:bare: there are no labels (member y of a .npz file, "
+     "PREFIX-labels-idx1-ubyte of idx:PREFIX), which --loss cross-entropy "
+     "needs; --loss self-distillation needs none"},
+    {2, "hawq-analyze net.onnx --data idx:bare --loss mse",
+     "idx:bare: there are neither targets nor labels ..."},
+    {1, "hawq-train --from net.onnx --data idx:bare -o new.onnx",
      "idx:bare: neither bare-labels-idx1-ubyte nor bare-labels-idx1-ubyte.gz "
      "is there"},
-    {1, "hawq-analyze net.onnx --data idx:bare --loss mse",
-     "idx:bare: neither bare-labels-idx1-ubyte nor ..."},
-    {1, "hawq-bench net.onnx --data idx:bare",
-     "idx:bare: neither bare-labels-idx1-ubyte nor ..."},
     {1, "hawq-analyze net.onnx --data idx:none",
      "idx:none: neither none-images-idx3-ubyte nor none-images-idx3-ubyte.gz "
      "is there"},

@@ -189,7 +189,8 @@ static void constant_products_are_folded(void) {
     hawq_graph_free(g);
 }
 
-/* Probabilities are no logits; a Softmax elsewhere stays. */
+/* Probabilities are no logits, but of the same network; a Softmax elsewhere
+ * stays. */
 static void final_softmax_is_taken_off(void) {
     const hawq_attr one = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 1};
     const hawq_attr zero = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 0};
@@ -199,7 +200,11 @@ static void final_softmax_is_taken_off(void) {
         add(g, "MatMul", "x w", "z", NULL);
         add(g, k == 2 ? "LogSoftmax" : "Softmax", "z", "p", k ? &one : &zero);
         CHECK_OK(hawq_graph_finish(g, "p"));
+        char before[HAWQ_HASH_TEXT], after[HAWQ_HASH_TEXT];
+        hawq_graph_hash(g, before);
         CHECK(hawq_graph_take_logits(g) == (k > 0));
+        hawq_graph_hash(g, after);
+        CHECK(strcmp(before, after) == 0);
         CHECK(strcmp(g->output->name, k ? "z" : "p") == 0);
         CHECK(g->n_nodes == (k ? 1 : 2));
         CHECK(!hawq_graph_take_logits(g));

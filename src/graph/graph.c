@@ -341,16 +341,23 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
     return hawq_pass_layers(g);
 }
 
-bool hawq_graph_take_logits(hawq_graph *g) {
+/* The Softmax or LogSoftmax over the last axis that ends the network, or NULL.
+ */
+static const hawq_node *last_softmax(const hawq_graph *g) {
     const hawq_node *node = g->output->producer;
     int              rank = g->output->shape.rank;
     if (!node || g->output->n_uses ||
         (strcmp(node->op->name, "Softmax") != 0 &&
          strcmp(node->op->name, "LogSoftmax") != 0))
-        return false;
+        return NULL;
     int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
-    if (hawq_axis(hawq_attr_int(node, "axis", last), rank) != rank - 1)
-        return false;
+    int     axis = hawq_axis(hawq_attr_int(node, "axis", last), rank);
+    return axis == rank - 1 ? node : NULL;
+}
+
+bool hawq_graph_take_logits(hawq_graph *g) {
+    const hawq_node *node = last_softmax(g);
+    if (!node) return false;
     g->output = node->in[0];
     hawq_pass_unused(g);
     return true;

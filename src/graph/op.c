@@ -72,6 +72,13 @@ const char *hawq_shape_text(const hawq_shape *shape, char text[128]) {
     return text;
 }
 
+hawq_shape hawq_shape_squeeze(const hawq_shape *shape, int from) {
+    hawq_shape kept = {0};
+    for (int i = from; i < shape->rank; i++)
+        if (shape->dim[i] != 1) kept.dim[kept.rank++] = shape->dim[i];
+    return kept;
+}
+
 int hawq_axis(int64_t axis, int rank) {
     if (axis < -rank || axis >= rank) return -1;
     return (int)(axis < 0 ? axis + rank : axis);

@@ -149,6 +149,9 @@ hawq_status hawq_node_fail(const hawq_node *node, hawq_status code,
 int64_t hawq_shape_count(const hawq_shape *shape, int from, int to);
 bool    hawq_shape_equal(const hawq_shape *a, const hawq_shape *b);
 
+/* The dimensions from `from` on that are not 1. */
+hawq_shape hawq_shape_squeeze(const hawq_shape *shape, int from);
+
 /* "1x3x32x32" into text (at least 128 bytes); returns text. */
 const char *hawq_shape_text(const hawq_shape *shape, char text[128]);
 

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { USUAL_BATCH = 32 };
+
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i) {
     const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
@@ -85,7 +87,8 @@ hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
                                      hawq_graph **out) {
     hawq_cli silent = *a->cli;
     silent.quiet = true;
-    return hawq_model_load(&silent, a->model_path, batch, out);
+    return hawq_model_load_for(&silent, a->model_path, batch,
+                               (hawq_loss)a->loss, out);
 }
 
 /* For readings image by image, if the file allows any number of images. */
@@ -95,8 +98,26 @@ static hawq_status load_single(hawq_analysis *a) {
     return hawq_analysis_load_again(a, 1, &a->single_graph);
 }
 
+/* The images, and what the loss compares outputs with. Self-distillation
+ * compares with nothing: labels that do not fit are left out there. */
+static hawq_status load_data(hawq_analysis *a) {
+    bool alone = a->loss == HAWQ_SELF_DISTILLATION;
+    HAWQ_TRY(hawq_data_load(a->graph, HAWQ_LABELS_OPTIONAL, &a->data));
+    if (a->data.n < 2)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has one image; at least 2 are needed to "
+                         "tell an error from a result");
+    hawq_status status = hawq_dataset_check_loss(
+        &a->data, a->graph, (hawq_loss)a->loss, hawq_data_spec());
+    if (status == HAWQ_OK || !alone) return status;
+    hawq_cli_note(a->cli, "no accuracy, for y is left out: %s", hawq_message());
+    a->data.labels = NULL;
+    return HAWQ_OK;
+}
+
 static hawq_status load(hawq_analysis *a) {
-    HAWQ_TRY(hawq_model_load(a->cli, a->model_path, 0, &a->graph));
+    HAWQ_TRY(hawq_model_load_for(a->cli, a->model_path, 0, (hawq_loss)a->loss,
+                                 &a->graph));
     if (a->graph->n_layers == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "%s: no Conv, Gemm or MatMul with constant weights: "
@@ -105,16 +126,11 @@ static hawq_status load(hawq_analysis *a) {
     HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
-    HAWQ_TRY(
-        hawq_data_load(a->graph, a->loss == HAWQ_SELF_DISTILLATION, &a->data));
-    if (a->data.n < 2)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has one image; at least 2 are needed to "
-                         "tell an error from a result");
-    if (a->loss == HAWQ_CROSS_ENTROPY && !a->data.labels)
-        return hawq_fail(HAWQ_EINVAL, "--loss cross-entropy needs labels, and "
-                                      "the data has none; use --loss "
-                                      "self-distillation");
+    HAWQ_TRY(load_data(a));
+    if (hawq_analysis_samples(a))
+        return hawq_data_batch(a->cli, a->data.n, a->batch_size, USUAL_BATCH,
+                               &a->batch_size);
+    if (!a->batch_size) a->batch_size = USUAL_BATCH; /* at most: start_study */
     return HAWQ_OK;
 }
 
@@ -241,11 +257,6 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(read_bits(a));
     HAWQ_TRY(load(a));
-    if (hawq_analysis_samples(a) && (size_t)a->batch_size > a->data.n)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has %zu images, fewer than --batch-size %d; "
-                         "give more images or a smaller batch",
-                         a->data.n, a->batch_size);
     HAWQ_TRY(hawq_analysis_fit(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(quantize(a));

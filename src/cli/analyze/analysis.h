@@ -45,10 +45,11 @@ typedef struct hawq_analysis {
     hawq_ints   activation_bits;  /* the same; none: not measured */
     int         activation_range; /* hawq_range */
     int         range, loss;      /* hawq_range, hawq_loss */
-    int         samples, batch_size, images;
-    double      tolerance; /* > 0: sample until every layer's half interval
-                              is within this share of its mean; the interval
-                              is not widened for having been looked at often */
+    int         samples, images;
+    int         batch_size; /* 0: 32, or all images if there are fewer */
+    double      tolerance;  /* > 0: sample until every layer's half interval
+                               is within this share of its mean; the interval
+                               is not widened for having been looked at often */
     bool   resume;
     double memory; /* bytes it may have, 0: what the machine has */
 

@@ -88,7 +88,7 @@ static void print_samples(const hawq_analysis *a) {
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
-    if (a->study.accuracy >= 0)
+    if (!isnan(a->study.accuracy))
         printf(", accuracy %.2f %%", 100 * a->study.accuracy);
     printf(", gradient norm %.4g on %zu images\n", a->study.gradient_norm,
            a->study.data.n);
@@ -200,8 +200,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_text(&w, "model", a->model_path);
     hawq_json_text(&w, "loss", hawq_loss_name((hawq_loss)a->loss));
     hawq_json_real(&w, "loss_value", a->study.loss);
-    hawq_json_real(&w, "accuracy",
-                   a->study.accuracy >= 0 ? a->study.accuracy : NAN);
+    hawq_json_real(&w, "accuracy", a->study.accuracy);
     hawq_json_real(&w, "gradient_norm", a->study.gradient_norm);
     hawq_json_integer(&w, "images", (int64_t)a->study.data.n);
     int sampled = first_sampled(a);
@@ -237,18 +236,30 @@ static const char *layer_list(hawq_analysis *a, const hawq_estimate *e,
              : NULL;
 }
 
+/* Every reading was exactly 0: no chance is in that. */
+static bool is_nothing(const hawq_estimate *e) {
+    return e->low == 0 && e->high == 0;
+}
+
 static bool is_unresolved(const hawq_estimate *e) {
-    return hawq_is_unresolved(e);
+    return hawq_is_unresolved(e) && !is_nothing(e);
 }
 
 static bool is_negative(const hawq_estimate *e) {
-    return e->mean <= 0;
+    return e->mean < 0;
 }
 
 static void note_estimates(hawq_analysis *a, hawq_metric metric) {
     const hawq_estimate *e = a->trace[metric];
     const char          *name = hawq_metric_name(metric);
-    const char          *list = layer_list(a, e, is_unresolved);
+    const char          *list = layer_list(a, e, is_nothing);
+    if (list)
+        hawq_cli_note(a->cli,
+                      "%s is exactly 0 for %s: nothing reaches these weights "
+                      "on this data (all their inputs are 0), or nothing of "
+                      "them reaches the loss",
+                      name, list);
+    list = layer_list(a, e, is_unresolved);
     if (list)
         hawq_cli_note(
             a->cli,

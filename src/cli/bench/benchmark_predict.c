@@ -130,6 +130,12 @@ static double predict(const hawq_benchmark *b, const analysis *a,
     return found == a->n_layers ? sum : NAN;
 }
 
+/* Rises of an mse and of a loss of classes are of different units. */
+static bool has_unit(const hawq_benchmark *b, const analysis *a) {
+    bool squares = strcmp(a->run.loss, hawq_loss_name(HAWQ_MSE)) == 0;
+    return !b->has_answers || squares == (b->loss == HAWQ_MSE);
+}
+
 static bool has_range(const analysis *a, const hawq_contender *c) {
     return strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
 }
@@ -149,6 +155,10 @@ hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
     HAWQ_TRY(hawq_store_find_analysis(b->store, hash, metric, &run));
     if (!run) return HAWQ_OK;
     HAWQ_TRY(load(b, run, metric, &a));
+    if (!has_unit(b, &a)) {
+        b->other_loss = a.run.loss;
+        return HAWQ_OK;
+    }
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
         if (!is_predictable(c)) continue;
