@@ -4,13 +4,15 @@
  * 8-bit activations; or pairs of widths, of weights and of the layer's input.
  * Costs of b-bit weights and a-bit activations:
  *
- *     weight-size  hawq_weight_bytes(params, channels, b)        [bytes]
+ *     weight-size  hawq_weight_bytes(params, channels, b), of the
+ *                  first layer rest_bytes more                   [bytes]
  *     bops         b * a * macs                                  [per image]
  *     mean-bits    b * params, in units of all layers' params    [bits]
  *     latency      measured time of the layer at these widths    [us]
  *
  * A layer in float32 has 32 bits of both, no scales, and no loss of its
- * weights.
+ * weights. One that no integer kernel computes has been timed with 32-bit
+ * inputs: that is its time whatever the width of its input.
  *
  * The loss of a pair is that of its weights, until the rises of activations
  * are added. No layers are tied here: a group of layers that read one tensor

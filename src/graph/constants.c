@@ -100,6 +100,74 @@ static void find_equal(hawq_tensor **all, int n, hawq_tensor **keep) {
     }
 }
 
+/* Is t the transpose of w, a matrix of the same origin? */
+static bool is_transpose(const hawq_tensor *w, const hawq_tensor *t) {
+    size_t rows = (size_t)w->shape.dim[0], columns = (size_t)w->shape.dim[1];
+    if (w->shape.rank != 2 || t->shape.rank != 2 ||
+        t->shape.dim[0] != w->shape.dim[1] ||
+        t->shape.dim[1] != w->shape.dim[0])
+        return false;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            if (w->data[r * columns + c] != t->data[c * rows + r]) return false;
+    return true;
+}
+
+/* The matrix that stands in the file as t's transpose and is read, too. */
+static hawq_tensor *find_transpose(hawq_tensor **all, int n,
+                                   const hawq_tensor *t) {
+    hawq_tensor *const *at =
+        bsearch(&t, all, (size_t)n, sizeof *all, by_origin);
+    if (!at || t->shape.rank != 2 || t->axis[0] != 1) return NULL;
+    int i = (int)(at - all);
+    while (i > 0 && all[i - 1]->origin == t->origin) i--;
+    for (; i < n && all[i]->origin == t->origin; i++)
+        if (all[i]->n_uses && all[i]->axis[0] == 0 && is_transpose(all[i], t))
+            return all[i];
+    return NULL;
+}
+
+/* A matrix read as it is and transposed is one weight: a product of two
+ * dimensions with the transpose becomes a Gemm that transposes. */
+static hawq_status turn_product(hawq_graph *g, hawq_node *node,
+                                hawq_tensor **all, int n) {
+    bool         gemm = strcmp(node->op->name, "Gemm") == 0;
+    bool         product = gemm || strcmp(node->op->name, "MatMul") == 0;
+    hawq_tensor *w;
+    if (!product || !is_constant(node, 1) || !node->in[1]->origin ||
+        node->out[0]->shape.rank != 2 || node->in[0]->shape.rank != 2 ||
+        !(w = find_transpose(all, n, node->in[1])))
+        return HAWQ_OK;
+    hawq_attr *attr;
+    HAWQ_TAKE(attr, &g->arena, (size_t)node->n_attr + 1);
+    bool turned = gemm && hawq_attr_int(node, "transB", 0);
+    int  m = 0;
+    for (int i = 0; i < node->n_attr; i++)
+        if (strcmp(node->attr[i].name, "transB") != 0)
+            attr[m++] = node->attr[i];
+    if (!turned)
+        attr[m++] =
+            (hawq_attr){.name = "transB", .type = HAWQ_ATTR_INT, .i = 1};
+    if (!gemm) {
+        hawq_tensor **in;
+        HAWQ_TAKE(in, &g->arena, 4);
+        in[0] = node->in[0];
+        node->in = in;
+        node->op = g->find_op("Gemm");
+    }
+    node->attr = attr;
+    node->n_attr = m;
+    node->in[1] = w;
+    return node->op->shape(node, &g->arena);
+}
+
+static void count_uses(hawq_graph *g) {
+    for (int i = 0; i < g->n_tensors; i++) g->tensor[i]->n_uses = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++)
+            if (g->node[i]->in[j]) g->node[i]->in[j]->n_uses++;
+}
+
 hawq_status hawq_pass_merge(hawq_graph *g) {
     hawq_tensor **all, **keep;
     int           n = 0;
@@ -114,5 +182,8 @@ hawq_status hawq_pass_merge(hawq_graph *g) {
             hawq_tensor *t = g->node[i]->in[j];
             if (t && keep[t->id]) g->node[i]->in[j] = keep[t->id];
         }
+    count_uses(g);
+    for (int i = 0; i < g->n_nodes; i++)
+        HAWQ_TRY(turn_product(g, g->node[i], all, n));
     return HAWQ_OK;
 }

@@ -23,7 +23,8 @@ HAWQ_NODISCARD hawq_status hawq_own_constant(hawq_graph *graph, hawq_node *node,
 HAWQ_NODISCARD hawq_status hawq_pass_scale(hawq_graph *graph);
 
 /* Constants of one origin, one shape and the same numbers become one: weights
- * that were shared before they were transposed or folded are again. */
+ * that were shared before they were transposed or folded are again. A
+ * matrix that is read transposed, too, is read by a Gemm that transposes. */
 HAWQ_NODISCARD hawq_status hawq_pass_merge(hawq_graph *graph);
 
 /* Folds BatchNormalization (in evaluation mode: y = gamma (x - mean) /

@@ -60,6 +60,7 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_store_load_sensitivity(s->store, s->analysis, s->metric,
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));
+    if (n_layers) layer[0].rest_bytes = s->rest_bytes;
     if (s->score_path) HAWQ_TRY(hawq_search_import(s));
     HAWQ_TRY(hawq_search_add_floats(s));
     if (hawq_search_wants_latency(s))
