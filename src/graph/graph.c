@@ -244,10 +244,6 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
                         .n_attr = spec->n_attr,
                         .opset = g->opset};
     if (!node->name) return HAWQ_ENOMEM;
-    if (spec->scope) {
-        node->scope = hawq_arena_string(&g->arena, spec->scope);
-        if (!node->scope) return HAWQ_ENOMEM;
-    }
     hawq_attr *attr;
     HAWQ_TAKE(attr, &g->arena, (size_t)spec->n_attr);
     if (spec->n_attr)

@@ -81,7 +81,6 @@ HAWQ_NODISCARD hawq_status hawq_graph_constant(hawq_graph       *graph,
  * inputs or shapes that do not fit; the sentence names the node. */
 typedef struct hawq_node_spec {
     const char        *op_type, *name;
-    const char        *scope; /* as in hawq_node; NULL: unknown */
     int                n_in, n_out;
     const char *const *in, *const *out;
     int              n_attr;

@@ -328,7 +328,7 @@ static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
     if (!spec->name[0])
         spec->name = hawq_arena_format(arena, "%s_%zu", spec->op_type, index);
     if (!spec->name) return HAWQ_ENOMEM;
-    HAWQ_TRY(find_scope(node, spec->name, arena, &spec->scope));
+    HAWQ_TRY(find_scope(node, spec->name, arena, &out->scope));
     spec->n_in = (int)node->n_input;
     spec->n_out = (int)node->n_output;
     spec->in = (const char *const *)node->input;
