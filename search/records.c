@@ -39,9 +39,7 @@ static hawq_status find_time(const source *s, const char *layer, hawq_width w,
 static hawq_status fill_costs(const source *s, const hawq_layer_record *l,
                               hawq_width w, double *cost) {
     int bits = w.weight_bits;
-    cost[WEIGHT_SIZE] =
-        (double)(l->rest_bytes +
-                 hawq_weight_bytes(l->params, l->channels, bits));
+    cost[WEIGHT_SIZE] = (double)hawq_weight_bytes(l->params, l->channels, bits);
     cost[BOPS] = (double)bits * w.activation_bits * (double)l->macs;
     cost[MEAN_BITS] = (double)bits * (double)l->params;
     if (s->timing) return find_time(s, l->name, w, &cost[LATENCY]);

@@ -4,8 +4,7 @@
  * 8-bit activations; or pairs of widths, of weights and of the layer's input.
  * Costs of b-bit weights and a-bit activations:
  *
- *     weight-size  hawq_weight_bytes(params, channels, b), of the
- *                  first layer rest_bytes more                   [bytes]
+ *     weight-size  hawq_weight_bytes(params, channels, b)        [bytes]
  *     bops         b * a * macs                                  [per image]
  *     mean-bits    b * params, in units of all layers' params    [bits]
  *     latency      measured time of the layer at these widths    [us]

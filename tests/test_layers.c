@@ -9,8 +9,11 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/reading.h"
+#include "src/load/onnx.h"
 #include "src/load/scope.h"
 #include "tests/deploying.h"
+
+#include <unistd.h>
 
 static hawq_graph *open_one(int rank, const int64_t *dim) {
     hawq_graph *g = open_graph(rank, dim);
@@ -383,7 +386,75 @@ static void weights_of_no_layer_are_counted(void) {
     hawq_arena_free(&arena);
 }
 
+/* --- from a file ---------------------------------------------------------- */
+
+/* One field of a protobuf message: a tag of kind 2, its length, its bytes. */
+static size_t put_field(char *to, int field, const char *bytes, size_t n) {
+    to[0] = (char)(field << 3 | 2);
+    to[1] = (char)(n > 127 ? n % 128 + 128 : n);
+    size_t at = n > 127 ? 3 : 2;
+    if (n > 127) to[2] = (char)(n >> 7);
+    memcpy(to + at, bytes, n);
+    return at + n;
+}
+
+static size_t put_text(char *to, int field, const char *text) {
+    return put_field(to, field, text, strlen(text));
+}
+
+/* {dimension 0 free, dimension 1 of so many} float */
+static size_t put_value(char *to, int field, const char *name, char columns) {
+    char   shape[] = {0x0a, 0x03, 0x12, 0x01, 'N', 0x0a, 0x02, 0x08, columns};
+    char   tensor[32] = {0x08, 0x01}, type[40], value[60];
+    size_t n = 2 + put_field(tensor + 2, 2, shape, sizeof shape);
+    n = put_field(type, 1, tensor, n);
+    char   both[60];
+    size_t m = put_text(value, 1, name);
+    m += put_field(value + m, 2, type, n);
+    memcpy(both, value, m);
+    return put_field(to, field, both, m);
+}
+
+/* y = x val_7 of module encoder.key, as torch.export writes it. */
+static void metadata_of_nodes_is_read(void) {
+    const float weights[6] = {1, 2, 3, 4, 5, 6};
+    char        entry[200], node_[400], tensor[100], graph[1000], model[1200];
+    char        path[] = "/tmp/hawq-layers-XXXXXX";
+    size_t      n = put_text(entry, 1, "pkg.torch.onnx.name_scopes");
+    n += put_text(entry + n, 2, "['', 'encoder', 'encoder.key', 'linear']");
+    size_t m = put_text(node_, 1, "x");
+    m += put_text(node_ + m, 1, "val_7");
+    m += put_text(node_ + m, 2, "y");
+    m += put_text(node_ + m, 3, "node_MatMul_8");
+    m += put_text(node_ + m, 4, "MatMul");
+    m += put_field(node_ + m, 9, entry, n);
+    n = put_field(graph, 1, node_, m);
+    memcpy(tensor, "\x08\x02\x08\x03\x10\x01", 6);
+    m = 6 + put_text(tensor + 6, 8, "val_7");
+    m += put_field(tensor + m, 9, (const char *)weights, sizeof weights);
+    n += put_field(graph + n, 5, tensor, m);
+    n += put_value(graph + n, 11, "x", 2);
+    n += put_value(graph + n, 12, "y", 3);
+    memcpy(model, "\x08\x08", 2);
+    m = 2 + put_field(model + 2, 7, graph, n);
+    m += put_field(model + m, 8, "\x10\x0d", 2);
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, model, m) == (ssize_t)m && close(fd) == 0);
+    hawq_graph *g = NULL;
+    if (CHECK_OK(hawq_onnx_load(path, 1, &g))) {
+        names_are(g, 1, (const char *[]){"encoder.key"});
+        CHECK_OK(hawq_onnx_save(path, g, "test"));
+        hawq_graph_free(g);
+    }
+    if (CHECK_OK(hawq_onnx_load(path, 1, &g))) { /* it keeps the name */
+        names_are(g, 1, (const char *[]){"encoder.key"});
+        hawq_graph_free(g);
+    }
+    unlink(path);
+}
+
 int main(void) {
+    metadata_of_nodes_is_read();
     transposed_convolutions_are_layers();
     left_hand_weights_are_layers();
     stacked_matrices_are_layers();

@@ -35,11 +35,9 @@ typedef struct hawq_layer_record {
     const char *name;
     const char *op;
     int64_t     params;
-    int64_t     macs;       /* per image */
-    int64_t     channels;   /* output channels = number of weight scales */
-    const char *group;      /* name of its group; its own name if alone */
-    int64_t     rest_bytes; /* of a network's first layer: the weights of no
-                               layer, which its costs carry; not stored */
+    int64_t     macs;     /* per image */
+    int64_t     channels; /* output channels = number of weight scales */
+    const char *group;    /* name of its group; its own name if alone */
 } hawq_layer_record;
 
 /* The bits of a layer that stays in float32, of weights and activations. */

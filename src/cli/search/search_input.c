@@ -60,7 +60,6 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_store_load_sensitivity(s->store, s->analysis, s->metric,
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));
-    if (n_layers) layer[0].rest_bytes = s->rest_bytes;
     if (s->score_path) HAWQ_TRY(hawq_search_import(s));
     HAWQ_TRY(hawq_search_add_floats(s));
     if (hawq_search_wants_latency(s))
@@ -68,6 +67,8 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
                                       s->sensitivity, n_timings, timing,
                                       s->n_widths, s->width, &s->problem));
+    HAWQ_TRY(hawq_problem_add_fixed(s->problem, "weight-size",
+                                    (double)s->rest_bytes));
     HAWQ_TRY(hawq_search_add_activations(s));
     return interacts(s) ? load_interactions(s) : HAWQ_OK;
 }
