@@ -67,13 +67,16 @@ static bool is_of(const source *s, int i, int layer) {
 
 static hawq_status find_time(const source *s, const char *layer, hawq_width w,
                              double *out) {
-    const hawq_layer_timing         key = {.layer = layer,
-                                           .weight_bits = w.weight_bits,
-                                           .activation_bits = w.activation_bits};
-    const hawq_layer_timing        *wanted = &key;
-    const hawq_layer_timing *const *found =
-        bsearch(&wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_width);
-    if (found) {
+    /* what runs in float whatever its input's width was timed once */
+    const int activation[2] = {w.activation_bits, HAWQ_FLOAT_BITS};
+    for (int i = 0; i < 2; i++) {
+        const hawq_layer_timing         key = {.layer = layer,
+                                               .weight_bits = w.weight_bits,
+                                               .activation_bits = activation[i]};
+        const hawq_layer_timing        *wanted = &key;
+        const hawq_layer_timing *const *found = bsearch(
+            &wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_width);
+        if (!found) continue;
         *out = (*found)->latency_us;
         return HAWQ_OK;
     }

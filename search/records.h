@@ -10,7 +10,8 @@
  *     latency      measured time of the layer at these widths    [us]
  *
  * A layer in float32 has 32 bits of both, no scales, and no loss of its
- * weights.
+ * weights. One that no integer kernel computes has been timed with 32-bit
+ * inputs: that is its time whatever the width of its input.
  *
  * The loss of a pair is that of its weights, until the rises of activations
  * are added. No layers are tied here: a group of layers that read one tensor

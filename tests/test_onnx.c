@@ -382,7 +382,7 @@ static hawq_status load_chain(size_t n, const char *const name[][2],
     hawq_arena       arena = {0};
     hawq_proto_value x = {.name = "x", .shape = {2, {-1, 3}}};
     hawq_proto_value y = {.name = "y", .shape = {2, {-1, 3}}};
-    hawq_proto_node  node[4] = {{{0}, NULL}};
+    hawq_proto_node  node[4] = {{.defect = NULL}};
     hawq_proto  file = {"", 13, 1, 1, n_constants, n, &x, &y, constant, node};
     hawq_graph *g;
     uint8_t    *bytes;

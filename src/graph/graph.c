@@ -4,6 +4,7 @@
 
 #include "src/graph/hash.h"
 #include "src/graph/mm.h"
+#include "src/graph/origin.h"
 #include "src/graph/passes.h"
 
 #include <math.h>
@@ -154,6 +155,7 @@ hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
     t->dtype = dtype;
     t->shape = *shape;
     HAWQ_TRY(count_elements(t));
+    hawq_originate(t);
     if (dtype == HAWQ_FLOAT) {
         HAWQ_TAKE(t->data, &g->arena, t->n);
         if (t->n) memcpy(t->data, data, t->n * sizeof *t->data);
@@ -267,7 +269,7 @@ static hawq_status fold_constant(hawq_graph *g, hawq_node *node) {
                               "is not supported on integer tensors");
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i]) node->out[i]->role = HAWQ_CONSTANT;
-    return HAWQ_OK;
+    return hawq_trace_origin(node, &g->arena);
 }
 
 static hawq_status check_activations(const hawq_node *node) {
@@ -311,7 +313,10 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
             return hawq_prefix("node '%s' (%s): ", node->name, op->name);
-    if (node->out[0]->role == HAWQ_CONSTANT) return HAWQ_OK;
+    if (node->out[0]->role == HAWQ_CONSTANT) {
+        hawq_originate(node->out[0]); /* its numbers are in the node */
+        return HAWQ_OK;
+    }
     if (all_constant(node)) return fold_constant(g, node);
     HAWQ_TRY(check_activations(node));
     HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
@@ -335,7 +340,9 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
                          output);
     HAWQ_TRY(hawq_pass_identities(g));
     hawq_pass_unused(g);
+    HAWQ_TRY(hawq_pass_scale(g));
     HAWQ_TRY(hawq_pass_fold(g));
+    HAWQ_TRY(hawq_pass_merge(g));
     hawq_pass_unused(g);
     HAWQ_TRY(hawq_pass_check_finite(g));
     return hawq_pass_layers(g);

@@ -9,8 +9,10 @@
  *
  * add() folds: a node whose inputs are all constants is evaluated at once and
  * leaves no node behind. finish() drops identities and what the output does
- * not need, folds BatchNormalization and constant bias additions into the
- * preceding Conv, Gemm or MatMul, and lists the layers.
+ * not need, multiplies constants of Gemm into its operands, folds
+ * BatchNormalization and constant bias additions into the preceding Conv,
+ * ConvTranspose, Gemm or MatMul, makes one of constants that one constant of
+ * the file became with the same numbers, and lists the layers.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_GRAPH_H
@@ -19,16 +21,18 @@
 
 /* A quantizable layer: a weight tensor and the nodes that use it. */
 typedef struct hawq_layer {
-    const char *name; /* weight tensor's name without ".weight", or the first
-                         node's name where the exporter lost it */
-    const char  *op;  /* "Conv", "Gemm" or "MatMul" */
+    const char  *name; /* no two layers have the same: see layers.c */
+    const char  *op;   /* "Conv", "ConvTranspose", "Gemm" or "MatMul" */
     hawq_tensor *weight;
     hawq_tensor *bias; /* float constant, or NULL */
     hawq_node  **node; /* n_nodes >= 1 users; more than one: shared weight */
     int          n_nodes;
     /* weight element (a, c, b) with c the output channel sits at
-     * (a * channels + c) * inner + b, a < outer. Conv: outer 1. */
-    size_t  outer, channels, inner;
+     * (a * channels + c) * inner + b, a < outer. Conv: outer 1. As the first
+     * node reads it: see product.h. */
+    size_t outer, channels, inner;
+    int    axis;  /* of the first node's output that holds the channels; -1: no
+                     single one does */
     int64_t macs; /* multiply-accumulates per image, over all nodes */
 } hawq_layer;
 
@@ -44,11 +48,14 @@ typedef struct hawq_graph {
     int           n_tensors, n_nodes, n_layers;
     hawq_tensor **tensor;
     hawq_node   **node;
-    hawq_layer   *layer; /* in order of first use */
-    hawq_tensor  *input, *output;
-    int           opset;
-    bool          fixed_batch; /* the file itself fixes the batch dimension */
-    const char   *left_out;    /* further float outputs of the file, or NULL */
+    hawq_layer   *layer;  /* in order of first use */
+    int           n_rest; /* float constants of two dimensions or more that no
+                             layer has: they are not quantized */
+    const hawq_tensor **rest;
+    hawq_tensor        *input, *output;
+    int                 opset;
+    bool        fixed_batch; /* the file itself fixes the batch dimension */
+    const char *left_out;    /* further float outputs of the file, or NULL */
     /* private to graph.c */
     const hawq_op *(*find_op)(const char *op_type);
     int           capacity_tensors, capacity_nodes;
@@ -116,6 +123,23 @@ int hawq_graph_find_layer(const hawq_graph *graph, const char *name);
 static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
     return t->n / (size_t)g->batch;
 }
+
+/* Elements of the constants in graph->rest, as a file has to hold them: what
+ * was spread over the images counts once. */
+size_t hawq_graph_rest_elements(const hawq_graph *graph);
+/* Bytes of the same, in float32; and their names, "embed, mask" (as they are
+ * called in the file, at most a handful, then "and 3 more"), in the arena;
+ * NULL: no memory. */
+static inline int64_t hawq_graph_rest_bytes(const hawq_graph *graph) {
+    return 4 * (int64_t)hawq_graph_rest_elements(graph);
+}
+const char *hawq_graph_rest_names(const hawq_graph *graph, hawq_arena *arena);
+
+/* The name of the layer's weight in the file, and the axis of that tensor along
+ * which its channels lie. EUNSUPPORTED: it was computed from several constants,
+ * or is not laid out like one of the file; the sentence names the layer. */
+HAWQ_NODISCARD hawq_status hawq_layer_in_file(const hawq_layer *layer,
+                                              const char **name, int *axis);
 
 /* Identity of a network: 128-bit XXH3 of the opset, the size of an image, every
  * constant and node that was added (names, operators, attributes of every type)

@@ -87,9 +87,9 @@ static uint64_t bytes_missing(wire w, const ProtobufCMessageDescriptor *type) {
     return 0;
 }
 
-static hawq_status unpack(const uint8_t *bytes, size_t n,
-                          const ProtobufCMessageDescriptor *type,
-                          hawq_arena *arena, ProtobufCMessage **out) {
+hawq_status hawq_wire_unpack(const uint8_t *bytes, size_t n,
+                             const ProtobufCMessageDescriptor *type,
+                             hawq_arena *arena, ProtobufCMessage **out) {
     heap               h = {arena, false};
     ProtobufCAllocator allocator = {take, keep, &h};
     wire               w = {bytes, bytes + n};
@@ -131,7 +131,8 @@ hawq_status hawq_wire_read(const char                       *path,
     uint8_t    *bytes = NULL;
     size_t      n = 0;
     hawq_status status = read_bytes(path, &scratch, &bytes, &n);
-    if (status == HAWQ_OK) status = unpack(bytes, n, type, arena, out);
+    if (status == HAWQ_OK)
+        status = hawq_wire_unpack(bytes, n, type, arena, out);
     hawq_arena_free(&scratch);
     return status;
 }

@@ -137,6 +137,7 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
     char              bits[16];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
+    hawq_json_text(w, "node", layer->node[0]->name);
     hawq_json_text(w, "op", layer->op);
     hawq_json_integer(w, "params", (int64_t)layer->weight->n);
     hawq_json_integer(w, "macs", layer->macs);
@@ -209,6 +210,8 @@ static void print_json(const hawq_analysis *a, double *work) {
     if (sampled >= 0) json_samples(a, &w, sampled);
     hawq_json_integer(&w, "run", a->run);
     hawq_json_ints(&w, "bits", a->bits.n, a->bits.item);
+    hawq_json_integer(&w, "not_quantized_bytes",
+                      hawq_graph_rest_bytes(a->graph));
     hawq_json_array(&w, "layers");
     for (int l = 0; l < a->graph->n_layers; l++) json_layer(a, &w, l);
     hawq_json_end(&w);

@@ -66,7 +66,9 @@ double hawq_latency_layer(const hawq_latency *l, const char *layer,
     for (int i = 0; i < l->n_timings; i++) {
         const hawq_layer_timing *t = &l->timing[i];
         if (t->weight_bits == weight_bits &&
-            t->activation_bits == activation_bits && !strcmp(t->layer, layer))
+            (t->activation_bits == activation_bits ||
+             t->activation_bits == HAWQ_FLOAT_BITS) &&
+            !strcmp(t->layer, layer))
             return t->latency_us;
     }
     return NAN;

@@ -37,6 +37,12 @@ void hawq_search_note_problem(const hawq_search *s) {
 /* --- the layers ------------------------------------------------------------
  */
 
+/* Bytes in the costs of layer l that are not its own. */
+static double rest_of(const hawq_search *s, int l, int kind) {
+    bool bytes = kind == hawq_problem_find_kind(s->problem, "weight-size");
+    return l == 0 && bytes ? (double)s->rest_bytes : 0;
+}
+
 static hawq_status print_layers(const hawq_search     *s,
                                 const hawq_solution   *solution,
                                 const hawq_confidence *sure) {
@@ -58,7 +64,8 @@ static hawq_status print_layers(const hawq_search     *s,
         hawq_table_integer(&t, c->weight_bits);
         hawq_table_integer(&t, c->activation_bits);
         hawq_table_real(&t, c->loss, 4);
-        if (bytes >= 0) hawq_table_real(&t, c->cost[bytes], 12);
+        if (bytes >= 0)
+            hawq_table_real(&t, c->cost[bytes] - rest_of(s, l, bytes), 12);
         if (sure->n_resamples) hawq_table_fixed(&t, sure->kept[l], 2);
     }
     return hawq_table_print(&t, s->cli->format, stdout);
@@ -165,7 +172,10 @@ static hawq_status fill_alternatives(const hawq_search      *s,
         hawq_table_real(t, a->best.objective, 6);
         hawq_table_real(t, a->regret, 4);
         for (int k = 0; k < p->n_kinds; k++)
-            hawq_table_real(t, a->candidate->cost[k] / p->kind[k].unit, 6);
+            hawq_table_real(t,
+                            (a->candidate->cost[k] - rest_of(s, e->layer, k)) /
+                                p->kind[k].unit,
+                            6);
     }
     return HAWQ_OK;
 }
@@ -213,6 +223,9 @@ static hawq_status print_table(const hawq_search   *s,
     if (solution->state != HAWQ_FOUND_OPTIMAL)
         printf("%-15s %.6g\n", "lower bound", solution->bound);
     print_total("weight bytes", totals.weight_bytes, 15, "");
+    if (s->rest_bytes)
+        printf("%-15s %lld bytes of them\n", "not quantized",
+               (long long)s->rest_bytes);
     print_total("mean bits", totals.mean_bits, 4, "");
     print_total("BOPS", totals.bops, 10, "");
     if (s->times)
@@ -325,6 +338,8 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "bound", solution->bound);
     hawq_json_real(&w, "gap", solution->gap);
     hawq_json_real(&w, "weight_bytes", totals.weight_bytes);
+    if (!s->problem_path)
+        hawq_json_integer(&w, "not_quantized_bytes", s->rest_bytes);
     hawq_json_real(&w, "bops", totals.bops);
     hawq_json_real(&w, "latency_us", totals.latency_us);
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
