@@ -123,9 +123,12 @@ static hawq_status select_images(const hawq_images          *from,
 static const char supported[] =
     "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
 
-static hawq_status read_images(const char *spec, bool unlabelled,
+static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
                                hawq_arena *arena, hawq_images *out) {
     size_t n = strlen(spec);
+    bool   unlabelled = o->unlabelled;
+    size_t most =
+        o->limit && o->skip < SIZE_MAX - o->limit ? o->skip + o->limit : 0;
     if (strncmp(spec, "idx:", 4) == 0)
         return hawq_idx_read(spec + 4, unlabelled, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
@@ -134,7 +137,7 @@ static hawq_status read_images(const char *spec, bool unlabelled,
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
     if (n > 4 && strcmp(spec + n - 4, ".npz") == 0)
-        return hawq_npz_read(spec, unlabelled, arena, out);
+        return hawq_npz_read(spec, unlabelled, most, arena, out);
     return hawq_fail(HAWQ_EUNSUPPORTED, "is no kind of data that is read; %s",
                      supported);
 }
@@ -150,8 +153,7 @@ hawq_status hawq_dataset_load(const char                 *spec,
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
     if (!options) options = &none;
-    hawq_status status =
-        read_images(spec, options->unlabelled, &scratch, &images);
+    hawq_status status = read_images(spec, options, &scratch, &images);
     if (status == HAWQ_OK)
         status = select_images(&images, options, &scratch, &set);
     hawq_arena_free(&scratch);

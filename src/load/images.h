@@ -25,9 +25,11 @@ static inline bool hawq_can_inflate(uint64_t packed, uint64_t bytes) {
     return bytes / 1032 <= packed;
 }
 
-/* unlabelled: with neither labels nor targets it will do, too. */
+/* unlabelled: with neither labels nor targets it will do, too. most: images to
+ * read from the start, at most; 0: all. What is not read is not checked. */
 HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, bool unlabelled,
-                                         hawq_arena *arena, hawq_images *out);
+                                         size_t most, hawq_arena *arena,
+                                         hawq_images *out);
 HAWQ_NODISCARD hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
                                          hawq_arena *arena, hawq_images *out);
 /* files: comma-separated */
