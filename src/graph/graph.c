@@ -24,6 +24,7 @@ hawq_status hawq_graph_new(const hawq_op *(*find_op)(const char *), int opset,
     *g = (hawq_graph){.arena = arena,
                       .find_op = find_op,
                       .opset = opset,
+                      .room = HAWQ_NODE_ROOM,
                       .digest = {{(uint64_t)opset, 0}}};
     *out = g;
     return HAWQ_OK;
@@ -163,7 +164,9 @@ hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
         HAWQ_TAKE(t->ints, &g->arena, t->n);
         if (t->n) memcpy(t->ints, data, t->n * sizeof *t->ints);
     }
-    if (!g->output) hawq_digest_constant(&g->digest, t); /* not a pass's */
+    if (g->output) return HAWQ_OK; /* made by a pass, not read from a file */
+    hawq_digest_constant(&g->digest, t);
+    g->room += HAWQ_ROOM_PER_BYTE * t->n * sizeof *t->data;
     return HAWQ_OK;
 }
 
@@ -272,6 +275,18 @@ static hawq_status fold_constant(hawq_graph *g, hawq_node *node) {
     return hawq_trace_origin(node, &g->arena);
 }
 
+/* The node's shapes, or its value, within the room that is left. */
+static hawq_status in_room(hawq_graph *g, hawq_node *node, bool fold) {
+    g->arena.limited = true;
+    g->arena.left = g->room;
+    hawq_status status =
+        fold ? fold_constant(g, node) : node->op->shape(node, &g->arena);
+    g->room = g->arena.left;
+    g->arena.limited = false;
+    if (status != HAWQ_ENOMEM) return status;
+    return hawq_prefix("node '%s' (%s): ", node->name, node->op->name);
+}
+
 static hawq_status check_activations(const hawq_node *node) {
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && node->out[i]->dtype != HAWQ_FLOAT)
@@ -309,7 +324,7 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     HAWQ_TRY(check_spec(spec, node));
     HAWQ_TRY(find_inputs(g, spec, node));
     HAWQ_TRY(make_outputs(g, spec, node));
-    HAWQ_TRY(op->shape(node, &g->arena));
+    HAWQ_TRY(in_room(g, node, false));
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
             return hawq_prefix("node '%s' (%s): ", node->name, op->name);
@@ -317,7 +332,7 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
         hawq_originate(node->out[0]); /* its numbers are in the node */
         return HAWQ_OK;
     }
-    if (all_constant(node)) return fold_constant(g, node);
+    if (all_constant(node)) return in_room(g, node, true);
     HAWQ_TRY(check_activations(node));
     HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
     g->node[g->n_nodes++] = node;

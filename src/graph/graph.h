@@ -62,6 +62,7 @@ typedef struct hawq_graph {
     hawq_tensor **named; /* by hash of the name, 2^k slots */
     size_t        n_named, capacity_named;
     hawq_digest   digest; /* of what was added */
+    size_t        room;   /* bytes that nodes may still take, see add */
 } hawq_graph;
 
 /* Versions of ONNX's default domain: the first that is read, and the newest
@@ -90,10 +91,16 @@ HAWQ_NODISCARD hawq_status hawq_graph_constant(hawq_graph       *graph,
                                                const hawq_shape *shape,
                                                const void       *data);
 
+/* Nodes may take 512 MiB for their tables and for constants that are worked
+ * out, and 8 bytes for each byte of the constants given: a few bytes of a file
+ * can ask for anything. */
+enum { HAWQ_NODE_ROOM = 1 << 29, HAWQ_ROOM_PER_BYTE = 8 };
+
 /* A node by names. in[i] == "" is an omitted optional input. Attributes are
  * copied shallowly: their arrays must live in graph->arena or be static.
  * EUNSUPPORTED for an unknown operator or attribute, EFORMAT for unknown
- * inputs or shapes that do not fit; the sentence names the node. */
+ * inputs or shapes that do not fit; ENOMEM for one that needs too much; the
+ * sentence names the node. */
 typedef struct hawq_node_spec {
     const char        *op_type, *name;
     int                n_in, n_out;
