@@ -170,8 +170,25 @@ static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     return hawq_problem_add(p, l->name, NULL, l->params, n, candidate);
 }
 
+/* Bits times these, summed, stay whole numbers. */
+static hawq_status check_sizes(const source *s) {
+    static const int64_t most = INT64_C(1) << 50;
+    for (int i = 0; i < s->n_layers; i++) {
+        const hawq_layer_record *l = &s->layer[i];
+        int64_t                  size[] = {l->params, l->macs, l->channels};
+        for (int k = 0; k < 3; k++)
+            if (size[k] < 0 || size[k] > most)
+                return hawq_fail(HAWQ_EFORMAT,
+                                 "layer '%s': a size of %lld (parameters, "
+                                 "products or channels) is not in 0 ... 2^50",
+                                 l->name, (long long)size[k]);
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status build(source *s, hawq_problem **p) {
     hawq_cost_kind kind[KINDS];
+    HAWQ_TRY(check_sizes(s));
     HAWQ_TRY(sort_records(s));
     HAWQ_TRY(fill_kinds(s, kind));
     HAWQ_TRY(hawq_problem_new(s->timing ? KINDS : LATENCY, kind, p));

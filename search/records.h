@@ -31,8 +31,8 @@ typedef struct hawq_width {
 
 /* A problem that is not finished; the caller frees it. Sensitivities are of
  * one metric. timing NULL: without latency. EFORMAT: a layer without
- * sensitivity; ESTATE: a layer and width without a time, the sentence says
- * which; ENONFINITE. */
+ * sensitivity or of more than 2^50 parameters; ESTATE: a layer and width
+ * without a time, the sentence says which; ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_from_records(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,

@@ -84,8 +84,8 @@ static double shown(const hawq_budget_use *u, double value) {
 static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
     bool bytes = !s->problem_path && (!strcmp(u->kind, "weight-size") ||
                                       !strcmp(u->kind, "activation-peak"));
-    printf("%-15s %s <= %.10g%s", "budget", u->kind, shown(u, u->limit),
-           u->unit_name);
+    printf("%-15s %s <= %.10g%s", "budget", hawq_shown(&s->cli->arena, u->kind),
+           shown(u, u->limit), u->unit_name);
     if (bytes) printf(" (%s)", hawq_bytes_text(&s->cli->arena, u->limit));
     printf(", used %.10g", shown(u, u->used));
     double spread = hawq_search_spread(s, u->kind);
@@ -188,7 +188,7 @@ static hawq_status print_alternatives(const hawq_search      *s,
         printf("\n%s: what each choice costs, and how much the best allocation "
                "with it\nloses against the optimum (- : not within the "
                "budgets)\n",
-               p->layer[e->layer].name);
+               hawq_shown(&s->cli->arena, p->layer[e->layer].name));
     if (p->group[p->layer[e->layer].in_group].n_layers > 1)
         hawq_cli_note(s->cli,
                       "%s is tied to other layers, which change with "
