@@ -401,7 +401,7 @@ hawq_status hawq_lower_classify(lowering *low) {
         HAWQ_TRY(classify(low, i));
         find_source(low, i);
     }
-    hawq_lower_float_layers(low);
+    HAWQ_TRY(hawq_lower_float_layers(low));
     for (int i = 0; i < g->n_nodes; i++) fuse_bias(low, i);
     HAWQ_TRY(hawq_lower_find_floats(low));
     for (int i = 0; i < g->n_nodes; i++) fuse(low, i);

@@ -1,13 +1,14 @@
 /* floats.c -- what stays in float32 inside an integer program, and its steps.
  *
- * A node is in float because its layer is to have 32 bits, or because it has no
- * integer form (classify.c). Between such nodes a quantization would only cost
- * accuracy, so the following stay in float, too:
- *     a function of one element of a float tensor;
- *     an addition or concatenation of float tensors only;
- *     a move or pool of a float tensor that a float node reads, or that is the
- *     output;
- *     what only leads from the image, which is there in floats, to float nodes.
+ * A node is in float because the format of its layer's weights has no codes, or
+ * because it has no integer form (classify.c). In the latter case the weights
+ * of its layer keep their format: the node reads what the layer's codes stand
+ * for, so that bytes and accuracy are those of the choice, and only the
+ * arithmetic is float's. Between such nodes a quantization would only cost
+ * accuracy, so the following stay in float, too: a function of one element of a
+ * float tensor; an addition or concatenation of float tensors only; a move or
+ * pool of a float tensor that a float node reads, or that is the output; what
+ * only leads from the image, which is there in floats, to float nodes.
  * Everything else reads what is quantized, with the map that calibration found
  * for the tensor. A Relu or Clip between float and integers takes no step of
  * its own: saturating to the ends of its output's map clamps. An integer layer
@@ -18,25 +19,74 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/lower.h"
 
+#include <string.h>
+
 /* --- which nodes --------------------------------------------------------- */
 
-/* One node of a layer in float, or 32 bits: all of it. */
-void hawq_lower_float_layers(lowering *low) {
+/* Nodes of layers without codes are in float; a layer all of whose nodes are
+ * reads no rounded input. */
+hawq_status hawq_lower_float_layers(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
-    for (int i = 0; i < g->n_nodes; i++)
-        if (low->plan[i].kind == KIND_FLOAT && low->plan[i].layer >= 0)
-            p->choice[low->plan[i].layer].weight_bits = HAWQ_FLOAT_BITS;
+    bool             *integer;
+    HAWQ_TAKE(integer, low->scratch, (size_t)g->n_layers);
     for (int i = 0; i < g->n_nodes; i++) {
         node_plan *plan = &low->plan[i];
-        if (plan->layer < 0 ||
-            p->choice[plan->layer].weight_bits != HAWQ_FLOAT_BITS)
-            continue;
-        p->choice[plan->layer].activation_bits = HAWQ_FLOAT_BITS;
-        if (plan->kind == KIND_FLOAT) continue;
+        if (plan->layer < 0 || plan->kind == KIND_FLOAT) continue;
+        const hawq_format *format = &low->format[plan->layer];
+        integer[plan->layer] = !hawq_format_is_real(format);
+        if (integer[plan->layer]) continue;
         plan->kind = KIND_FLOAT;
-        plan->why = "its layer has 32 bits";
+        plan->why = format->bits == 32 ? "its layer has 32 bits"
+                                       : "its layer has 16-bit floats";
     }
+    for (int l = 0; l < g->n_layers; l++)
+        if (!integer[l]) p->choice[l].activation_bits = HAWQ_FLOAT_BITS;
+    return HAWQ_OK;
+}
+
+/* Are these the graph's own weights, as they are in 32 bits unless something
+ * has changed them? */
+static bool are_own(const hawq_quantized *q, const hawq_layer *l) {
+    if (!q->values) return false;
+    for (size_t c = 0; c < q->rows; c++)
+        for (size_t k = 0; k < q->cols; k++)
+            if (q->values[c * q->cols + k] !=
+                l->weight->data[hawq_weight_at(l, c, k)])
+                return false;
+    return true;
+}
+
+/* What a layer's weights have become, and its bias where it was corrected. */
+static hawq_status decode(lowering *low, int index) {
+    const hawq_layer     *l = &low->graph->layer[index];
+    const hawq_quantized *q = &low->options->quantized[index];
+    hawq_program         *p = low->program;
+    if (!are_own(q, l)) {
+        HAWQ_TAKE(p->decoded[l->weight->id], &p->arena, l->weight->n);
+        hawq_quantized_decode(q, l, p->decoded[l->weight->id]);
+    }
+    if (!q->bias || !l->bias || l->bias->n != q->rows) return HAWQ_OK;
+    HAWQ_TAKE(p->decoded[l->bias->id], &p->arena, q->rows);
+    memcpy(p->decoded[l->bias->id], q->bias, q->rows * sizeof *q->bias);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_lower_decode(lowering *low) {
+    const hawq_graph *g = low->graph;
+    hawq_program     *p = low->program;
+    bool             *read;
+    HAWQ_TAKE(p->decoded, &p->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(read, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < p->n_steps; i++) {
+        const hawq_node *node = p->step[i].u.floating.node;
+        if (p->step[i].kind != HAWQ_STEP_FLOAT) continue;
+        for (int j = 0; j < node->n_in; j++)
+            if (node->in[j]) read[node->in[j]->id] = true;
+    }
+    for (int l = 0; l < g->n_layers && !low->options->places_only; l++)
+        if (read[g->layer[l].weight->id]) HAWQ_TRY(decode(low, l));
+    return HAWQ_OK;
 }
 
 /* Per tensor id. wanted: is it read by a node that runs in float, or would if
