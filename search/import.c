@@ -37,8 +37,9 @@ static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
                          "in 1 ... 32",
                          index,
                          is_width(weights) ? "activation_bits" : "weight_bits");
-    *out = (hawq_choice){hawq_arena_string(arena, name->valuestring),
-                         weights->valueint, inputs->valueint};
+    *out = (hawq_choice){.layer = hawq_arena_string(arena, name->valuestring),
+                         .weight_bits = weights->valueint,
+                         .activation_bits = inputs->valueint};
     return out->layer ? HAWQ_OK : HAWQ_ENOMEM;
 }
 

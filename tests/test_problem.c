@@ -345,10 +345,10 @@ static void costs_of_a_network(void) {
 }
 
 static void times_of_a_network(void) {
-    static const hawq_layer_timing time[] = {{"conv", 8, 8, "k", 5},
-                                             {"conv", 4, 8, "k", 3},
-                                             {"fc", 8, 8, "k", 2},
-                                             {"fc", 4, 8, "k", 1}};
+    static const hawq_layer_timing time[] = {{"conv", 8, 8, "k", 5, NULL},
+                                             {"conv", 4, 8, "k", 3, NULL},
+                                             {"fc", 8, 8, "k", 2, NULL},
+                                             {"fc", 4, 8, "k", 1, NULL}};
     hawq_problem                  *p;
     int                            choice[2] = {1, 0};
     bool                           found;

@@ -63,7 +63,9 @@ static const hawq_rise rises[] = {{8, -1e-5, 0.01}, {4, 1.0 / 3, 0}};
 static const hawq_activation_record activations[] = {
     {"x", "mse", 1, readers, 2, rises}, {"it's", "max", 2, readers, 1, rises}};
 static const hawq_choice choices[LAYERS] = {
-    {"conv1", 8, 8}, {"it's \"two\"\t\xc3\xa9", 4, 8}, {"fc", 2, 4}};
+    {"conv1", 8, 8, NULL},
+    {"it's \"two\"\t\xc3\xa9", 4, 8, NULL},
+    {"fc", 2, 4, NULL}};
 static const hawq_budget_record     budgets[] = {{"bops", 1e9, 0.5e9, false},
                                                  {"weight-size", 1000, 999, true}};
 static const hawq_allocation_record allocation = {
@@ -87,9 +89,9 @@ static const hawq_front_point  points[] = {{100, 0.5, 2, bits_a},
 static const hawq_front_record front = {"weight-size", "dp", "trace",
                                         LAYERS,        2,    points};
 static const hawq_layer_timing timings[LAYERS] = {
-    {"conv1", 8, 8, "avx2", 12.5},
-    {"it's \"two\"\t\xc3\xa9", 4, 8, "avx2", 3.25},
-    {"fc", 2, 4, "ref", 1.0 / 3}};
+    {"conv1", 8, 8, "avx2", 12.5, NULL},
+    {"it's \"two\"\t\xc3\xa9", 4, 8, "avx2", 3.25, NULL},
+    {"fc", 2, 4, "ref", 1.0 / 3, NULL}};
 static const hawq_benchmark_record benchmark = {
     .label = "allocation 1",
     .device = "cpu",

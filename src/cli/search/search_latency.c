@@ -27,11 +27,10 @@ static hawq_status add_width(hawq_search_times *t, int weight_bits,
             t->width[i].activation_bits == activation_bits)
             return HAWQ_OK;
     t->width[t->n_widths++] = (hawq_width){weight_bits, activation_bits};
-    if (weight_bits == 8 || weight_bits == 4 || weight_bits == 2 ||
-        weight_bits == 32)
+    if (weight_bits == 32 || (weight_bits >= 2 && weight_bits <= 8))
         return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,
-                     "latency: layers run with weights of 8, 4 or 2 bits or in "
+                     "latency: layers run with weights of 2 to 8 bits or in "
                      "float32, so %d bits have no time; choose the candidates "
                      "with --bits w8a8,w4a8,w2a8",
                      weight_bits);

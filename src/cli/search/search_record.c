@@ -65,8 +65,9 @@ static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_candidate *c = hawq_problem_candidate(
             p, l, solution->choice[p->layer[l].in_group]);
-        choice[l] =
-            (hawq_choice){p->layer[l].name, c->weight_bits, c->activation_bits};
+        choice[l] = (hawq_choice){.layer = p->layer[l].name,
+                                  .weight_bits = c->weight_bits,
+                                  .activation_bits = c->activation_bits};
     }
     for (int b = 0; b < solution->n_budgets; b++) {
         const hawq_budget_use *u = &solution->budget[b];
