@@ -1,7 +1,8 @@
 # Two commands, each from a fresh clone to the end:
 #
 #     make demo     analyse, search and run the shipped network
-#     make test     all tests; again under ASan and UBSan; threads under TSan
+#     make test     all tests; again under ASan and UBSan; threads under TSan;
+#                   what reads files under libFuzzer, some seconds each
 #
 # On Debian and its kin missing packages are installed (as root or through
 # sudo); elsewhere the list is printed and the build goes on with what is there.
@@ -9,14 +10,14 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-print-directory
-.PHONY: demo test deps build clean
+.PHONY: demo test fuzz deps build clean
 .NOTPARALLEL:
 
 PACKAGES := gcc libc6-dev cmake ninja-build pkg-config libopenblas-pthread-dev \
     libgsl-dev libsqlite3-dev sqlite3 libprotobuf-c-dev protobuf-c-compiler \
     libonnx-dev libzip-dev zlib1g-dev libcjson-dev coinor-libcbc-dev \
-    dataset-fashion-mnist
-MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc
+    libxxhash-dev dataset-fashion-mnist
+MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc libxxhash
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 
 configure = mkdir -p $(1); cmake -S . -B $(1) \
@@ -30,6 +31,7 @@ check     = ctest --test-dir $(1) --output-on-failure -j $(JOBS) $(2) \
 demo: build
 	@tests/demo.sh build
 
+test: PACKAGES += clang libclang-rt-dev
 test: deps
 	@$(call configure,build,-DHAWQ_WERROR=ON)
 	@$(call compile,build,)
@@ -40,9 +42,22 @@ test: deps
 	@$(call configure,build-thread,-DHAWQ_SANITIZE=thread)
 	@$(call compile,build-thread,--target thread_tests)
 	@$(call check,build-thread,-L threads)
-	@for b in build build-address build-thread; do \
+	@if command -v clang >/dev/null; then $(MAKE) fuzz; else \
+	    echo "no clang here: the fuzzers are left out"; \
+	fi
+	@for b in build build-address build-thread build-fuzz; do \
+	    test ! -e $$b/summary.txt || \
 	    echo "$$b: $$(grep -h 'tests passed' $$b/summary.txt)"; \
 	done
+
+# For longer: make fuzz FUZZ_SECONDS=3600
+FUZZ_SECONDS := 12
+fuzz:
+	@$(call configure,build-fuzz,-DCMAKE_C_COMPILER=$(shell command -v clang) \
+	    -DHAWQ_FUZZ=ON -DHAWQ_SANITIZE=address$(comma)undefined \
+	    -DHAWQ_FUZZ_SECONDS=$(FUZZ_SECONDS))
+	@$(call compile,build-fuzz,--target fuzz_targets)
+	@$(call check,build-fuzz,-L fuzz)
 
 build: deps
 	@$(call configure,build,)
@@ -75,4 +90,4 @@ deps:
 	fi
 
 clean:
-	rm -rf build build-address build-thread
+	rm -rf build build-address build-thread build-fuzz

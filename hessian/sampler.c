@@ -3,6 +3,7 @@
 #include "hessian/sampler.h"
 
 #include "src/base/rng.h"
+#include "src/graph/score.h"
 
 #include <string.h>
 
@@ -32,9 +33,10 @@ hawq_status hawq_sampler_init(hawq_sampler *s, const hawq_graph *graph,
     *s = (hawq_sampler){.data = *data, .size = size, .seed = seed};
     s->per_x = hawq_per_image(graph, graph->input);
     s->per_target = hawq_per_image(graph, graph->output);
+    s->per_label = hawq_score_rows(graph).rows;
     HAWQ_TAKE(s->order, arena, data->n);
     HAWQ_TAKE(s->x, arena, size * s->per_x);
-    if (data->labels) HAWQ_TAKE(s->labels, arena, size);
+    if (data->labels) HAWQ_TAKE(s->labels, arena, size * s->per_label);
     if (data->targets) HAWQ_TAKE(s->targets, arena, size * s->per_target);
     shuffle(s, 0);
     return HAWQ_OK;
@@ -45,7 +47,9 @@ static void copy_image(hawq_sampler *s, size_t from, size_t to) {
     const hawq_batch *d = &s->data;
     memcpy(s->x + to * s->per_x, d->x + from * s->per_x,
            s->per_x * sizeof *s->x);
-    if (s->labels) s->labels[to] = d->labels[from];
+    if (s->labels)
+        memcpy(s->labels + to * s->per_label, d->labels + from * s->per_label,
+               s->per_label * sizeof *s->labels);
     if (s->targets)
         memcpy(s->targets + to * s->per_target,
                d->targets + from * s->per_target,

@@ -15,7 +15,7 @@ typedef struct hawq_sampler {
     hawq_batch data; /* all images; borrowed */
     size_t     size; /* images in a mini-batch */
     uint64_t   seed;
-    size_t     per_x, per_target; /* numbers per image */
+    size_t     per_x, per_target, per_label; /* numbers per image */
     /* private */
     uint64_t  walk;  /* the walk that `order` holds */
     uint32_t *order; /* data.n */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hessian/sensitivity.h"
 
+#include "src/graph/score.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,18 +24,12 @@ double hawq_depth_rise(int layer, int n_layers, int bits) {
 
 /* Images [b * batch_size, ...) of the study. */
 static hawq_batch batch_of(const hawq_study *s, size_t b) {
-    size_t     first = b * s->batch_size;
-    hawq_batch batch = {.n = (size_t)s->images[b]};
-    batch.x = s->data.x + first * hawq_per_image(s->graph, s->graph->input);
-    if (s->data.labels) batch.labels = s->data.labels + first;
-    if (s->data.targets)
-        batch.targets = s->data.targets +
-                        first * hawq_per_image(s->graph, s->graph->output);
-    return batch;
+    return hawq_score_part(s->graph, &s->data, b * s->batch_size,
+                           (size_t)s->images[b]);
 }
 
 /* Runs the network over all images: outputs, loss per batch; the number of
- * images it gets right. */
+ * rows it gets right. */
 static size_t forward(hawq_study *s, real *outputs, double *loss) {
     size_t per_output = hawq_per_image(s->graph, s->graph->output);
     size_t correct = 0;
@@ -91,7 +87,7 @@ hawq_status hawq_study_init(hawq_study *s) {
         return hawq_fail(HAWQ_EINVAL, "the data has no images to measure on");
     HAWQ_TRY(take_memory(s));
     size_t correct = forward(s, s->outputs, s->batch_loss);
-    s->accuracy = s->data.labels ? (double)correct / (double)s->data.n : -1;
+    s->accuracy = hawq_score_accuracy(s->graph, &s->data, correct);
     s->loss =
         hawq_estimate_weighted(s->batch_loss, s->images, s->n_batches).mean;
     size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);

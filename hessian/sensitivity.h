@@ -71,7 +71,7 @@ typedef struct hawq_study {
     hawq_rounding *rounding; /* by tensor id */
 } hawq_study;
 
-/* Runs the float network: fills in the second half. accuracy is -1 without
+/* Runs the float network: fills in the second half. accuracy is NaN without
  * labels. EINVAL without images; ENONFINITE if the loss is not finite. */
 HAWQ_NODISCARD hawq_status hawq_study_init(hawq_study *s);
 

@@ -4,6 +4,7 @@
 
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_statistics_double.h>
+#include <gsl/gsl_version.h>
 #include <math.h>
 
 /* Puts the 95 % interval around e->mean. */
@@ -65,4 +66,8 @@ double hawq_rank_correlation(const double *x, const double *y, size_t n,
                              double *work) {
     if (n < 3 || all_equal(x, n) || all_equal(y, n)) return NAN;
     return gsl_stats_spearman(x, 1, y, 1, n, work);
+}
+
+const char *hawq_statistics_gsl_version(void) {
+    return gsl_version;
 }

@@ -28,4 +28,7 @@ bool hawq_estimate_within(const hawq_estimate *estimate, size_t n,
 double hawq_rank_correlation(const double *x, const double *y, size_t n,
                              double *work);
 
+/* "2.7.1": of the GSL it runs with. */
+const char *hawq_statistics_gsl_version(void);
+
 #endif

@@ -5,9 +5,10 @@
  * larger than 64 are widened to 16 bits (x once, when the image is copied) and
  * multiplied by vpmaddwd, which is exact. If no weight is larger than L in
  * magnitude, n vpmaddubsw may be summed in 16 bits while n * 2 * 255 * L <=
- * 32767: eight for L <= 8, four for L <= 16, two for L <= 32, one for L <= 64
- * (each time 32640 at most). Such layers use the byte tiles, whatever their
- * width in bits: half the multiplications, on half the bytes of x.
+ * 32767: eight for L <= 8, two for L <= 32, one for L <= 64 (each time 32640 at
+ * most; four for L <= 16 are not faster than two). Such layers use the byte
+ * tiles, whatever their width in bits: half the multiplications, on half the
+ * bytes of x.
  *
  * Tiles (tiled.h) are 4 pixels x 16 output channels.
  *
@@ -110,14 +111,14 @@ static void expand(int bits, const int8_t level[16], size_t n,
         }
 }
 
-/* Weights 32 i .. 32 i + 31 of a panel that is expanded (bits 8) or as it is
- * stored: 64 bytes hold 8 / bits times 64 weights. */
-INLINE __m256i weights_at(const int8_t *w, size_t i, __m256i levels, int bits) {
-    size_t fields = 8 / (size_t)bits;
-    int    at = (int)(i / 2 % fields) * bits;
-    if (bits == 8) return load(w + 32 * i);
-    w += i / 2 / fields * 64 + i % 2 * 32;
-    return levels_at(load(w), levels, bits, at);
+/* Half (0, 1) of the weights 64 i .. 64 i + 63 of a panel that is expanded
+ * (bits 8) or as it is stored: 64 bytes hold 8 / bits times 64 weights. */
+INLINE __m256i weights_at(const int8_t *w, size_t i, size_t half,
+                          __m256i levels, int bits) {
+    size_t  fields = 8 / (size_t)bits;
+    int     at = (int)(i % fields) * bits;
+    __m256i v = load(w + i / fields * 64 + half * 32);
+    return bits == 8 ? v : levels_at(v, levels, bits, at);
 }
 
 /* --- tiles -------------------------------------------------------------- */
@@ -132,58 +133,42 @@ INLINE __m256i widened(const int8_t *p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)p));
 }
 
-/* Both vectors of a step of 2 values, in 16 bits. */
-INLINE void word_weights(const int8_t *w, size_t step, __m256i levels, int bits,
-                         __m256i out[2]) {
-    if (bits == 8) {
-        out[0] = widened(w + 32 * step);
-        out[1] = widened(w + 32 * step + 16);
-        return;
-    }
-    __m256i v = weights_at(w, step, levels, bits);
-    out[0] = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
-    out[1] = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
-}
-
-/* Any weights, expanded or (bits < 8) as stored: a step is 2 values of 16 bits.
- */
-INLINE void accumulate_words(const hawq_tile *t, const int8_t *w, int bits,
+/* Any weights, expanded: a step is 2 values of 16 bits. */
+INLINE void accumulate_words(const hawq_tile *t, const int8_t *w,
                              const uint8_t *x, ptrdiff_t next,
                              __m256i (*acc)[2], int      n) {
-    const __m256i levels = levels_load(t->level);
-    size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4, step++) {
-            __m256i weights[2];
-            word_weights(w, step, levels, bits, weights);
+        for (; k < end; k += 4, w += 32) {
+            __m256i w0 = widened(w), w1 = widened(w + 16);
             HAWQ_UNROLL
             for (int i = 0; i < n; i++) {
                 __m256i v = broadcast4(x + k + i * next);
-                acc[i][0] = _mm256_add_epi32(acc[i][0],
-                                             _mm256_madd_epi16(v, weights[0]));
-                acc[i][1] = _mm256_add_epi32(acc[i][1],
-                                             _mm256_madd_epi16(v, weights[1]));
+                acc[i][0] =
+                    _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(v, w0));
+                acc[i][1] =
+                    _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(v, w1));
             }
         }
     }
 }
 
-/* Steps of 4 bytes from k to end, so few that their sums fit 16 bits, and are
- * widened after the last. */
+/* n_steps steps of 4 bytes, so few that their sums fit 16 bits, widened after
+ * the last. */
 INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
-                         const uint8_t *x, ptrdiff_t next, ptrdiff_t k,
-                         ptrdiff_t end, __m256i (*acc)[2], int n) {
+                         size_t n_steps, const uint8_t *x, ptrdiff_t next,
+                         __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i       sum[PX][2];
+    size_t        end = step + n_steps;
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
-    for (; k < end; k += 4, step++) {
-        __m256i v0 = weights_at(w, 2 * step, levels, bits);
-        __m256i v1 = weights_at(w, 2 * step + 1, levels, bits);
+    for (; step < end; step++, x += 4) {
+        __m256i v0 = weights_at(w, step, 0, levels, bits);
+        __m256i v1 = weights_at(w, step, 1, levels, bits);
         HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
-            __m256i b = broadcast4(x + k + i * next);
+            __m256i b = broadcast4(x + i * next);
             sum[i][0] =
                 _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v0));
             sum[i][1] =
@@ -197,21 +182,47 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
                 _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(sum[i][v], ones));
 }
 
-/* Small weights, expanded or (bits < 8) as stored: a step is 4 values, and
- * `most` steps may be summed in 16 bits. */
-INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
-                             int most, const uint8_t *x, ptrdiff_t next,
-                             __m256i (*acc)[2], int n) {
-    const __m256i levels = levels_load(t->level);
+/* Weights up to 64, expanded or (bits < 8) as stored: every step of 4 bytes is
+ * widened at once. */
+INLINE void accumulate_pairs(const hawq_tile *t, const int8_t *w, int bits,
+                             const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int      n) {
+    const __m256i levels = levels_load(t->level), ones = _mm256_set1_epi16(1);
     size_t        step = 0;
     for (int r = 0; r < t->n_runs; r++) {
         ptrdiff_t k = t->run_at[r], end = k + t->run_bytes;
-        for (; k < end; k += 4 * most, step += (size_t)most) {
-            ptrdiff_t stop = k + 4 * most;
-            narrow_steps(w, step, levels, bits, x, next, k,
-                         stop < end ? stop : end, acc, n);
+        for (; k < end; k += 4, step++) {
+            __m256i w0 = weights_at(w, step, 0, levels, bits);
+            __m256i w1 = weights_at(w, step, 1, levels, bits);
+            HAWQ_UNROLL
+            for (int i = 0; i < n; i++) {
+                __m256i b = broadcast4(x + k + i * next);
+                __m256i p0 =
+                    _mm256_madd_epi16(_mm256_maddubs_epi16(b, w0), ones);
+                __m256i p1 =
+                    _mm256_madd_epi16(_mm256_maddubs_epi16(b, w1), ones);
+                acc[i][0] = _mm256_add_epi32(acc[i][0], p0);
+                acc[i][1] = _mm256_add_epi32(acc[i][1], p1);
+            }
         }
-        step -= (size_t)(k - end) / 4;
+    }
+}
+
+/* Smaller weights, of which `most` steps of 4 bytes may be summed in 16 bits.
+ */
+INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
+                             size_t most, const uint8_t *x, ptrdiff_t next,
+                             __m256i (*acc)[2], int n) {
+    const __m256i levels = levels_load(t->level);
+    size_t        step = 0, steps = (size_t)t->run_bytes / 4;
+    for (int r = 0; r < t->n_runs; r++) {
+        const uint8_t *p = x + t->run_at[r];
+        size_t         end = step + steps;
+        for (; step + most <= end; step += most, p += 4 * most)
+            narrow_steps(w, step, levels, bits, most, p, next, acc, n);
+        if (step < end)
+            narrow_steps(w, step, levels, bits, end - step, p, next, acc, n);
+        step = end;
     }
 }
 
@@ -260,7 +271,9 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
         acc[i][1] = load(t->bias + 8);
     }
     if (most == 0)
-        accumulate_words(t, w, bits, x, next, acc, n);
+        accumulate_words(t, w, x, next, acc, n);
+    else if (most == 1)
+        accumulate_pairs(t, w, bits, x, next, acc, n);
     else
         accumulate_bytes(t, w, bits, most, x, next, acc, n);
     finish(t, acc, n, y);
@@ -271,13 +284,11 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                      ptrdiff_t next, void *y) {                                \
         tile(t, w, x, next, y, n, bits, most);                                 \
     }
-#define KIND(name, per, x_bytes, most)                                         \
+#define KIND(name, per, x_bytes, most, single_w4, single_w2)                   \
     TILE(name##_1, 1, 8, most)                                                 \
     TILE(name##_2, 2, 8, most)                                                 \
     TILE(name##_3, 3, 8, most)                                                 \
     TILE(name##_4, 4, 8, most)                                                 \
-    TILE(name##_w4, 1, 4, most)                                                \
-    TILE(name##_w2, 1, 2, most)                                                \
     static hawq_tile_function *const name##_pixels[PX] = {name##_1, name##_2,  \
                                                           name##_3, name##_4}; \
     static const hawq_tile_kind      name = {{"w8_4x16c" #per "_avx2",         \
@@ -289,19 +300,21 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                                              x_bytes,                          \
                                              PX,                               \
                                              name##_pixels,                    \
-                                             {name##_1, name##_w4, name##_w2}, \
+                                             {name##_1, single_w4, single_w2}, \
                                              NULL};
-KIND(words, 2, 2, 0)
-KIND(bytes64, 4, 1, 1)
-KIND(bytes32, 4, 1, 2)
-KIND(bytes16, 4, 1, 4)
-KIND(bytes8, 4, 1, 8)
+#define BYTES(name, most)                                                      \
+    TILE(name##_w4, 1, 4, most)                                                \
+    TILE(name##_w2, 1, 2, most)                                                \
+    KIND(name, 4, 1, most, name##_w4, name##_w2)
+KIND(words, 2, 2, 0, NULL, NULL)
+BYTES(bytes64, 1)
+BYTES(bytes32, 2)
+BYTES(bytes8, 8)
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     int largest = hawq_tiled_largest(v);
     (void)rest;
     return largest <= 8    ? &bytes8
-           : largest <= 16 ? &bytes16
            : largest <= 32 ? &bytes32
            : largest <= 64 ? &bytes64
                            : &words;
@@ -592,7 +605,7 @@ const hawq_kernels hawq_kernels_avx2 = {
     .conv = conv,
     .conv_s32 = conv_s32,
     .conv_name = conv_name,
-    .conv_outliers = conv_outliers,
+    .conv_outliers = hawq_outliers_by_rows,
     .requantize = requantize,
     .add = add,
     .max_pool = max_pool,

@@ -23,7 +23,7 @@
  * convolution on the device has equalled ref's, and beside the device's weights
  * `packed` keeps ref's: from the first failure on every call is ref's, the same
  * bits, usable() says false and conv_name says "ref". Outliers, which are few,
- * and the requantization after them are always ref's.
+ * and the requantization after them stay on the host.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
@@ -248,11 +248,6 @@ static void conv_s32(const hawq_conv *v, const void *packed,
         hawq_kernels_ref.conv_s32(v, ref_weights(packed), bias, x, y, scratch);
 }
 
-static void conv_outliers(const hawq_conv *v, const hawq_outliers *outliers,
-                          const uint8_t *x, int32_t *y) {
-    hawq_kernels_ref.conv_outliers(v, outliers, x, y);
-}
-
 static void requantize_all(size_t pixels, size_t channels,
                            const hawq_requant *q, const int32_t *acc,
                            uint8_t *y) {
@@ -386,7 +381,7 @@ static bool usable(void) {
         .conv_release = conv_release,                                          \
         .conv_scratch_bytes = conv_scratch_bytes, .conv = conv,                \
         .conv_s32 = conv_s32, .conv_name = conv_name,                          \
-        .conv_outliers = conv_outliers, .requantize = requantize_all,          \
+        .conv_outliers = hawq_outliers_by_rows, .requantize = requantize_all,  \
         .add = add, .max_pool = max_pool, .average_pool = average_pool,        \
         .quantize = quantize, .move = move                                     \
     }

@@ -1,5 +1,5 @@
 /* tables.h -- the tables themselves, for select.c and for tables that take a
- * slot from ref.
+ * slot from another, and a slot that several share.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_TABLES_H
 #define HAWQ_TABLES_H
@@ -16,5 +16,9 @@ extern const hawq_kernels hawq_kernels_cuda; /* cuda.cu */
 #if defined(HAWQ_OPENCL)
 extern const hawq_kernels hawq_kernels_opencl; /* opencl.c */
 #endif
+
+/* The slot conv_outliers in portable C, faster than ref's (outliers.c). */
+void hawq_outliers_by_rows(const hawq_conv *conv, const hawq_outliers *outliers,
+                           const uint8_t *x, int32_t *y);
 
 #endif

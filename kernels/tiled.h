@@ -127,8 +127,6 @@ void   hawq_tiled_conv(const hawq_tiled *isa, const hawq_conv *conv,
                        const uint8_t *packed, const hawq_requant *requant,
                        const int32_t *bias, const uint8_t *x, void *y,
                        uint8_t *scratch);
-void   hawq_tiled_outliers(const hawq_conv *conv, const hawq_outliers *outliers,
-                           const uint8_t *x, int32_t *y);
 const char *hawq_tiled_name(const hawq_tiled *isa, const hawq_conv *conv);
 
 #endif

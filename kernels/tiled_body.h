@@ -28,8 +28,3 @@ static void conv_s32(const hawq_conv *v, const void *packed,
 static const char *conv_name(const hawq_conv *v) {
     return hawq_tiled_name(&isa, v);
 }
-
-static void conv_outliers(const hawq_conv *v, const hawq_outliers *outliers,
-                          const uint8_t *x, int32_t *y) {
-    hawq_tiled_outliers(v, outliers, x, y);
-}

@@ -1,31 +1,9 @@
-/* query.c -- everything that is found and loaded. Rows come in unknown number:
- * they are collected in an array that doubles inside the caller's arena.
+/* query.c -- everything that is found and loaded.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "results/handle.h"
+#include "results/rows.h"
 
+#include <limits.h>
 #include <string.h>
-
-/* Room for one more item after the n in `old`; NULL if no memory. */
-static void *grow(hawq_arena *arena, void *old, int n, size_t size) {
-    if (n && (n & (n - 1))) return old; /* full at 0, 1, 2, 4, 8, ... */
-    char *bigger = hawq_arena_take(arena, n ? 2 * (size_t)n : 1, size);
-    if (bigger && n) memcpy(bigger, old, (size_t)n * size);
-    return bigger;
-}
-
-/* Adds item to the array of *n, or ends the query. */
-static void *append(hawq_rows *rows, hawq_arena *arena, void *array, int *n,
-                    size_t size, const void *item) {
-    char *grown = rows->status == HAWQ_OK ? grow(arena, array, *n, size) : NULL;
-    if (!grown) {
-        hawq_sql_stop(rows);
-        rows->status = HAWQ_ENOMEM;
-        return array;
-    }
-    memcpy(grown + (size_t)*n * size, item, size);
-    ++*n;
-    return grown;
-}
 
 /* --- find --------------------------------------------------------------- */
 
@@ -50,26 +28,21 @@ hawq_status hawq_store_find_analysis(hawq_store *store, const char *model_hash,
     return first_id(&rows, run);
 }
 
+static void read_id(hawq_reader *r, void *item) {
+    *(int64_t *)item = hawq_sql_int(&r->rows, 0);
+}
+
 hawq_status hawq_store_load_analyses(hawq_store *store, const char *model_hash,
                                      const char *metric, hawq_arena *arena,
                                      int *n, int64_t **run) {
-    hawq_rows rows;
-    int64_t  *all = NULL;
-    int       count = 0;
+    hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT id FROM run WHERE model_hash = ? AND state = 'complete'"
         " AND EXISTS (SELECT * FROM sensitivity WHERE run_id = run.id"
         " AND metric = ?) ORDER BY id DESC",
-        &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(metric)));
-    while (hawq_sql_next(&rows)) {
-        int64_t id = hawq_sql_int(&rows, 0);
-        all = append(&rows, arena, all, &count, sizeof id, &id);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *run = all;
-    return HAWQ_OK;
+        &r.rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_TEXT(metric)));
+    return hawq_reader_load(&r, sizeof(int64_t), read_id, n, run);
 }
 
 hawq_status hawq_store_find_unfinished(hawq_store            *store,
@@ -149,243 +122,263 @@ hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
     return HAWQ_OK;
 }
 
+/* --- load an analysis ---------------------------------------------------- */
+
+static void read_layer(hawq_reader *r, void *item) {
+    hawq_layer_record *out = item;
+    *out = (hawq_layer_record){.name = hawq_reader_text(r, 0),
+                               .op = hawq_reader_text(r, 1),
+                               .params = hawq_sql_int(&r->rows, 2),
+                               .macs = hawq_sql_int(&r->rows, 3),
+                               .channels = hawq_sql_int(&r->rows, 4),
+                               .group = hawq_reader_text(r, 5)};
+    if (hawq_sql_int(&r->rows, 6) != r->n)
+        hawq_reader_refuse(r, "layer %d is missing", r->n);
+    if (out->params < 0 || out->macs < 0 || out->channels < 0)
+        hawq_reader_refuse(r, "a size of layer %d is negative", r->n);
+}
+
 hawq_status hawq_store_load_layers(hawq_store *store, int64_t run,
                                    hawq_arena *arena, int *n,
                                    hawq_layer_record **out) {
-    hawq_rows          rows;
-    hawq_layer_record *all = NULL;
-    int                count = 0;
+    hawq_reader r;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT name, op, params, macs_per_image, channels, group_name"
+        "SELECT name, op, params, macs_per_image, channels, group_name, layer"
         " FROM layer WHERE run_id = ? ORDER BY layer",
-        &rows, HAWQ_SQL_INT(run)));
-    while (hawq_sql_next(&rows)) {
-        hawq_layer_record r = {.name = hawq_sql_text(&rows, 0, arena),
-                               .op = hawq_sql_text(&rows, 1, arena),
-                               .params = hawq_sql_int(&rows, 2),
-                               .macs = hawq_sql_int(&rows, 3),
-                               .channels = hawq_sql_int(&rows, 4),
-                               .group = hawq_sql_text(&rows, 5, arena)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
-    return HAWQ_OK;
+        &r.rows, HAWQ_SQL_INT(run)));
+    return hawq_reader_load(&r, sizeof **out, read_layer, n, out);
+}
+
+static void read_sample(hawq_reader *r, void *item) {
+    int layer = hawq_reader_layer(r, 1);
+    *(hawq_sample_record *)item = (hawq_sample_record){
+        .sample = hawq_sql_int(&r->rows, 0),
+        .layer = layer,
+        .metric = hawq_reader_text(r, 2),
+        .value = hawq_reader_real(r, 3, layer, "a sample"),
+        .probe_scale = hawq_reader_real(r, 4, layer, "a scale")};
+    /* One reading of every layer a sample, in the order of the layers. */
+    if (r->complete && r->status == HAWQ_OK && layer != r->n % r->n_layers)
+        hawq_reader_refuse(r, "a sample of layer %d is missing",
+                           r->n % r->n_layers);
 }
 
 hawq_status hawq_store_load_samples(hawq_store *store, int64_t run,
                                     const char *metric, hawq_arena *arena,
                                     int *n, hawq_sample_record **out) {
-    hawq_rows           rows;
-    hawq_sample_record *all = NULL;
-    int                 count = 0;
+    hawq_reader r;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT sample, layer, metric, value, probe_scale FROM sample"
         " WHERE run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
         " ORDER BY metric, sample, layer",
-        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
-    while (hawq_sql_next(&rows)) {
-        hawq_sample_record r = {
-            .sample = hawq_sql_int(&rows, 0),
-            .layer = (int)hawq_sql_int(&rows, 1),
-            .metric = metric ? metric : hawq_sql_text(&rows, 2, arena),
-            .value = hawq_sql_real(&rows, 3),
-            .probe_scale = hawq_sql_real(&rows, 4)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
+        &r.rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
+    HAWQ_TRY(hawq_reader_load(&r, sizeof **out, read_sample, n, out));
+    if (r.complete && r.n_layers && *n % r.n_layers)
+        return hawq_store_incomplete(store, run, "a sample is missing");
     return HAWQ_OK;
+}
+
+static void read_estimate(hawq_reader *r, void *item) {
+    *(hawq_estimate *)item = (hawq_estimate){
+        .mean = hawq_reader_real(r, 0, r->n, "a mean"),
+        .stderr1 = hawq_reader_real_or_nan(r, 1, r->n, "a standard error"),
+        .low = hawq_reader_real_or_nan(r, 2, r->n, "a limit"),
+        .high = hawq_reader_real_or_nan(r, 3, r->n, "a limit"),
+        .n = hawq_reader_int(r, 4, 0, INT_MAX, "the number of samples")};
+    if (hawq_reader_layer(r, 5) != r->n)
+        hawq_reader_refuse(r, "the estimate of layer %d is missing", r->n);
 }
 
 hawq_status hawq_store_load_estimates(hawq_store *store, int64_t run,
                                       const char *metric, hawq_arena *arena,
                                       int *n, hawq_estimate **out) {
-    hawq_rows      rows;
-    hawq_estimate *all = NULL;
-    int            count = 0;
+    hawq_reader r;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT mean, standard_error, low, high, n_samples FROM estimate"
-        " WHERE run_id = ? AND metric = ? ORDER BY layer",
-        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
-    while (hawq_sql_next(&rows)) {
-        hawq_estimate r = {.mean = hawq_sql_real(&rows, 0),
-                           .stderr1 = hawq_sql_real(&rows, 1),
-                           .low = hawq_sql_real(&rows, 2),
-                           .high = hawq_sql_real(&rows, 3),
-                           .n = (int)hawq_sql_int(&rows, 4)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
+        "SELECT mean, standard_error, low, high, n_samples, layer"
+        " FROM estimate WHERE run_id = ? AND metric = ? ORDER BY layer",
+        &r.rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
+    HAWQ_TRY(hawq_reader_load(&r, sizeof **out, read_estimate, n, out));
+    if (*n && *n < r.n_layers)
+        return hawq_store_incomplete(store, run, "an estimate is missing");
+    return HAWQ_OK;
+}
+
+static void read_sensitivity(hawq_reader *r, void *item) {
+    int layer = hawq_reader_layer(r, 0);
+    *(hawq_sensitivity_record *)item = (hawq_sensitivity_record){
+        .layer = layer,
+        .metric = hawq_reader_text(r, 1),
+        .bits = hawq_reader_bits(r, 2),
+        .value = hawq_reader_real(r, 3, layer, "a sensitivity"),
+        .stderr1 = hawq_reader_real(r, 4, layer, "a standard error")};
+}
+
+/* All layers of a metric have the widths that its first has. */
+static hawq_status check_widths(const hawq_reader *r, int n,
+                                const hawq_sensitivity_record *row) {
+    for (int first = 0, end; first < n; first = end) {
+        for (end = first; end < n; end++)
+            if (strcmp(row[end].metric, row[first].metric)) break;
+        int widths = (end - first) / r->n_layers;
+        for (int i = first; i < end; i++) {
+            bool whole = widths && (end - first) % r->n_layers == 0 &&
+                         row[i].layer == (i - first) / widths &&
+                         row[i].bits == row[first + (i - first) % widths].bits;
+            if (!whole)
+                return hawq_store_incomplete(
+                    r->store, r->run, "a layer's sensitivity is missing");
+        }
     }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
     return HAWQ_OK;
 }
 
 hawq_status hawq_store_load_sensitivity(hawq_store *store, int64_t run,
                                         const char *metric, hawq_arena *arena,
                                         int *n, hawq_sensitivity_record **out) {
-    hawq_rows                rows;
-    hawq_sensitivity_record *all = NULL;
-    int                      count = 0;
+    hawq_reader r;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT layer, metric, bits, value, standard_error FROM sensitivity"
         " WHERE run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
         " ORDER BY metric, layer, bits DESC",
-        &rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
-    while (hawq_sql_next(&rows)) {
-        hawq_sensitivity_record r = {.layer = (int)hawq_sql_int(&rows, 0),
-                                     .metric = hawq_sql_text(&rows, 1, arena),
-                                     .bits = (int)hawq_sql_int(&rows, 2),
-                                     .value = hawq_sql_real(&rows, 3),
-                                     .stderr1 = hawq_sql_real(&rows, 4)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
-    return HAWQ_OK;
+        &r.rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
+    HAWQ_TRY(hawq_reader_load(&r, sizeof **out, read_sensitivity, n, out));
+    return r.complete ? check_widths(&r, *n, *out) : HAWQ_OK;
+}
+
+static void read_interaction(hawq_reader *r, void *item) {
+    int layer = hawq_reader_layer(r, 0);
+    *(hawq_interaction_record *)item = (hawq_interaction_record){
+        .layer_i = layer,
+        .bits_i = hawq_reader_bits(r, 1),
+        .layer_j = hawq_reader_layer(r, 2),
+        .bits_j = hawq_reader_bits(r, 3),
+        .value = hawq_reader_real(r, 4, layer, "an interaction")};
 }
 
 hawq_status hawq_store_load_interactions(hawq_store *store, int64_t run,
                                          hawq_arena *arena, int *n,
                                          hawq_interaction_record **out) {
-    hawq_rows                rows;
-    hawq_interaction_record *all = NULL;
-    int                      count = 0;
+    hawq_reader r;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT layer_i, bits_i, layer_j, bits_j, value FROM interaction"
         " WHERE run_id = ? ORDER BY layer_i, bits_i DESC, layer_j, bits_j DESC",
-        &rows, HAWQ_SQL_INT(run)));
-    while (hawq_sql_next(&rows)) {
-        hawq_interaction_record r = {.layer_i = (int)hawq_sql_int(&rows, 0),
-                                     .bits_i = (int)hawq_sql_int(&rows, 1),
-                                     .layer_j = (int)hawq_sql_int(&rows, 2),
-                                     .bits_j = (int)hawq_sql_int(&rows, 3),
-                                     .value = hawq_sql_real(&rows, 4)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
-    return HAWQ_OK;
+        &r.rows, HAWQ_SQL_INT(run)));
+    return hawq_reader_load(&r, sizeof **out, read_interaction, n, out);
 }
 
-static hawq_status load_readers(hawq_store *store, int64_t run, int64_t index,
-                                hawq_arena             *arena,
-                                hawq_activation_record *out) {
-    hawq_rows rows;
-    int      *all = NULL, count = 0;
-    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+static void read_reader(hawq_reader *r, void *item) {
+    *(int *)item = hawq_reader_layer(r, 0);
+}
+
+static void read_rise(hawq_reader *r, void *item) {
+    *(hawq_rise *)item = (hawq_rise){
+        hawq_reader_bits(r, 0), hawq_reader_real(r, 1, -1, "a rise"),
+        hawq_reader_real(r, 2, -1, "a rise's standard error")};
+}
+
+/* What hangs on activation `index`: its readers, of which there is one at
+ * least, and its rises. */
+static hawq_status load_activation(hawq_reader *r, int64_t index,
+                                   hawq_activation_record *out) {
+    hawq_sql *db = r->store->db;
+    HAWQ_TRY(HAWQ_SQL_QUERY(db,
                             "SELECT layer FROM activation_reader"
                             " WHERE run_id = ? AND activation = ?"
                             " ORDER BY layer",
-                            &rows, HAWQ_SQL_INT(run), HAWQ_SQL_INT(index)));
-    while (hawq_sql_next(&rows)) {
-        int layer = (int)hawq_sql_int(&rows, 0);
-        all = append(&rows, arena, all, &count, sizeof layer, &layer);
-    }
-    out->n_layers = count;
-    out->layer = all;
-    return rows.status;
-}
-
-static hawq_status load_rises(hawq_store *store, int64_t run, int64_t index,
-                              hawq_arena *arena, hawq_activation_record *out) {
-    hawq_rows  rows;
-    hawq_rise *all = NULL;
-    int        count = 0;
-    HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
+                            &r->rows, HAWQ_SQL_INT(r->run),
+                            HAWQ_SQL_INT(index)));
+    HAWQ_TRY(hawq_reader_load(r, sizeof(int), read_reader, &out->n_layers,
+                              &out->layer));
+    if (!out->n_layers)
+        return hawq_store_incomplete(r->store, r->run,
+                                     "the readers of a tensor are missing");
+    HAWQ_TRY(HAWQ_SQL_QUERY(db,
                             "SELECT bits, value, standard_error"
                             " FROM activation_rise"
                             " WHERE run_id = ? AND activation = ?"
                             " ORDER BY bits DESC",
-                            &rows, HAWQ_SQL_INT(run), HAWQ_SQL_INT(index)));
-    while (hawq_sql_next(&rows)) {
-        hawq_rise r = {(int)hawq_sql_int(&rows, 0), hawq_sql_real(&rows, 1),
-                       hawq_sql_real(&rows, 2)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    out->n_rises = count;
-    out->rise = all;
-    return rows.status;
+                            &r->rows, HAWQ_SQL_INT(r->run),
+                            HAWQ_SQL_INT(index)));
+    return hawq_reader_load(r, sizeof(hawq_rise), read_rise, &out->n_rises,
+                            &out->rise);
+}
+
+static void read_activation(hawq_reader *r, void *item) {
+    *(hawq_activation_record *)item = (hawq_activation_record){
+        .tensor = hawq_reader_text(r, 0), .range = hawq_reader_text(r, 1)};
+    if (hawq_sql_int(&r->rows, 2) != r->n)
+        hawq_reader_refuse(r, "tensor %d is missing", r->n);
 }
 
 hawq_status hawq_store_load_activations(hawq_store *store, int64_t run,
                                         hawq_arena *arena, int *n,
                                         hawq_activation_record **out) {
-    hawq_rows               rows;
-    hawq_activation_record *all = NULL;
-    int                     count = 0;
+    hawq_reader             r;
+    hawq_activation_record *all;
+    int                     count;
+    HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
-                            "SELECT name, range FROM activation"
+                            "SELECT name, range, activation FROM activation"
                             " WHERE run_id = ? ORDER BY activation",
-                            &rows, HAWQ_SQL_INT(run)));
-    while (hawq_sql_next(&rows)) {
-        hawq_activation_record r = {.tensor = hawq_sql_text(&rows, 0, arena),
-                                    .range = hawq_sql_text(&rows, 1, arena)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    for (int i = 0; i < count; i++) { /* numbered from 0 without gaps */
-        HAWQ_TRY(load_readers(store, run, i, arena, &all[i]));
-        HAWQ_TRY(load_rises(store, run, i, arena, &all[i]));
-    }
+                            &r.rows, HAWQ_SQL_INT(run)));
+    HAWQ_TRY(hawq_reader_load(&r, sizeof *all, read_activation, &count, &all));
+    for (int i = 0; i < count; i++) HAWQ_TRY(load_activation(&r, i, &all[i]));
     *n = count;
     *out = all;
     return HAWQ_OK;
 }
 
+/* --- load the rest ------------------------------------------------------- */
+
+static void read_choice(hawq_reader *r, void *item) {
+    *(hawq_choice *)item =
+        (hawq_choice){.layer = hawq_reader_text(r, 0),
+                      .weight_bits = hawq_reader_bits(r, 1),
+                      .activation_bits = hawq_reader_bits(r, 2)};
+    if (hawq_sql_int(&r->rows, 3) != r->n)
+        hawq_reader_refuse(r, "layer %d of an allocation is missing", r->n);
+}
+
 static hawq_status load_choices(hawq_store *store, int64_t id,
                                 hawq_arena *arena, int *n,
                                 const hawq_choice **out) {
-    hawq_rows    rows;
-    hawq_choice *all = NULL;
-    int          count = 0;
+    hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT name, weight_bits, activation_bits FROM allocation_layer"
-        " WHERE allocation_id = ? ORDER BY layer",
-        &rows, HAWQ_SQL_INT(id)));
-    while (hawq_sql_next(&rows)) {
-        hawq_choice r = {.layer = hawq_sql_text(&rows, 0, arena),
-                         .weight_bits = (int)hawq_sql_int(&rows, 1),
-                         .activation_bits = (int)hawq_sql_int(&rows, 2)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    *n = count;
-    *out = all;
-    return rows.status;
+        "SELECT name, weight_bits, activation_bits, layer"
+        " FROM allocation_layer WHERE allocation_id = ? ORDER BY layer",
+        &r.rows, HAWQ_SQL_INT(id)));
+    return hawq_reader_load(&r, sizeof **out, read_choice, n, out);
+}
+
+static void read_budget(hawq_reader *r, void *item) {
+    *(hawq_budget_record *)item = (hawq_budget_record){
+        .kind = hawq_reader_text(r, 0),
+        .limit = hawq_reader_real_or_nan(r, 1, -1, "a budget"),
+        .used = hawq_reader_real_or_nan(r, 2, -1, "a cost"),
+        .binding = hawq_sql_int(&r->rows, 3) != 0};
 }
 
 static hawq_status load_budgets(hawq_store *store, int64_t id,
                                 hawq_arena *arena, int *n,
                                 const hawq_budget_record **out) {
-    hawq_rows           rows;
-    hawq_budget_record *all = NULL;
-    int                 count = 0;
+    hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT kind, limit_value, used, binding FROM allocation_budget"
         " WHERE allocation_id = ? ORDER BY kind",
-        &rows, HAWQ_SQL_INT(id)));
-    while (hawq_sql_next(&rows)) {
-        hawq_budget_record r = {.kind = hawq_sql_text(&rows, 0, arena),
-                                .limit = hawq_sql_real(&rows, 1),
-                                .used = hawq_sql_real(&rows, 2),
-                                .binding = hawq_sql_int(&rows, 3) != 0};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    *n = count;
-    *out = all;
-    return rows.status;
+        &r.rows, HAWQ_SQL_INT(id)));
+    return hawq_reader_load(&r, sizeof **out, read_budget, n, out);
 }
 
 hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
@@ -430,52 +423,45 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         HAWQ_SQL_TEXT((key)->kernels), HAWQ_SQL_INT((key)->threads),           \
         HAWQ_SQL_INT((key)->batch_size)
 
+static void read_timing(hawq_reader *r, void *item) {
+    *(hawq_layer_timing *)item = (hawq_layer_timing){
+        .layer = hawq_reader_text(r, 0),
+        .weight_bits = hawq_reader_bits(r, 1),
+        .activation_bits = hawq_reader_bits(r, 2),
+        .kernel = hawq_reader_text(r, 3),
+        .latency_us = hawq_reader_real(r, 4, -1, "the time of a layer")};
+}
+
 hawq_status hawq_store_load_timings(hawq_store             *store,
                                     const hawq_latency_key *key,
                                     hawq_arena *arena, int *n,
                                     hawq_layer_timing **out) {
-    hawq_rows          rows;
-    hawq_layer_timing *all = NULL;
-    int                count = 0;
+    hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT name, weight_bits, activation_bits, kernel, latency_us"
         " FROM latency_table" KEY " AND latency_us IS NOT NULL"
         " ORDER BY layer, weight_bits DESC, activation_bits DESC",
-        &rows, KEY_VALUES(key)));
-    while (hawq_sql_next(&rows)) {
-        hawq_layer_timing r = {.layer = hawq_sql_text(&rows, 0, arena),
-                               .weight_bits = (int)hawq_sql_int(&rows, 1),
-                               .activation_bits = (int)hawq_sql_int(&rows, 2),
-                               .kernel = hawq_sql_text(&rows, 3, arena),
-                               .latency_us = hawq_sql_real(&rows, 4)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
-    return HAWQ_OK;
+        &r.rows, KEY_VALUES(key)));
+    return hawq_reader_load(&r, sizeof **out, read_timing, n, out);
+}
+
+static void read_total(hawq_reader *r, void *item) {
+    static const char what[] = "the time of a network";
+    *(hawq_total_timing *)item =
+        (hawq_total_timing){.latency_us = hawq_reader_real(r, 0, -1, what),
+                            .spread_us = hawq_reader_real(r, 1, -1, what),
+                            .layers_us = hawq_reader_real(r, 2, -1, what)};
 }
 
 hawq_status hawq_store_load_totals(hawq_store             *store,
                                    const hawq_latency_key *key,
                                    hawq_arena *arena, int *n,
                                    hawq_total_timing **out) {
-    hawq_rows          rows;
-    hawq_total_timing *all = NULL;
-    int                count = 0;
+    hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
                             "SELECT latency_us, latency_spread_us, layers_us"
                             " FROM latency_total" KEY " ORDER BY benchmark_id",
-                            &rows, KEY_VALUES(key)));
-    while (hawq_sql_next(&rows)) {
-        hawq_total_timing r = {.latency_us = hawq_sql_real(&rows, 0),
-                               .spread_us = hawq_sql_real(&rows, 1),
-                               .layers_us = hawq_sql_real(&rows, 2)};
-        all = append(&rows, arena, all, &count, sizeof r, &r);
-    }
-    HAWQ_TRY(rows.status);
-    *n = count;
-    *out = all;
-    return HAWQ_OK;
+                            &r.rows, KEY_VALUES(key)));
+    return hawq_reader_load(&r, sizeof **out, read_total, n, out);
 }

@@ -2,10 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/sql.h"
 
+#include "results/store.h"
+
 #include <assert.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { MOST_STATEMENTS = 64, PATIENCE_MS = 10000, WAL_POLL_MS = 20 };
 
@@ -19,6 +22,14 @@ struct hawq_sql {
         sqlite3_stmt *statement;
     } prepared[MOST_STATEMENTS];
 };
+
+/* SQLite forgets the system's reason for a write that failed (EFBIG): then the
+ * limit of a file's size is asked for. 0: there is none. */
+static unsigned long long file_limit(int code) {
+    struct rlimit limit;
+    if (code != SQLITE_IOERR_WRITE || getrlimit(RLIMIT_FSIZE, &limit)) return 0;
+    return limit.rlim_cur == RLIM_INFINITY ? 0 : limit.rlim_cur;
+}
 
 /* The sentence for SQLite's last failure on this handle. */
 static hawq_status explain(const hawq_sql *db, int code) {
@@ -43,6 +54,11 @@ static hawq_status explain(const hawq_sql *db, int code) {
         return hawq_fail(HAWQ_EIO, "%s: no space is left for the database",
                          db->path);
     case SQLITE_IOERR:
+        if (file_limit(code))
+            return hawq_fail(HAWQ_EIO,
+                             "%s: cannot be written: no file may grow beyond "
+                             "%llu bytes here (ulimit -f); raise that limit",
+                             db->path, file_limit(code));
         return hawq_fail(HAWQ_EIO, "%s: cannot be read or written: %s",
                          db->path, cause ? strerror(cause) : text);
     case SQLITE_NOTADB:
@@ -224,4 +240,8 @@ int64_t hawq_sql_last_id(const hawq_sql *db) {
 
 int hawq_sql_changes(const hawq_sql *db) {
     return sqlite3_changes(db->handle);
+}
+
+const char *hawq_store_sqlite_version(void) {
+    return sqlite3_libversion();
 }

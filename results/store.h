@@ -120,7 +120,16 @@ HAWQ_NODISCARD hawq_status
 hawq_store_load_allocation(hawq_store *store, int64_t id, hawq_arena *arena,
                            hawq_allocation_record *out);
 
-/* Rows in the order of layer (samples: of sample, then layer; sensitivities:
+/* The sentence for an analysis whose rows are not what was put: `what` is
+ * missing or wrong. EFORMAT. */
+HAWQ_NODISCARD hawq_status hawq_store_incomplete(const hawq_store *store,
+                                                 int64_t run, const char *what);
+
+/* All loads: EFORMAT if another program has removed or changed rows, so that a
+ * layer is missing, an index is out of range or a number is not finite. In a
+ * complete run every layer has all that one has.
+ *
+ * Rows in the order of layer (samples: of sample, then layer; sensitivities:
  * of metric, layer, falling bits). metric NULL: all metrics. */
 HAWQ_NODISCARD hawq_status hawq_store_load_layers(hawq_store *store,
                                                   int64_t     run,
@@ -158,5 +167,8 @@ HAWQ_NODISCARD hawq_status hawq_store_load_totals(hawq_store             *store,
                                                   const hawq_latency_key *key,
                                                   hawq_arena *arena, int *n,
                                                   hawq_total_timing **out);
+
+/* "3.40.1": of the SQLite it runs with. */
+const char *hawq_store_sqlite_version(void);
 
 #endif

@@ -1,9 +1,10 @@
-/* json.c -- files read and written whole.
+/* json.c -- see json.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/json.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,89 @@ hawq_status hawq_text_read(const char *path, hawq_arena *arena, char **text,
     if (!*n) return hawq_fail(HAWQ_EFORMAT, "%s: the file is empty", path);
     *text = buffer;
     return HAWQ_OK;
+}
+
+/* --- JSON, and what Python adds to it -------------------------------------
+ */
+
+static const struct constant {
+    const char *name;
+    double      value;
+} constants[] = {
+    {"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
+enum { CONSTANTS = sizeof constants / sizeof *constants };
+
+/* Length of the constant that stands at `at`, or 0. */
+static size_t constant_length(const char *at) {
+    for (int i = 0; i < CONSTANTS; i++) {
+        size_t length = strlen(constants[i].name);
+        if (!strncmp(at, constants[i].name, length)) return length;
+    }
+    return 0;
+}
+
+/* The string at `at`, whose first byte is a quote, ends where? */
+static const char *string_end(const char *at) {
+    for (at++; *at && *at != '"'; at++)
+        if (*at == '\\' && at[1]) at++;
+    return *at ? at + 1 : at;
+}
+
+/* Copies the text and puts the constants outside strings in quotes. Each has
+ * three bytes at least, so twice the room is enough. */
+static char *quote_constants(const char *text, size_t n, hawq_arena *arena) {
+    char *copy = hawq_arena_string_n(arena, text, n);
+    char *out = copy ? hawq_arena_take(arena, 2 * n + 1, 1) : NULL, *to = out;
+    if (!out) return NULL;
+    for (const char *at = copy; *at;) {
+        size_t constant = constant_length(at);
+        size_t length = *at == '"' ? (size_t)(string_end(at) - at)
+                        : constant ? constant
+                                   : 1;
+        if (constant) *to++ = '"';
+        memcpy(to, at, length);
+        to += length;
+        at += length;
+        if (constant) *to++ = '"';
+    }
+    return out;
+}
+
+/* The next few characters, none of which breaks the line. */
+static hawq_status refuse(const char *text, const char *end) {
+    enum { MOST = 24 };
+    int line = 1, length = 0;
+    for (const char *at = text; at < end; at++) line += *at == '\n';
+    while (length < MOST && isprint((unsigned char)end[length])) length++;
+    if (!length)
+        return hawq_fail(HAWQ_EFORMAT, "line %d: not valid JSON", line);
+    return hawq_fail(HAWQ_EFORMAT, "line %d: not valid JSON at: %.*s", line,
+                     length, end);
+}
+
+hawq_status hawq_json_parse(const char *text, size_t n, hawq_arena *arena,
+                            cJSON **out) {
+    char *copy = quote_constants(text, n, arena);
+    if (!copy) return HAWQ_ENOMEM;
+    size_t      length = strlen(copy);
+    const char *end = copy;
+    *out = cJSON_ParseWithLengthOpts(copy, length + 1, &end, true);
+    if (*out) return HAWQ_OK;
+    return refuse(copy,
+                  end < copy || end > copy + length ? copy + length : end);
+}
+
+bool hawq_json_number(const cJSON *item, double *out) {
+    if (cJSON_IsNumber(item)) {
+        *out = item->valuedouble;
+        return true;
+    }
+    for (int i = 0; i < CONSTANTS && cJSON_IsString(item); i++)
+        if (!strcmp(item->valuestring, constants[i].name)) {
+            *out = constants[i].value;
+            return true;
+        }
+    return false;
 }
 
 hawq_status hawq_text_write(const char *path, const char *text) {

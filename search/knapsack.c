@@ -42,6 +42,41 @@ static void add_candidate(const hawq_problem *p, const hawq_problem_group *g,
     }
 }
 
+/* Why the loss of a group's candidate is no finite number. */
+static hawq_status refuse_loss(const hawq_problem       *p,
+                               const hawq_problem_group *g, int c) {
+    for (int i = 0; i < g->n_layers; i++) {
+        const hawq_problem_layer *l = &p->layer[g->layer[i]];
+        double                    loss = l->candidate[l->member[c]].loss;
+        if (!isfinite(loss))
+            return hawq_fail(HAWQ_ENONFINITE,
+                             "layer '%s', candidate %d: the loss is not finite "
+                             "(%g)",
+                             l->name, l->member[c], loss);
+    }
+    return hawq_fail(HAWQ_ENONFINITE,
+                     "layer '%s' and those before it: the sum of the losses "
+                     "overflows",
+                     p->layer[g->layer[0]].name);
+}
+
+/* No solver is asked about losses that do not compare. */
+static hawq_status check_losses(const hawq_problem *p, const hawq_knapsack *k) {
+    double sum = 0;
+    for (int g = 0; g < k->n_groups; g++) {
+        double most = 0;
+        for (int n = k->first[g]; n < k->first[g + 1]; n++) {
+            if (!isfinite(k->loss[n]))
+                return refuse_loss(p, &p->group[g], k->origin[n]);
+            most = fmax(most, fabs(k->loss[n]));
+        }
+        sum += most;
+        if (isinf(sum))
+            return refuse_loss(p, &p->group[g], k->origin[k->first[g]]);
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status fill_least(hawq_knapsack *k, hawq_arena *arena) {
     double *least;
     size_t  row = (size_t)k->n_groups + 1;
@@ -87,6 +122,7 @@ hawq_status hawq_knapsack_build(const hawq_problem *p, int n_budgets,
     k.origin = origin;
     k.loss = loss;
     k.cost = cost;
+    HAWQ_TRY(check_losses(p, &k));
     HAWQ_TRY(fill_least(&k, arena));
     HAWQ_TRY(hawq_interactions_pair(p, arena, loss, &k));
     *out = k;

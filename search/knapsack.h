@@ -45,7 +45,9 @@ typedef struct hawq_knapsack {
 } hawq_knapsack;
 
 /* The knapsack of a finished problem under these budgets, whose limits may be
- * INFINITY; memory is the arena's. n_budgets <= HAWQ_DIMENSIONS_MAX. */
+ * INFINITY; memory is the arena's. n_budgets <= HAWQ_DIMENSIONS_MAX.
+ * ENONFINITE: a loss, or a sum of them, is not finite; the sentence names the
+ * layer and the candidate. */
 HAWQ_NODISCARD hawq_status hawq_knapsack_build(const hawq_problem *problem,
                                                int                 n_budgets,
                                                const hawq_budget  *budget,

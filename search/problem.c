@@ -48,6 +48,11 @@ static hawq_status copy_text(hawq_problem *p, const char *text,
 static hawq_status fill_kinds(hawq_problem *p, int n,
                               const hawq_cost_kind *kind) {
     hawq_cost_kind *copy;
+    if (n > HAWQ_KINDS_MAX)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "the candidates have %d costs; at most %d are "
+                         "possible",
+                         n, HAWQ_KINDS_MAX);
     HAWQ_TAKE(copy, &p->arena, (size_t)n);
     HAWQ_TAKE(p->names, &p->arena, 1);
     for (int i = 0; i < n; i++) {
@@ -98,15 +103,16 @@ static hawq_status check_candidate(const hawq_problem *p, const char *layer,
                          layer, c, candidate->weight_bits,
                          candidate->activation_bits);
     if (!isfinite(candidate->loss))
-        return hawq_fail(HAWQ_ENONFINITE,
-                         "layer '%s', candidate %d: the loss is not finite",
-                         layer, c);
+        return hawq_fail(
+            HAWQ_ENONFINITE,
+            "layer '%s', candidate %d: the loss is not finite (%g)", layer, c,
+            candidate->loss);
     for (int k = 0; k < p->n_kinds; k++) {
         if (!isfinite(candidate->cost[k]))
             return hawq_fail(HAWQ_ENONFINITE,
                              "layer '%s', candidate %d: the cost '%s' is not "
-                             "finite",
-                             layer, c, p->kind[k].name);
+                             "finite (%g)",
+                             layer, c, p->kind[k].name, candidate->cost[k]);
         if (candidate->cost[k] < 0)
             return hawq_fail(HAWQ_EFORMAT,
                              "layer '%s', candidate %d: the cost '%s' is "
@@ -117,15 +123,10 @@ static hawq_status check_candidate(const hawq_problem *p, const char *layer,
 }
 
 static hawq_status room_for_layer(hawq_problem *p) {
-    if (p->n_layers == p->capacity_layers) {
-        int                 capacity = p->n_layers ? 2 * p->n_layers : 32;
-        hawq_problem_layer *grown;
-        HAWQ_TAKE(grown, &p->arena, (size_t)capacity);
-        if (p->n_layers)
-            memcpy(grown, p->layer, (size_t)p->n_layers * sizeof *grown);
-        p->layer = grown;
-        p->capacity_layers = capacity;
-    }
+    hawq_problem_layer *grown = hawq_arena_grow(
+        &p->arena, p->layer, (size_t)p->n_layers, sizeof *grown);
+    if (!grown) return HAWQ_ENOMEM;
+    p->layer = grown;
     if (2 * ((size_t)p->n_layers + 1) > p->names->n_slots) return names_grow(p);
     return HAWQ_OK;
 }
@@ -186,8 +187,8 @@ static hawq_status add_tie(hawq_problem *p, int n, const char *const *layer,
                            const char *reason, bool activations) {
     hawq_tie    *tie;
     const char **copy;
-    HAWQ_TAKE(tie, &p->arena, (size_t)p->n_ties + 1);
-    if (p->n_ties) memcpy(tie, p->tie, (size_t)p->n_ties * sizeof *tie);
+    tie = hawq_arena_grow(&p->arena, p->tie, (size_t)p->n_ties, sizeof *tie);
+    if (!tie) return HAWQ_ENOMEM;
     HAWQ_TAKE(copy, &p->arena, (size_t)n);
     for (int i = 0; i < n; i++) HAWQ_TRY(copy_text(p, layer[i], &copy[i]));
     tie[p->n_ties].n = n;
@@ -211,11 +212,12 @@ hawq_status hawq_problem_tie_activations(hawq_problem *p, int n,
 }
 
 hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,
-                             int weight_bits) {
-    hawq_pin *pin;
-    HAWQ_TAKE(pin, &p->arena, (size_t)p->n_pins + 1);
-    if (p->n_pins) memcpy(pin, p->pin, (size_t)p->n_pins * sizeof *pin);
+                             int weight_bits, int rank) {
+    hawq_pin *pin =
+        hawq_arena_grow(&p->arena, p->pin, (size_t)p->n_pins, sizeof *pin);
+    if (!pin) return HAWQ_ENOMEM;
     pin[p->n_pins].weight_bits = weight_bits;
+    pin[p->n_pins].rank = rank;
     HAWQ_TRY(copy_text(p, layer, &pin[p->n_pins].layer));
     p->pin = pin;
     p->n_pins++;

@@ -33,10 +33,14 @@
 #include "src/base/record.h"
 #include "src/base/status.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HAWQ_BUDGETS_MAX = 15 }; /* at once */
+enum {
+    HAWQ_BUDGETS_MAX = 15, /* at once */
+    HAWQ_KINDS_MAX = 64    /* of cost */
+};
 
 typedef struct hawq_cost_kind {
     const char *name;
@@ -95,7 +99,10 @@ typedef struct hawq_budget {
 typedef struct hawq_pin {
     const char *layer;
     int         weight_bits;
+    int         rank; /* the higher wins */
 } hawq_pin;
+
+enum { HAWQ_PIN_BY_NAME = INT_MAX }; /* rank of a pin that names its layer */
 
 typedef struct hawq_tie {
     int                n;
@@ -126,12 +133,12 @@ typedef struct hawq_problem {
     int                   n_interactions;
     hawq_interaction     *interaction; /* since finish in order of (i, j) */
     /* private to problem.c */
-    int                capacity_layers, capacity_interactions;
+    int                capacity_interactions;
     struct name_index *names;
 } hawq_problem;
 
-/* A problem with these kinds of cost (names are copied, distinct, not empty;
- * EFORMAT otherwise). */
+/* A problem with these kinds of cost, at most HAWQ_KINDS_MAX (names are copied,
+ * distinct, not empty; EFORMAT otherwise). */
 HAWQ_NODISCARD hawq_status hawq_problem_new(int                   n_kinds,
                                             const hawq_cost_kind *kind,
                                             hawq_problem        **out);
@@ -162,10 +169,15 @@ HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,
 HAWQ_NODISCARD hawq_status hawq_problem_tie_activations(
     hawq_problem *problem, int n, const char *const *layer, const char *reason);
 
-/* Only candidates with these weight bits remain for a layer (and those tied to
- * it); checked by finish, EINVAL. */
+/* Only candidates with these weight bits remain for a layer, and for those that
+ * take the same candidate. Of several pins of a layer the one of the highest
+ * rank holds, the later among equals; of those of tied layers the highest, too,
+ * and two of one rank that differ contradict each other. Checked by finish,
+ * EINVAL: a contradiction, an unknown layer, or one without such a candidate.
+ */
 HAWQ_NODISCARD hawq_status hawq_problem_pin(hawq_problem *problem,
-                                            const char *layer, int weight_bits);
+                                            const char *layer, int weight_bits,
+                                            int rank);
 
 /* Adds to the objective of every allocation in which layer i has its candidate
  * a and layer j its candidate b, counted from 0 in the order given to add.

@@ -179,12 +179,41 @@ static hawq_status fill_groups(hawq_problem *p, relations *r) {
 
 /* --- pins ---------------------------------------------------------------- */
 
+/* The pin that holds for each layer by itself, or NULL. */
+static hawq_status choose_pins(hawq_problem *p, const hawq_pin **of) {
+    for (int i = 0; i < p->n_pins; i++) {
+        const hawq_pin *pin = &p->pin[i];
+        int             l = hawq_problem_find_layer(p, pin->layer);
+        if (l < 0)
+            return hawq_fail(HAWQ_EINVAL, "pin %s=%d: there is no layer '%s'",
+                             pin->layer, pin->weight_bits, pin->layer);
+        if (!of[l] || pin->rank >= of[l]->rank) of[l] = pin;
+    }
+    return HAWQ_OK;
+}
+
+/* And for the layers that take the same candidate, at the first of them. */
+static hawq_status join_pins(const hawq_problem *p, const hawq_pin **of) {
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_pin **first = &of[p->layer[l].tied_to];
+        if (of[l] && (!*first || of[l]->rank > (*first)->rank)) *first = of[l];
+    }
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_pin *pin = of[l], *first = of[p->layer[l].tied_to];
+        if (pin && first->rank == pin->rank &&
+            first->weight_bits != pin->weight_bits)
+            return hawq_fail(HAWQ_EINVAL,
+                             "pin %s=%d contradicts %s=%d, which is as "
+                             "specific: the layers are in one group (%s)",
+                             pin->layer, pin->weight_bits, first->layer,
+                             first->weight_bits, p->layer[l].group);
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
                              bool *allowed) {
-    int l = hawq_problem_find_layer(p, pin->layer);
-    if (l < 0)
-        return hawq_fail(HAWQ_EINVAL, "pin %s=%d: there is no layer '%s'",
-                         pin->layer, pin->weight_bits, pin->layer);
+    int                       l = hawq_problem_find_layer(p, pin->layer);
     const hawq_problem_group *g = &p->group[p->layer[l].in_group];
     bool                      exists = false, left = false;
     for (int c = 0; c < p->layer[l].n_candidates; c++)
@@ -200,15 +229,15 @@ static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
                          pin->layer, pin->weight_bits, pin->weight_bits);
     if (!left)
         return hawq_fail(HAWQ_EINVAL,
-                         "pin %s=%d contradicts an earlier pin of its group "
-                         "(%s)",
+                         "pin %s=%d contradicts another pin of its group (%s)",
                          pin->layer, pin->weight_bits, g->name);
     return HAWQ_OK;
 }
 
 static hawq_status apply_pins(hawq_problem *p) {
-    bool  *allowed;
-    size_t total = 0;
+    bool            *allowed;
+    const hawq_pin **pin_of;
+    size_t           total = 0;
     for (int g = 0; g < p->n_groups; g++)
         total += (size_t)p->group[g].n_candidates;
     HAWQ_TAKE(allowed, &p->arena, total);
@@ -218,11 +247,13 @@ static hawq_status apply_pins(hawq_problem *p) {
         p->group[g].allowed = next;
         next += p->group[g].n_candidates;
     }
-    for (int i = 0; i < p->n_pins; i++) {
-        int l = hawq_problem_find_layer(p, p->pin[i].layer);
-        int g = l < 0 ? 0 : p->layer[l].in_group;
-        HAWQ_TRY(apply_pin(p, &p->pin[i],
-                           allowed + (p->group[g].allowed - allowed)));
+    HAWQ_TAKE(pin_of, &p->arena, (size_t)p->n_layers);
+    HAWQ_TRY(choose_pins(p, pin_of));
+    HAWQ_TRY(join_pins(p, pin_of));
+    for (int l = 0; l < p->n_layers; l++) {
+        const bool *of_group = p->group[p->layer[l].in_group].allowed;
+        if (pin_of[l] && p->layer[l].tied_to == l)
+            HAWQ_TRY(apply_pin(p, pin_of[l], allowed + (of_group - allowed)));
     }
     return HAWQ_OK;
 }

@@ -11,10 +11,32 @@
 
 /* --- checked access ------------------------------------------------------ */
 
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No key of the object comes twice. */
+static hawq_status check_once(const cJSON *object, const char *where,
+                              hawq_arena *arena) {
+    const cJSON *item;
+    const char **key;
+    size_t       n = 0;
+    hawq_mark    mark = hawq_arena_mark(arena);
+    HAWQ_TAKE(key, arena, (size_t)cJSON_GetArraySize(object));
+    cJSON_ArrayForEach(item, object) key[n++] = item->string;
+    qsort(key, n, sizeof(const char *), by_text);
+    for (size_t i = 1; i < n; i++)
+        if (!strcmp(key[i - 1], key[i]))
+            return hawq_fail(HAWQ_EFORMAT, "%s: key \"%s\" comes twice", where,
+                             key[i]);
+    hawq_arena_reset(arena, mark);
+    return HAWQ_OK;
+}
+
 /* Every key of the object is known or a remark, and none comes twice. */
 static hawq_status check_keys(const cJSON *object, const char *where,
-                              const char *const *known) {
-    const cJSON *item, *other;
+                              const char *const *known, hawq_arena *arena) {
+    const cJSON *item;
     cJSON_ArrayForEach(item, object) {
         bool found = cJSON_IsString(item);
         for (const char *const *k = known; *k; k++)
@@ -22,12 +44,8 @@ static hawq_status check_keys(const cJSON *object, const char *where,
         if (!found)
             return hawq_fail(HAWQ_EFORMAT, "%s: unknown key \"%s\"", where,
                              item->string);
-        for (other = item->next; other; other = other->next)
-            if (!strcmp(item->string, other->string))
-                return hawq_fail(HAWQ_EFORMAT, "%s: key \"%s\" comes twice",
-                                 where, item->string);
     }
-    return HAWQ_OK;
+    return check_once(object, where, arena);
 }
 
 static const cJSON *member(const cJSON *object, const char *key) {
@@ -39,11 +57,8 @@ static hawq_status read_number(const cJSON *object, const char *where,
     const cJSON *item = member(object, key);
     if (!item)
         return hawq_fail(HAWQ_EFORMAT, "%s: \"%s\" is missing", where, key);
-    if (!cJSON_IsNumber(item))
-        return hawq_fail(HAWQ_EFORMAT, "%s: \"%s\" is not a number", where,
-                         key);
-    *out = item->valuedouble;
-    return HAWQ_OK;
+    if (hawq_json_number(item, out)) return HAWQ_OK;
+    return hawq_fail(HAWQ_EFORMAT, "%s: \"%s\" is not a number", where, key);
 }
 
 static hawq_status read_whole(const cJSON *object, const char *where,
@@ -113,7 +128,7 @@ static hawq_status read_costs(const reader *r, const cJSON *candidate,
     return HAWQ_OK;
 }
 
-static hawq_status read_candidate(const reader *r, const cJSON *item,
+static hawq_status read_candidate(reader *r, const cJSON *item,
                                   const char *where, double *cost,
                                   hawq_candidate *out) {
     static const char *const known[] = {"weight_bits", "activation_bits",
@@ -121,7 +136,7 @@ static hawq_status read_candidate(const reader *r, const cJSON *item,
     double                   weight_bits, activation_bits;
     if (!cJSON_IsObject(item))
         return hawq_fail(HAWQ_EFORMAT, "%s is not an object", where);
-    HAWQ_TRY(check_keys(item, where, known));
+    HAWQ_TRY(check_keys(item, where, known, &r->arena));
     HAWQ_TRY(read_whole(item, where, "weight_bits", 32, &weight_bits));
     HAWQ_TRY(read_whole(item, where, "activation_bits", 32, &activation_bits));
     HAWQ_TRY(read_number(item, where, "loss", &out->loss));
@@ -168,7 +183,7 @@ static hawq_status read_layer(reader *r, const cJSON *item, int index) {
                          where);
     where = hawq_arena_format(&r->arena, "layer '%s'", name->valuestring);
     if (!where) return HAWQ_ENOMEM;
-    HAWQ_TRY(check_keys(item, where, known));
+    HAWQ_TRY(check_keys(item, where, known, &r->arena));
     if (group && !cJSON_IsString(group))
         return hawq_fail(HAWQ_EFORMAT, "%s: \"group\" is not a text", where);
     const cJSON *shared = member(item, "activation_group");
@@ -188,17 +203,37 @@ static hawq_status read_layer(reader *r, const cJSON *item, int index) {
                             n, list);
 }
 
-/* Ties a layer to the nearest before it with the same "activation_group". */
-static hawq_status read_shared(reader *r, const cJSON *item) {
-    const cJSON *mine = member(item, "activation_group");
-    for (const cJSON *at = mine ? item : NULL; at && at->prev->next;) {
-        at = at->prev;
-        const cJSON *other = member(at, "activation_group");
-        if (!other || strcmp(other->valuestring, mine->valuestring)) continue;
-        const char *two[] = {member(at, "name")->valuestring,
-                             member(item, "name")->valuestring};
-        return hawq_problem_tie_activations(r->problem, 2, two,
-                                            "same activation_group");
+/* A layer of the file in a group of activations. */
+typedef struct sharer {
+    const char *group, *layer;
+    int         index;
+} sharer;
+
+static int by_group(const void *a, const void *b) {
+    const sharer *x = a, *y = b;
+    int           order = strcmp(x->group, y->group);
+    return order ? order : x->index - y->index;
+}
+
+/* Ties each layer to the nearest before it with the same "activation_group". */
+static hawq_status read_shared(reader *r, const cJSON *layers) {
+    const cJSON *item;
+    sharer      *all;
+    int          n = 0;
+    HAWQ_TAKE(all, &r->arena, (size_t)cJSON_GetArraySize(layers));
+    cJSON_ArrayForEach(item, layers) {
+        const cJSON *group = member(item, "activation_group");
+        if (!group) continue;
+        all[n] =
+            (sharer){group->valuestring, member(item, "name")->valuestring, n};
+        n++;
+    }
+    qsort(all, (size_t)n, sizeof *all, by_group);
+    for (int i = 1; i < n; i++) {
+        const char *two[] = {all[i - 1].layer, all[i].layer};
+        if (!strcmp(all[i - 1].group, all[i].group))
+            HAWQ_TRY(hawq_problem_tie_activations(r->problem, 2, two,
+                                                  "same activation_group"));
     }
     return HAWQ_OK;
 }
@@ -209,10 +244,11 @@ static hawq_status read_budgets(reader *r, const cJSON *budgets) {
     if (!cJSON_IsObject(budgets))
         return hawq_fail(HAWQ_EFORMAT, "\"budgets\" is not an object");
     cJSON_ArrayForEach(item, budgets) {
-        if (!cJSON_IsNumber(item))
+        double limit;
+        if (!hawq_json_number(item, &limit))
             return hawq_fail(HAWQ_EFORMAT, "budget \"%s\" is not a number",
                              item->string);
-        if (hawq_problem_budget(r->problem, item->string, item->valuedouble) !=
+        if (hawq_problem_budget(r->problem, item->string, limit) !=
             HAWQ_OK) /* here the file is at fault, not the command line */
             return hawq_fail(HAWQ_EFORMAT, "%s", hawq_message());
     }
@@ -241,7 +277,8 @@ static hawq_status read_side(const reader *r, const cJSON *item,
 
 static hawq_status read_interaction(reader *r, const cJSON *item,
                                     const char *where) {
-    int layer[2], candidate[2];
+    int    layer[2], candidate[2];
+    double strength;
     if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 5)
         return hawq_fail(HAWQ_EFORMAT,
                          "%s is not [layer, candidate, layer, candidate, "
@@ -260,10 +297,10 @@ static hawq_status read_interaction(reader *r, const cJSON *item,
                              where, r->problem->layer[layer[i]].name, most);
         candidate[i] = (int)value;
     }
-    if (!cJSON_IsNumber(item))
+    if (!hawq_json_number(item, &strength))
         return hawq_fail(HAWQ_EFORMAT, "%s: the value is not a number", where);
     if (hawq_problem_interact(r->problem, layer[0], candidate[0], layer[1],
-                              candidate[1], item->valuedouble) != HAWQ_OK)
+                              candidate[1], strength) != HAWQ_OK)
         return hawq_prefix("%s: ", where);
     return HAWQ_OK;
 }
@@ -290,38 +327,24 @@ static hawq_status read_problem(reader *r, const cJSON *root) {
     if (!cJSON_IsObject(root))
         return hawq_fail(HAWQ_EFORMAT, "the file is not a JSON object");
     layers = member(root, "layers");
-    HAWQ_TRY(check_keys(root, "the file", known));
+    HAWQ_TRY(check_keys(root, "the file", known, &r->arena));
     if (!cJSON_IsArray(layers))
         return hawq_fail(HAWQ_EFORMAT, "\"layers\" is missing or not a list");
     if (!layers->child) return hawq_fail(HAWQ_EFORMAT, "\"layers\" is empty");
     HAWQ_TRY(find_kinds(r, layers));
     cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_layer(r, item, index++));
-    cJSON_ArrayForEach(item, layers) HAWQ_TRY(read_shared(r, item));
+    HAWQ_TRY(read_shared(r, layers));
     HAWQ_TRY(read_interactions(r, member(root, "interactions")));
     return read_budgets(r, member(root, "budgets"));
-}
-
-static hawq_status parse_failed(const char *name, const char *text,
-                                const char *end) {
-    int line = 1;
-    for (const char *at = text; at < end; at++) line += *at == '\n';
-    return hawq_fail(HAWQ_EFORMAT, "%s: line %d: not valid JSON", name, line);
 }
 
 hawq_status hawq_problem_parse(const char *name, const char *text, size_t n,
                                hawq_problem **out) {
     reader      r = {0};
-    const char *end = text;
-    char       *copy = hawq_arena_string_n(&r.arena, text, n);
-    if (!copy) return HAWQ_ENOMEM;
-    cJSON      *root = cJSON_ParseWithLengthOpts(copy, n + 1, &end, true);
-    hawq_status status = HAWQ_OK;
-    if (!root) {
-        if (end < copy || end > copy + n) end = copy + n;
-        status = parse_failed(name, copy, end);
-    } else if ((status = read_problem(&r, root)) != HAWQ_OK) {
-        status = hawq_prefix("%s: ", name);
-    }
+    cJSON      *root = NULL;
+    hawq_status status = hawq_json_parse(text, n, &r.arena, &root);
+    if (status == HAWQ_OK) status = read_problem(&r, root);
+    if (status != HAWQ_OK) status = hawq_prefix("%s: ", name);
     cJSON_Delete(root);
     hawq_arena_free(&r.arena);
     if (status == HAWQ_OK)

@@ -3,6 +3,7 @@
 #include "search/records.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WEIGHT_SIZE, BOPS, MEAN_BITS, LATENCY, KINDS };
@@ -10,21 +11,72 @@ enum { WEIGHT_SIZE, BOPS, MEAN_BITS, LATENCY, KINDS };
 typedef struct source {
     int                      n_layers, n_sensitivities, n_timings, n_widths;
     const hawq_layer_record *layer;
-    const hawq_sensitivity_record *sensitivity;
-    const hawq_layer_timing       *timing;
-    const hawq_width              *width; /* n_widths 0: all, 8-bit inputs */
-    hawq_arena                     arena; /* scratch */
+    const hawq_sensitivity_record  *sensitivity;
+    const hawq_layer_timing        *timing;
+    const hawq_width               *width; /* n_widths 0: all, 8-bit inputs */
+    hawq_arena                      arena; /* scratch */
+    const hawq_sensitivity_record **of;    /* sorted by layer, as given in it */
+    const hawq_layer_timing       **at;    /* sorted by name and widths */
 } source;
+
+static int by_layer(const void *a, const void *b) {
+    const hawq_sensitivity_record *x =
+        *(const hawq_sensitivity_record *const *)a;
+    const hawq_sensitivity_record *y =
+        *(const hawq_sensitivity_record *const *)b;
+    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static int by_width(const void *a, const void *b) {
+    const hawq_layer_timing *x = *(const hawq_layer_timing *const *)a;
+    const hawq_layer_timing *y = *(const hawq_layer_timing *const *)b;
+    int                      order = strcmp(x->layer, y->layer);
+    if (order) return order;
+    if (x->weight_bits != y->weight_bits)
+        return x->weight_bits - y->weight_bits;
+    return x->activation_bits - y->activation_bits;
+}
+
+static hawq_status sort_records(source *s) {
+    HAWQ_TAKE(s->of, &s->arena, (size_t)s->n_sensitivities);
+    HAWQ_TAKE(s->at, &s->arena, (size_t)s->n_timings);
+    for (int i = 0; i < s->n_sensitivities; i++) s->of[i] = &s->sensitivity[i];
+    for (int i = 0; i < s->n_timings; i++) s->at[i] = &s->timing[i];
+    qsort(s->of, (size_t)s->n_sensitivities, sizeof(void *), by_layer);
+    qsort(s->at, (size_t)s->n_timings, sizeof(void *), by_width);
+    return HAWQ_OK;
+}
+
+/* Where the sensitivities of a layer begin in s->of. */
+static int first_of(const source *s, int layer) {
+    int low = 0, high = s->n_sensitivities;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (s->of[middle]->layer < layer)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_of(const source *s, int i, int layer) {
+    return i < s->n_sensitivities && s->of[i]->layer == layer;
+}
 
 static hawq_status find_time(const source *s, const char *layer, hawq_width w,
                              double *out) {
-    for (int i = 0; i < s->n_timings; i++)
-        if (s->timing[i].weight_bits == w.weight_bits &&
-            s->timing[i].activation_bits == w.activation_bits &&
-            !strcmp(s->timing[i].layer, layer)) {
-            *out = s->timing[i].latency_us;
-            return HAWQ_OK;
-        }
+    const hawq_layer_timing         key = {.layer = layer,
+                                           .weight_bits = w.weight_bits,
+                                           .activation_bits = w.activation_bits};
+    const hawq_layer_timing        *wanted = &key;
+    const hawq_layer_timing *const *found =
+        bsearch(&wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_width);
+    if (found) {
+        *out = (*found)->latency_us;
+        return HAWQ_OK;
+    }
     return hawq_fail(HAWQ_ESTATE,
                      "latency: layer '%s' has not been timed at %d bits%s on "
                      "this machine; run hawq-bench with uniform allocations "
@@ -75,9 +127,8 @@ static hawq_status make_candidate(source *s, const hawq_layer_record *l,
 
 static const hawq_sensitivity_record *find_sensitivity(const source *s,
                                                        int layer, int bits) {
-    for (int i = 0; i < s->n_sensitivities; i++)
-        if (s->sensitivity[i].layer == layer && s->sensitivity[i].bits == bits)
-            return &s->sensitivity[i];
+    for (int i = first_of(s, layer); is_of(s, i, layer); i++)
+        if (s->of[i]->bits == bits) return s->of[i];
     return NULL;
 }
 
@@ -106,19 +157,19 @@ static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     const hawq_layer_record *l = &s->layer[index];
     hawq_candidate          *candidate;
     int                      n = s->n_widths;
-    HAWQ_TAKE(candidate, &s->arena, (size_t)(n ? n : s->n_sensitivities));
+    int                      first = first_of(s, index), end = first;
+    while (is_of(s, end, index)) end++;
+    HAWQ_TAKE(candidate, &s->arena, (size_t)(n ? n : end - first));
     HAWQ_TRY(add_pairs(s, index, candidate));
-    for (int i = 0; !s->n_widths && i < s->n_sensitivities; i++) {
-        const hawq_sensitivity_record *r = &s->sensitivity[i];
-        if (r->layer != index) continue;
-        HAWQ_TRY(make_candidate(s, l, (hawq_width){r->bits, 8}, r->value,
-                                &candidate[n++]));
-    }
+    for (int i = first; !s->n_widths && i < end; i++)
+        HAWQ_TRY(make_candidate(s, l, (hawq_width){s->of[i]->bits, 8},
+                                s->of[i]->value, &candidate[n++]));
     return hawq_problem_add(p, l->name, NULL, l->params, n, candidate);
 }
 
 static hawq_status build(source *s, hawq_problem **p) {
     hawq_cost_kind kind[KINDS];
+    HAWQ_TRY(sort_records(s));
     HAWQ_TRY(fill_kinds(s, kind));
     HAWQ_TRY(hawq_problem_new(s->timing ? KINDS : LATENCY, kind, p));
     for (int l = 0; l < s->n_layers; l++) {

@@ -1,5 +1,5 @@
 /* solve_ilp.c -- the knapsack as an integer linear program for COIN-OR CBC,
- * through its C interface; the only file that sees it.
+ * through its C interface (cbc.h); the only file that uses it.
  *
  *     minimise    sum_gc ((loss_gc - least_g) / range) y_gc             (1)
  *     subject to  sum_c y_gc = 1                          for every g   (2)
@@ -12,11 +12,10 @@
  * calls a solution is checked with exact sums; one that only its tolerance lets
  * pass is repaired and not called optimal.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "search/cbc.h"
 #include "search/lagrange.h"
 #include "search/solve.h"
 #include "search/solve_greedy.h"
-
-#include <Cbc_C_Interface.h>
 
 #include <float.h>
 #include <math.h>
@@ -24,6 +23,7 @@
 
 typedef struct model {
     const hawq_knapsack *k;
+    const hawq_cbc      *api;
     double               room[HAWQ_DIMENSIONS_MAX];
     double               range;  /* of the losses of a group, the largest */
     double              *low;    /* [group] least loss of its columns */
@@ -113,22 +113,23 @@ static hawq_status load(const model *m, hawq_arena *arena, Cbc_Model *cbc) {
         row_low[r] = r < (size_t)k->n_groups ? 1 : -DBL_MAX;
         row_high[r] = 1;
     }
-    Cbc_loadProblem(cbc, m->n, (int)rows, start, row, value, low, high, cost,
-                    row_low, row_high);
-    for (int i = 0; i < m->n; i++) Cbc_setInteger(cbc, i);
+    m->api->loadProblem(cbc, m->n, (int)rows, start, row, value, low, high,
+                        cost, row_low, row_high);
+    for (int i = 0; i < m->n; i++) m->api->setInteger(cbc, i);
     return HAWQ_OK;
 }
 
-static void set_parameters(Cbc_Model *cbc, double seconds) {
+static void set_parameters(const hawq_cbc *api, Cbc_Model *cbc,
+                           double seconds) {
     static const char *const pair[][2] = {
         {"logLevel", "0"},           {"slogLevel", "0"},
         {"ratioGap", "0"},           {"allowableGap", "0"},
         {"increment", "1e-10"},      {"integerTolerance", "1e-9"},
         {"primalTolerance", "1e-9"}, {"dualTolerance", "1e-9"}};
-    Cbc_setMaximumSeconds(cbc, seconds > 0 ? seconds : 60);
-    Cbc_setLogLevel(cbc, 0); /* it writes to stdout otherwise */
+    api->setMaximumSeconds(cbc, seconds > 0 ? seconds : 60);
+    api->setLogLevel(cbc, 0); /* it writes to stdout otherwise */
     for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
-        Cbc_setParameter(cbc, pair[i][0], pair[i][1]);
+        api->setParameter(cbc, pair[i][0], pair[i][1]);
 }
 
 /* The column nearest to one in every group. */
@@ -144,16 +145,17 @@ static void read_solution(const model *m, const double *y, int *x) {
 
 static void run(const model *m, double seconds, Cbc_Model *cbc,
                 hawq_outcome *out) {
-    set_parameters(cbc, seconds);
-    Cbc_solve(cbc);
-    const double *y = Cbc_bestSolution(cbc);
+    set_parameters(m->api, cbc, seconds);
+    m->api->solve(cbc);
+    const double *y = m->api->bestSolution(cbc);
     if (!y) {
-        out->state = Cbc_isProvenInfeasible(cbc) ? HAWQ_FOUND_INFEASIBLE
-                                                 : HAWQ_FOUND_LIMIT;
+        out->state = m->api->isProvenInfeasible(cbc) ? HAWQ_FOUND_INFEASIBLE
+                                                     : HAWQ_FOUND_LIMIT;
         return;
     }
     read_solution(m, y, out->x);
-    bool proven = Cbc_isProvenOptimal(cbc) && hawq_knapsack_fits(m->k, out->x);
+    bool proven =
+        m->api->isProvenOptimal(cbc) && hawq_knapsack_fits(m->k, out->x);
     bool found = hawq_greedy_exchange(m->k, out->x);
     out->state = proven  ? HAWQ_FOUND_OPTIMAL
                  : found ? HAWQ_FOUND_FEASIBLE
@@ -171,11 +173,12 @@ static hawq_status solve(const hawq_knapsack      *k,
     out->state = HAWQ_FOUND_INFEASIBLE;
     HAWQ_TRY(choose_columns(&m, arena, &empty));
     if (empty) return HAWQ_OK;
-    Cbc_Model *cbc = Cbc_newModel();
+    HAWQ_TRY(hawq_cbc_open(&m.api));
+    Cbc_Model *cbc = m.api->newModel();
     if (!cbc) return hawq_fail(HAWQ_ENOMEM, "out of memory: CBC");
     hawq_status status = load(&m, arena, cbc);
     if (status == HAWQ_OK) run(&m, options->time_limit_s, cbc, out);
-    Cbc_deleteModel(cbc);
+    m.api->deleteModel(cbc);
     return status;
 }
 

@@ -96,7 +96,8 @@ static inline hawq_problem *draw_layers(draws *d, int class, int n_kinds) {
                                   candidate));
     }
     if (class != DUPLICATE && below(d, 4) == 0)
-        CHECK_OK(hawq_problem_pin(p, "l0", widths[below(d, n)]));
+        CHECK_OK(
+            hawq_problem_pin(p, "l0", widths[below(d, n)], HAWQ_PIN_BY_NAME));
     CHECK_OK(hawq_problem_finish(p));
     return p;
 }

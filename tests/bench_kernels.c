@@ -4,11 +4,13 @@
  *
  * Per layer and table: GOP/s (2 operations per multiply-add) and, in brackets,
  * the percentage of what a loop of that table's multiply-add instruction alone
- * reaches in the same round. Every round measures probe, tables, widths and the
- * anchor one after another, so that a change of clock hits all alike; medians
- * of the rounds' ratios are printed. One thread; the caches are warm. The last
- * column is the time of oneDNN's convolution (same data types, ReLU, output
- * scale per channel) divided by ours at 8 bits: above 1, ours is faster.
+ * reaches in the same round. The columns are formats of weights: bits and
+ * largest magnitude, on which a table's choice of multiplication may depend.
+ * Every round measures probe, tables, formats and the anchor one after another,
+ * so that a change of clock hits all alike; medians of the rounds' ratios are
+ * printed. One thread; the caches are warm. The last column is the time of
+ * oneDNN's convolution (same data types, ReLU, output scale per channel)
+ * divided by ours at 8 bits: above 1, ours is faster.
  *
  * A measurement during which the thread was displaced from its processor is
  * repeated, up to TRIES times.
@@ -56,6 +58,19 @@ static const shape shapes[] = {
     {"dw 128 3x3 @16", 16, 128, 128, 3, 1, 128},
     {"dw 512 3x3 @14", 14, 512, 512, 3, 1, 512},
 };
+
+typedef struct format {
+    const char *name;
+    int         bits, largest;
+} format;
+
+/* The first is the anchor's. */
+static const format formats[] = {{"8", 8, 127},
+                                 {"8 to 64", 8, 64},
+                                 {"4", 4, 8},
+                                 {"4 to 127", 4, 127},
+                                 {"2", 2, 2}};
+enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* --- probes: the multiply-add instruction alone, from registers ---------- */
 
@@ -154,24 +169,33 @@ static double operations(const hawq_conv *v) {
     return 2.0 * v->oh * v->ow * v->oc * v->kh * v->kw * (v->c / v->groups);
 }
 
-static hawq_conv conv_of(const shape *s, int bits) {
-    int out = (s->size + 2 * (s->k / 2) - s->k) / s->stride + 1;
-    return (hawq_conv){.h = s->size,
-                       .w = s->size,
-                       .c = s->c,
-                       .oh = out,
-                       .ow = out,
-                       .oc = s->oc,
-                       .kh = s->k,
-                       .kw = s->k,
-                       .stride_h = s->stride,
-                       .stride_w = s->stride,
-                       .dilation_h = 1,
-                       .dilation_w = 1,
-                       .pad_top = s->k / 2,
-                       .pad_left = s->k / 2,
-                       .groups = s->groups,
-                       .weight_bits = bits};
+/* Value i of n, evenly from -largest to largest. */
+static int8_t weight_of(const format *f, int i, int n) {
+    return (int8_t)(2 * f->largest * i / (n - 1) - f->largest);
+}
+
+static hawq_conv conv_of(const shape *s, const format *f) {
+    int       out = (s->size + 2 * (s->k / 2) - s->k) / s->stride + 1;
+    hawq_conv v = {.h = s->size,
+                   .w = s->size,
+                   .c = s->c,
+                   .oh = out,
+                   .ow = out,
+                   .oc = s->oc,
+                   .kh = s->k,
+                   .kw = s->k,
+                   .stride_h = s->stride,
+                   .stride_w = s->stride,
+                   .dilation_h = 1,
+                   .dilation_w = 1,
+                   .pad_top = s->k / 2,
+                   .pad_left = s->k / 2,
+                   .groups = s->groups,
+                   .weight_bits = f->bits,
+                   .largest = (uint8_t)f->largest};
+    for (int i = 0; f->bits < 8 && i < 1 << f->bits; i++)
+        v.level[i] = weight_of(f, i, 1 << f->bits);
+    return v;
 }
 
 static void run(const job *j) {
@@ -202,9 +226,9 @@ static double anchor_ns(void *anchor, size_t calls) {
     return ns;
 }
 
-static job *job_new(const hawq_kernels *k, const shape *s, int bits) {
+static job *job_new(const hawq_kernels *k, const shape *s, const format *f) {
     job *j = take(sizeof *j);
-    *j = (job){.kernels = k, .conv = conv_of(s, bits), .calls = 1};
+    *j = (job){.kernels = k, .conv = conv_of(s, f), .calls = 1};
     const hawq_conv *v = &j->conv;
     size_t oc = (size_t)v->oc, row = (size_t)(v->kh * v->kw * v->c / v->groups);
     int32_t *bias = take(4 * oc), *multiplier = take(4 * oc);
@@ -216,7 +240,8 @@ static job *job_new(const hawq_kernels *k, const shape *s, int bits) {
     j->requant = (hawq_requant){bias, multiplier, pre, shift, 3, 3, 255};
     int8_t *weights = take(oc * row);
     for (size_t i = 0; i < oc * row; i++)
-        weights[i] = (int8_t)((int)(i * 151 % (1u << bits)) - (1 << bits) / 2);
+        weights[i] =
+            weight_of(f, (int)(i * 151 % (1u << f->bits)), 1 << f->bits);
     j->packed = take(k->conv_packed_bytes(v));
     k->conv_pack(v, weights, j->packed);
     j->scratch = take(k->conv_scratch_bytes(v));
@@ -244,17 +269,17 @@ static void job_free(job *j) {
 
 static void bench_shape(const shape *s, const hawq_kernels **tables, int n,
                         int rounds) {
-    static const int bits[3] = {8, 4, 2};
-    job             *jobs[MAX_TABLES][3];
-    double           ratio[MAX_ROUNDS];
-    hawq_conv        conv = conv_of(s, 8);
-    void            *anchor = bench_anchor_new(&conv);
+    job      *jobs[MAX_TABLES][FORMATS];
+    double    ratio[MAX_ROUNDS];
+    hawq_conv conv = conv_of(s, &formats[0]);
+    void     *anchor = bench_anchor_new(&conv);
     for (int t = 0; t < n; t++)
-        for (int b = 0; b < 3; b++) jobs[t][b] = job_new(tables[t], s, bits[b]);
+        for (int b = 0; b < FORMATS; b++)
+            jobs[t][b] = job_new(tables[t], s, &formats[b]);
     for (int r = 0; r < rounds; r++) {
         for (int t = 0; t < n; t++) {
             double before = probe_rate(tables[t]->name);
-            for (int b = 0; b < 3; b++) {
+            for (int b = 0; b < FORMATS; b++) {
                 job *j = jobs[t][b];
                 j->ns[r] = (double)batch(j, j->calls) / (double)j->calls;
                 double after = probe_rate(tables[t]->name);
@@ -268,7 +293,7 @@ static void bench_shape(const shape *s, const hawq_kernels **tables, int n,
     }
     printf("%-26s", s->name);
     for (int t = 0; t < n; t++)
-        for (int b = 0; b < 3; b++) {
+        for (int b = 0; b < FORMATS; b++) {
             job   *j = jobs[t][b];
             double ns = hawq_timing_of(j->ns, rounds).median_ns;
             printf(" %6.1f", operations(&j->conv) / ns);
@@ -291,11 +316,11 @@ int main(int argc, char **argv) {
         if ((*k)->usable() && (strcmp((*k)->name, "ref") || n == 0))
             tables[n++] = *k;
     printf("GOP/s (%% of probe)        ");
-    for (int t = 0; t < n; t++) printf(" %-38s", tables[t]->name);
-    printf(" %s\n%-26s", bench_anchor_name(), "");
-    for (int t = 0; t < n; t++) {
-        printf(" %11s %11s %11s", "8 bits", "4 bits", "2 bits");
-    }
+    for (int t = 0; t < n; t++)
+        printf(" %-*s", 13 * FORMATS - 1, tables[t]->name);
+    printf(" %s\n%-26s", bench_anchor_name(), "bits of weights");
+    for (int t = 0; t < n; t++)
+        for (int b = 0; b < FORMATS; b++) printf(" %12s", formats[b].name);
     printf("\n");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         bench_shape(&shapes[i], tables, n, rounds);

@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,10 +56,10 @@ static inline void program_redirect(const char *name, int to) {
     close(fd);
 }
 
-/* The command is cut at blanks; no quoting. Returns the exit code. */
-static inline int program_run(const char *text) {
+/* Starts the command, which is cut at blanks; no quoting. */
+static inline pid_t program_start(const char *text) {
     char command[2048], path[4096], *argv[PROGRAM_ARGS];
-    int  status, n = 0;
+    int  n = 0;
     snprintf(command, sizeof command, "%s", text);
     for (char *at = strtok(command, " "); at && n < PROGRAM_ARGS - 1;
          at = strtok(NULL, " "))
@@ -68,15 +69,26 @@ static inline int program_run(const char *text) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
+        signal(SIGINT, SIG_DFL); /* ignored where a shell runs us behind */
         program_redirect("stdout.txt", STDOUT_FILENO);
         program_redirect("stderr.txt", STDERR_FILENO);
         execv(path, argv);
         _exit(127);
     }
+    return child;
+}
+
+/* Waits for its end. Returns the exit code, or 128 + the signal, or -1. */
+static inline int program_end(pid_t child) {
+    int status;
     if (child < 0 || waitpid(child, &status, 0) != child) return -1;
     program_slurp("stdout.txt", program_out);
     program_slurp("stderr.txt", program_err);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline int program_run(const char *text) {
+    return program_end(program_start(text));
 }
 
 static inline void program_show(const char *command) {

@@ -135,7 +135,7 @@ static double tensors_loss(hawq_store *store, hawq_arena *arena,
 static void add_up(const char *metric, sums *out) {
     hawq_store *store;
     hawq_arena  arena = {0};
-    char        hash[17];
+    char        hash[HAWQ_HASH_TEXT];
     int64_t     id = 0;
     *out = (sums){.loss = NAN};
     if (!CHECK_OK(hawq_store_open("hawq.db", HAWQ_STORE_READ, &store))) return;

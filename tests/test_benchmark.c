@@ -105,7 +105,7 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
     hawq_sensitivity_record row[32];
     hawq_layer_record       layer[8] = {{0}};
     hawq_interaction_record both = {0, 4, 1, 4, -0.125};
-    char                    hash[17];
+    char                    hash[HAWQ_HASH_TEXT];
     int64_t                 run = 0;
     int                     n = 0;
     hawq_graph_hash(g, hash);

@@ -53,23 +53,9 @@ static ino_t inode_of(const char *name) {
 /* Starts the training and kills it as soon as `name` is another file. */
 static void kill_when_replaced(const char *command, const char *name) {
     const struct timespec pause = {0, 200000};
-    char                  text[1024], path[4096], *argv[PROGRAM_ARGS];
-    int                   state, n = 0;
+    int                   state;
     ino_t                 before = inode_of(name), now = before;
-    snprintf(text, sizeof text, "%s", command);
-    for (char *at = strtok(text, " "); at && n < PROGRAM_ARGS - 1;
-         at = strtok(NULL, " "))
-        argv[n++] = at;
-    argv[n] = NULL;
-    snprintf(path, sizeof path, "%s/%s", getenv("HAWQ_BUILD"), argv[0]);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        program_redirect("stdout.txt", STDOUT_FILENO);
-        program_redirect("stderr.txt", STDERR_FILENO);
-        execv(path, argv);
-        _exit(127);
-    }
+    pid_t                 child = program_start(command);
     while ((now == before || !now) && waitpid(child, &state, WNOHANG) == 0) {
         nanosleep(&pause, NULL);
         now = inode_of(name);

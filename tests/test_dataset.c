@@ -68,7 +68,8 @@ static void npz_forms(void) {
     }
     if (CHECK_OK(hawq_dataset_load(data_file("", "dataset/targets.npz"), NULL,
                                    &d))) {
-        CHECK(shaped(&d, 4, "4") && d.n_targets == 3 && !d.labels);
+        CHECK(shaped(&d, 4, "4") && d.y.rank == 1 && d.y.dim[0] == 3);
+        CHECK(hawq_dataset_answers(&d) == 3 && !d.labels);
         CHECK(d.targets[0] == 0 && (double)d.targets[11] == 5.5);
         hawq_dataset_free(&d);
     }
@@ -94,14 +95,15 @@ static void write_idx(const char *suffix, const void *bytes, size_t n) {
     fclose(f);
 }
 
-/* Labels that may be missing: they are, or are read as ever. */
+/* Labels that may be missing: they are, or are read as ever; or none is looked
+ * at. Several an image are read with their shape. */
 static void forms_without_labels(void) {
-    hawq_dataset_options o = {.unlabelled = true};
+    hawq_dataset_options o = {.labels = HAWQ_LABELS_OPTIONAL};
     hawq_dataset         d;
     char                 name[600], spec[600];
     if (CHECK_OK(
             hawq_dataset_load(data_file("", "dataset/bad_no_y.npz"), &o, &d))) {
-        CHECK(d.n > 0 && d.x && !d.labels && !d.targets && !d.n_targets);
+        CHECK(d.n > 0 && d.x && !d.labels && !d.targets && !d.y.rank);
         hawq_dataset_free(&d);
     }
     if (CHECK_OK(
@@ -112,6 +114,23 @@ static void forms_without_labels(void) {
     CHECK_FAILS(
         hawq_dataset_load(data_file("", "dataset/bad_count.npz"), &o, &d),
         HAWQ_EFORMAT, "y has 4 rows");
+    o.labels = HAWQ_LABELS_IGNORED;
+    if (CHECK_OK(hawq_dataset_load(data_file("", "dataset/bad_count.npz"), &o,
+                                   &d))) {
+        CHECK(d.n == 5 && d.x && !d.labels && !d.targets);
+        hawq_dataset_free(&d);
+    }
+    if (CHECK_OK(
+            hawq_dataset_load(data_file("idx:", "dataset/tiny"), &o, &d))) {
+        CHECK(shaped(&d, 7, "3x4") && !d.labels);
+        hawq_dataset_free(&d);
+    }
+    o.labels = HAWQ_LABELS_OPTIONAL;
+    if (CHECK_OK(hawq_dataset_load(data_file("", "dataset/wide_labels.npz"), &o,
+                                   &d))) {
+        CHECK(d.n == 5 && d.y.rank == 1 && hawq_dataset_answers(&d) == 2);
+        hawq_dataset_free(&d);
+    }
     snprintf(spec, sizeof spec, "idx:%s", scratch);
     snprintf(name, sizeof name, "%s-images-idx3-ubyte", scratch);
     write_idx("images-idx3-ubyte", "\0\0\x08\x03\0\0\0\2\0\0\0\1\0\0\0\1ab",
@@ -226,7 +245,6 @@ static void bad_files_are_named(void) {
         {"object", "x holds numbers of type '|O'", HAWQ_EUNSUPPORTED},
         {"scalar", "x is a scalar", HAWQ_EFORMAT},
         {"count", "x has 5 images, y has 4 rows", HAWQ_EFORMAT},
-        {"wide_labels", "y has 10 labels for 5 images", HAWQ_EFORMAT},
         {"nan", "image 2 holds NaN", HAWQ_ENONFINITE},
         {"empty", "holds no image", HAWQ_EFORMAT},
         {"no_y", "y is not in the archive", HAWQ_EFORMAT},
@@ -378,19 +396,21 @@ static void misfits_are_named(void) {
     d.item = (hawq_shape){1, {24}};
     CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL, "shape 24");
     d.item = (hawq_shape){3, {2, 3, 4}};
+    CHECK_OK(hawq_dataset_check_loss(&d, g, HAWQ_CROSS_ENTROPY, "d"));
     labels[2] = 5;
     d.first = 10;
-    CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL,
-                "label of image 12 is 5, expected 0 to 4");
+    CHECK_FAILS(hawq_dataset_check_loss(&d, g, HAWQ_CROSS_ENTROPY, "d"),
+                HAWQ_EINVAL, "d: label of image 12 is 5, expected 0 to 4");
     labels[2] = -1;
-    CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL, "is -1");
+    CHECK_FAILS(hawq_dataset_check_loss(&d, g, HAWQ_MSE, "d"), HAWQ_EINVAL,
+                "is -1");
     d.labels = NULL;
     d.targets = x;
-    d.n_targets = 4;
-    CHECK_FAILS(
-        hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL,
-        "4 targets, the model has 5 outputs; a y of floating point holds "
-        "targets, one of integers labels");
+    d.y = (hawq_shape){1, {4}};
+    CHECK_FAILS(hawq_dataset_check_loss(&d, g, HAWQ_MSE, "d"), HAWQ_EINVAL,
+                "d: y holds targets (floating point, N x 4), and the output is "
+                "N x 5: they must have the same shape; a y of floating point "
+                "holds targets, one of integers labels");
     d.n = 0;
     CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL, "no image");
     d = (hawq_dataset){.n = 1, .item = {2, {2, 2}}, .x = x, .labels = labels};

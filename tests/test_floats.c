@@ -232,7 +232,7 @@ static void all_float_is_the_network(fixture *f) {
 /* The program is of one image, the analysis of several at once: they must
  * know each other's network, whatever was made for every image. */
 static void check_hash(const char *path, const hawq_graph *one) {
-    char        first[17], second[17];
+    char        first[HAWQ_HASH_TEXT], second[HAWQ_HASH_TEXT];
     hawq_graph *three;
     if (!CHECK_OK(hawq_onnx_load(path, 3, &three))) return;
     hawq_graph_hash(one, first);

@@ -189,7 +189,8 @@ static void constant_products_are_folded(void) {
     hawq_graph_free(g);
 }
 
-/* Probabilities are no logits; a Softmax elsewhere stays. */
+/* Probabilities are no logits, but of the same network; a Softmax elsewhere
+ * stays. */
 static void final_softmax_is_taken_off(void) {
     const hawq_attr one = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 1};
     const hawq_attr zero = {.name = "axis", .type = HAWQ_ATTR_INT, .i = 0};
@@ -199,7 +200,11 @@ static void final_softmax_is_taken_off(void) {
         add(g, "MatMul", "x w", "z", NULL);
         add(g, k == 2 ? "LogSoftmax" : "Softmax", "z", "p", k ? &one : &zero);
         CHECK_OK(hawq_graph_finish(g, "p"));
+        char before[HAWQ_HASH_TEXT], after[HAWQ_HASH_TEXT];
+        hawq_graph_hash(g, before);
         CHECK(hawq_graph_take_logits(g) == (k > 0));
+        hawq_graph_hash(g, after);
+        CHECK(strcmp(before, after) == 0);
         CHECK(strcmp(g->output->name, k ? "z" : "p") == 0);
         CHECK(g->n_nodes == (k ? 1 : 2));
         CHECK(!hawq_graph_take_logits(g));
@@ -297,7 +302,7 @@ static hawq_graph *one_conv(int batch, float low) {
 
 static void identity(void) {
     hawq_graph *a = one_conv(1, 0), *b = one_conv(4, 0), *c = one_conv(1, 1);
-    char        ha[17], hb[17], hc[17];
+    char        ha[HAWQ_HASH_TEXT], hb[HAWQ_HASH_TEXT], hc[HAWQ_HASH_TEXT];
     hawq_graph_hash(a, ha);
     hawq_graph_hash(b, hb);
     hawq_graph_hash(c, hc);

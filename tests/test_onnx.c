@@ -51,7 +51,7 @@ static real *outputs_of(hawq_graph *g, const real *x, size_t n, double *loss) {
 
 static void compare(hawq_graph *g, const hawq_dataset *d, const char *name) {
     size_t per_image = hawq_per_image(g, g->output);
-    if (!CHECK(per_image == d->n_targets)) {
+    if (!CHECK(per_image == hawq_dataset_answers(d))) {
         printf("    %s: %zu outputs\n", name, per_image);
         return;
     }

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
+#include "src/cli/kit/interrupt.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/kit/progress.h"
 #include "src/cli/kit/units.h"
@@ -67,13 +68,13 @@ static void four_forms_of_a_table(void) {
     static const char *const want[] = {
         "layer          params  trace   ms\n"
         "c\xc3\xb6nv   12345678901234  0.667  1.2\n"
-        "a\tb\"               -1      -  -\n",
+        "a\\tb\"              -1      -  -\n",
         "layer\tparams\ttrace\tms\n"
         "c\xc3\xb6nv\t12345678901234\t0.6666666666666666\t1.25\n"
-        "a b\"\t-1\t\t\n",
+        "a\\tb\"\t-1\t\t\n",
         "layer,params,trace,ms\r\n"
         "c\xc3\xb6nv,12345678901234,0.6666666666666666,1.25\r\n"
-        "\"a\tb\"\"\",-1,,\r\n",
+        "\"a\\tb\"\"\",-1,,\r\n",
         "[\n"
         "  {\n"
         "    \"layer\": \"c\xc3\xb6nv\",\n"
@@ -111,7 +112,7 @@ static void csv_quotes_what_would_divide(void) {
     hawq_table_text(&t, "");
     hawq_table_text(&t, " plain ");
     CHECK_OK(hawq_table_print(&t, HAWQ_FORMAT_CSV, f));
-    says(f, "\"a,b\",c\r\n\"one, two\",\"x\r\ny\"\r\n, plain \r\n");
+    says(f, "\"a,b\",c\r\n\"one, two\",x\\r\\ny\r\n, plain \r\n");
     hawq_arena_free(&arena);
 }
 
@@ -166,6 +167,8 @@ enum { UPDATES = 200000 };
 
 static void work_interrupted(bool quiet) {
     hawq_progress p;
+    hawq_interrupt_open("hawq-x");
+    hawq_interrupt_say("all is well");
     hawq_progress_begin(&p, quiet, "measuring", 100, "layers");
     hawq_progress_update(&p, 1, NULL);
     raise(SIGINT);
@@ -243,16 +246,17 @@ static void progress_fits(int columns) {
     if (!ok) printf("    %d columns: '%s'\n", columns, line);
 }
 
-/* An interrupt ends the line, and then the program. */
+/* An interrupt ends the line, says its own, and then ends the program. */
 static void progress_is_interrupted(void) {
     static char seen[1 << 16];
     int         from, to;
     if (!open_terminal(80, &from, &to)) return;
     int status = watch(to, from, work_interrupted, false, seen, sizeof seen);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
-    size_t n = strlen(seen);
-    CHECK(strstr(seen, "measuring [") && n > 5 &&
-          !strcmp(seen + n - 5, "\033[K\r\n"));
+    const char *end = strstr(seen, "\033[K\r\n");
+    CHECK(strstr(seen, "measuring [") && end &&
+          !strcmp(end, "\033[K\r\nhawq-x: interrupted by SIGINT; "
+                       "all is well\r\n"));
 }
 
 static void progress_on_a_terminal(bool quiet) {

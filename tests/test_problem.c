@@ -122,21 +122,22 @@ static void groups_and_pins(void) {
                 "group: there is no layer 'x'");
     hawq_problem_free(p);
     p = two_layers(NULL, pair);
-    CHECK_OK(hawq_problem_pin(p, "x", 4));
+    CHECK_OK(hawq_problem_pin(p, "x", 4, HAWQ_PIN_BY_NAME));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_EINVAL,
                 "pin x=4: there is no layer 'x'");
     hawq_problem_free(p);
     p = two_layers(NULL, pair);
-    CHECK_OK(hawq_problem_pin(p, "l1", 2));
+    CHECK_OK(hawq_problem_pin(p, "l1", 2, HAWQ_PIN_BY_NAME));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_EINVAL,
                 "pin l1=2: the layer has no candidate of 2 bits");
     hawq_problem_free(p);
     p = two_layers(NULL, pair);
     CHECK_OK(hawq_problem_tie(p, 2, both, "one buffer"));
-    CHECK_OK(hawq_problem_pin(p, "l0", 4));
-    CHECK_OK(hawq_problem_pin(p, "l1", 8));
+    CHECK_OK(hawq_problem_pin(p, "l0", 4, HAWQ_PIN_BY_NAME));
+    CHECK_OK(hawq_problem_pin(p, "l1", 8, HAWQ_PIN_BY_NAME));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_EINVAL,
-                "pin l1=8 contradicts an earlier pin of its group (l0)");
+                "pin l1=8 contradicts l0=4, which is as specific: the layers "
+                "are in one group (l1)");
     hawq_problem_free(p);
     p = two_layers(NULL, pair);
     CHECK_OK(hawq_problem_tie(p, 2, both, "one buffer"));
@@ -299,7 +300,7 @@ static void round_trip(void) {
     hawq_arena    arena = {0};
     hawq_solution s;
     CHECK_OK(hawq_problem_read(fixture(path, sizeof path), &p));
-    CHECK_OK(hawq_problem_pin(p, "head", 4));
+    CHECK_OK(hawq_problem_pin(p, "head", 4, HAWQ_PIN_BY_NAME));
     CHECK_OK(hawq_problem_finish(p));
     CHECK(p->n_layers == 7 && p->n_groups == 6 && p->n_budgets == 2);
     CHECK_OK(hawq_solve(p, NULL, NULL, &arena, &s));

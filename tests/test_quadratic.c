@@ -87,7 +87,8 @@ static hawq_problem *draw_layers(draws *d, int class, int n_layers, int n,
                 if (!with || (class == SPARSE && value == 0)) continue;
                 CHECK_OK(hawq_problem_interact(p, j, c % n, i, c / n, value));
             }
-    if (below(d, 4) == 0) CHECK_OK(hawq_problem_pin(p, "l0", 2 + below(d, n)));
+    if (below(d, 4) == 0)
+        CHECK_OK(hawq_problem_pin(p, "l0", 2 + below(d, n), HAWQ_PIN_BY_NAME));
     CHECK_OK(hawq_problem_finish(p));
     return p;
 }

@@ -665,19 +665,24 @@ static void put_bit_config(int layers) {
 
 static void foreign_maps(void) {
     put_bit_config(21);
-    program_step(SEARCH "--score config.json --format tsv", 0);
-    CHECK(strstr(program_err, "taken in order") != NULL);
-    CHECK(rows_with("8\t8") == 7 && rows_with("4\t8") == 14);
-    put_bit_config(20);
     program_says(SEARCH "--score config.json", 1,
                  "config.json: 'features.stage0.quant_convbn0' is no layer");
+    put_text("widths.json",
+             "[8,4,4, 8,4,4, 8,4,4, 8,4,4, 8,4,4, 8,4,4, 8,4,4]");
+    program_step(SEARCH "--score widths.json --format tsv", 0);
+    CHECK(strstr(program_err, "in the order of the layers") != NULL);
+    CHECK(rows_with("8\t8") == 7 && rows_with("4\t8") == 14);
+    put_text("widths.json", "[8, 4]");
+    program_says(SEARCH "--score widths.json", 1,
+                 "widths.json: 2 widths without names, but the model has 21");
     put_text("map.json", "{\"conv1\": 8}");
     program_says(SEARCH "--score map.json", 1,
                  "map.json: no bits for layer 'layer1.0.conv1'");
     put_text("map.json", "{\"conv1\": 8.5}");
     program_says(SEARCH "--score map.json", 1, "\"conv1\" is not a width");
     put_text("map.json", "{\"conv1\": ");
-    program_says(SEARCH "--score map.json", 1, "map.json: not valid JSON");
+    program_says(SEARCH "--score map.json", 1,
+                 "map.json: line 1: not valid JSON");
     program_says(SEARCH "--score note.txt", 1,
                  "'words' is neither JSON nor pattern=type");
     put_text("types.txt", "conv=q4_0 ^fc=q8_0\nlayer1[=q8_0");

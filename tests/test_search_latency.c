@@ -22,7 +22,7 @@ enum { LAYERS = 5, WIDTHS = 3 };
 static const int      width[WIDTHS] = {8, 4, 2};
 static const char    *name[LAYERS] = {"c1", "c2", "c3", "c4", "fc"};
 static struct utsname host;
-static char           hash[17];
+static char           hash[HAWQ_HASH_TEXT];
 
 static void put_network(void) {
     hawq_graph *g = every_step();

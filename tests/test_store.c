@@ -734,6 +734,102 @@ static void full_disk(void) {
     check_sql("SELECT count(*) % 3 FROM sample", "0;");
 }
 
+/* --- rows that another program changed ----------------------------------- */
+
+static hawq_status load_each(hawq_store *store, int64_t run, int64_t id,
+                             hawq_arena *arena) {
+    int                      n;
+    hawq_allocation_record   a;
+    hawq_layer_record       *l;
+    hawq_latency_key         key = {run_record.model_hash, run_record.host,
+                                    benchmark.kernels, benchmark.threads,
+                                    benchmark.batch_size};
+    hawq_sensitivity_record *v;
+    hawq_activation_record  *t;
+    hawq_interaction_record *x;
+    hawq_estimate           *e;
+    hawq_sample_record      *s;
+    hawq_layer_timing       *time;
+    hawq_total_timing       *total;
+    HAWQ_TRY(hawq_store_load_layers(store, run, arena, &n, &l));
+    HAWQ_TRY(hawq_store_load_samples(store, run, "trace", arena, &n, &s));
+    HAWQ_TRY(hawq_store_load_estimates(store, run, "trace", arena, &n, &e));
+    HAWQ_TRY(hawq_store_load_sensitivity(store, run, NULL, arena, &n, &v));
+    HAWQ_TRY(hawq_store_load_interactions(store, run, arena, &n, &x));
+    HAWQ_TRY(hawq_store_load_activations(store, run, arena, &n, &t));
+    HAWQ_TRY(hawq_store_load_allocation(store, id, arena, &a));
+    HAWQ_TRY(hawq_store_load_timings(store, &key, arena, &n, &time));
+    return hawq_store_load_totals(store, &key, arena, &n, &total);
+}
+
+/* Whatever is deleted or edited in one of the tables is said, by whoever reads
+ * it; nothing is indexed or summed with. */
+static void edited_rows_are_said(void) {
+    static const struct {
+        const char *edit, *says;
+    } edits[] = {
+        {"SELECT 1", NULL},
+        {"DELETE FROM layer WHERE layer = 1", "a layer is missing"},
+        {"DELETE FROM layer", "layer 0 is missing"},
+        {"UPDATE layer SET layer = layer + 7", "layer 0 is missing"},
+        {"UPDATE layer SET params = -1", "a size of layer 0 is negative"},
+        {"UPDATE sample SET layer = 99 WHERE layer = 2", "layer 99 is missing"},
+        {"DELETE FROM sample WHERE layer = 1 AND sample = 0",
+         "a sample of layer 1 is missing"},
+        {"UPDATE sample SET value = 9e999 WHERE layer = 1",
+         "a sample of layer 1 is inf"},
+        {"DELETE FROM estimate WHERE layer = 0",
+         "the estimate of layer 0 is missing"},
+        {"DELETE FROM estimate WHERE layer = 2", "an estimate is missing"},
+        {"UPDATE estimate SET mean = -9e999 WHERE layer = 1",
+         "a mean of layer 1 is -inf"},
+        {"UPDATE estimate SET n_samples = 99999999999", "number of samples is"},
+        {"DELETE FROM sensitivity WHERE layer = 1 AND bits = 4",
+         "a layer's sensitivity is missing"},
+        {"UPDATE sensitivity SET layer = -1 WHERE layer = 0",
+         "layer -1 is missing"},
+        {"UPDATE sensitivity SET bits = 4294967300 WHERE bits = 4",
+         "a width is 4294967300, not in 1 ... 32"},
+        {"UPDATE sensitivity SET value = 9e999 WHERE layer = 2",
+         "a sensitivity of layer 2 is inf"},
+        {"UPDATE interaction SET layer_j = 3000000000", "is missing"},
+        {"UPDATE interaction SET value = 9e999", "an interaction of layer"},
+        {"DELETE FROM activation_reader", "the readers of a tensor"},
+        {"UPDATE activation_reader SET layer = 5 WHERE layer = 0",
+         "layer 5 is missing"},
+        {"UPDATE activation_rise SET value = 9e999", "a rise is inf"},
+        {"DELETE FROM activation WHERE activation = 0", "tensor 0 is missing"},
+        {"UPDATE allocation_layer SET weight_bits = 0", "a width is 0"},
+        {"DELETE FROM allocation_layer WHERE layer = 1",
+         "layer 1 of an allocation is missing"},
+        {"UPDATE benchmark_layer SET latency_us = 9e999",
+         "the time of a layer is inf"},
+        {"UPDATE benchmark SET latency_us = 9e999",
+         "the time of a network is inf"},
+    };
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        hawq_store *store;
+        hawq_arena  arena = {0};
+        int64_t     run, id;
+        char        text[256];
+        fresh("edited");
+        if (!CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &store))) return;
+        CHECK_OK(put_all(store, &run, &id));
+        hawq_store_close(store);
+        snprintf(text, sizeof text, "PRAGMA foreign_keys = 0; %s",
+                 edits[i].edit);
+        script(text);
+        if (!CHECK_OK(hawq_store_open(path, HAWQ_STORE_READ, &store))) return;
+        if (!edits[i].says)
+            CHECK_OK(load_each(store, run, id, &arena));
+        else if (!CHECK(load_each(store, run, id, &arena) == HAWQ_EFORMAT &&
+                        strstr(hawq_message(), edits[i].says)))
+            printf("    %s: %s\n", edits[i].edit, hawq_message());
+        hawq_store_close(store);
+        hawq_arena_free(&arena);
+    }
+}
+
 /* --- memory ------------------------------------------------------------- */
 
 static hawq_status load_everything(hawq_arena *arena) {
@@ -810,6 +906,7 @@ int main(void) {
     locked();
     read_only();
     full_disk();
+    edited_rows_are_said();
     every_failed_request_is_said();
     remove_folder();
     DONE();

@@ -283,7 +283,7 @@ static void threads_do_not_change_a_bit(void) {
         const hawq_tensor *b = hawq_graph_find(g[i], "conv1.weight");
         CHECK((memcmp(a->data, b->data, a->n * sizeof *a->data) == 0) ==
               (i < 3));
-        char first[17], other[17];
+        char first[HAWQ_HASH_TEXT], other[HAWQ_HASH_TEXT];
         hawq_graph_hash(g[0], first);
         hawq_graph_hash(g[i], other);
         CHECK((strcmp(first, other) == 0) == (i < 3));

@@ -43,8 +43,23 @@ foreach(file ${programs}) # run by test_cli
   string(REPLACE "_" "-" name ${name})
   add_dependencies(test_cli ${name})
   add_dependencies(test_memory ${name})
+  add_dependencies(test_interrupt ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
+
+# test_kernels once more, with the AVX-512 kernels emulated: its object takes the
+# place of the library's.
+include(CheckIncludeFile)
+check_include_file(simde/x86/avx512/dpbusd.h HAWQ_SIMDE)
+if(HAWQ_SIMDE AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_executable(avx512_emulated tests/test_kernels.c tests/avx512_emulated.c)
+  set_source_files_properties(tests/avx512_emulated.c PROPERTIES COMPILE_OPTIONS "-w;-Wno-psabi;-O1;-mavx2;-mfma")
+  target_link_libraries(avx512_emulated PRIVATE hawq_kernels m)
+  add_test(NAME avx512_emulated COMMAND avx512_emulated)
+else()
+  add_test(NAME avx512_emulated COMMAND ${CMAKE_COMMAND} -E echo "skipped: SIMDe is not installed")
+  set_tests_properties(avx512_emulated PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped")
+endif()
 
 # Each header compiles alone, and twice.
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
@@ -57,6 +72,7 @@ foreach(header ${headers})
   list(APPEND alone ${PROJECT_BINARY_DIR}/alone/${file}.c)
 endforeach()
 add_library(headers_alone OBJECT ${alone})
+target_include_directories(headers_alone SYSTEM PRIVATE ${CBC_INCLUDE_DIRS})
 
 # Benchmarks are programs, not tests. The anchor is built where it is installed.
 if(TARGET hawq_kernels)
@@ -97,3 +113,38 @@ if(TARGET hawq_search)
     target_link_libraries(bench_growth PRIVATE hawq_cli m)
   endif()
 endif()
+
+# Any bytes at all as input: each tests/fuzz_x.c replays seeds and reproducers
+# as an ordinary test. With HAWQ_FUZZ, for which the compiler is clang, they are
+# fuzzers instead and run for HAWQ_FUZZ_SECONDS; a finding lies in the build
+# folder, as found/x-crash-..., and belongs into tests/corpus/x.
+set(HAWQ_FUZZ_SECONDS 12 CACHE STRING "time of each fuzzer")
+set(fuzz_onnx_more ${PROJECT_SOURCE_DIR}/tests/data/onnx)
+set(fuzz_npz_more ${PROJECT_SOURCE_DIR}/tests/data/dataset)
+set(fuzz_problem_more ${PROJECT_SOURCE_DIR}/tests/data/search)
+file(GLOB fuzzers CONFIGURE_DEPENDS tests/fuzz_*.c)
+list(REMOVE_ITEM fuzzers ${PROJECT_SOURCE_DIR}/tests/fuzz_main.c)
+foreach(file ${fuzzers})
+  get_filename_component(name ${file} NAME_WE)
+  string(REPLACE fuzz_ "" format ${name})
+  set(seeds ${PROJECT_SOURCE_DIR}/tests/corpus/${format} ${${name}_more})
+  add_executable(${name} ${file})
+  target_link_libraries(${name} PRIVATE hawq_load hawq_search)
+  list(APPEND fuzz_targets ${name})
+  if(HAWQ_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/found/${format})
+    add_test(NAME ${name} COMMAND ${name} -seed=1 -timeout=10 -rss_limit_mb=2048
+             -max_len=8192 -max_total_time=${HAWQ_FUZZ_SECONDS} -verbosity=0
+             -print_final_stats=1 -artifact_prefix=found/${format}-
+             found/${format} ${seeds})
+    math(EXPR most "${HAWQ_FUZZ_SECONDS} + 120")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${most} LABELS fuzz
+                         WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+  else()
+    target_sources(${name} PRIVATE tests/fuzz_main.c)
+    add_test(NAME ${name} COMMAND ${name} ${seeds})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 60)
+  endif()
+endforeach()
+add_custom_target(fuzz_targets DEPENDS ${fuzz_targets})

@@ -89,6 +89,13 @@ char *hawq_arena_string(hawq_arena *arena, const char *text) {
     return hawq_arena_string_n(arena, text, strlen(text));
 }
 
+void *hawq_arena_grow(hawq_arena *arena, void *array, size_t n, size_t size) {
+    if (n && (n & (n - 1))) return array; /* full at 0, 1, 2, 4, 8, ... */
+    void *grown = hawq_arena_take(arena, n ? 2 * n : 1, size);
+    if (grown && n) memcpy(grown, array, n * size);
+    return grown;
+}
+
 char *hawq_arena_format(hawq_arena *arena, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

@@ -33,6 +33,12 @@ void *hawq_arena_take(hawq_arena *arena, size_t count, size_t size);
 char *hawq_arena_string(hawq_arena *arena, const char *text);
 char *hawq_arena_string_n(hawq_arena *arena, const char *text, size_t n);
 
+/* An array with room for one more item after the n it has: the same one, or a
+ * copy of twice the size when n is a power of two. For arrays that grow by one
+ * and were made by this function (n = 0: array is not looked at). NULL if no
+ * memory. */
+void *hawq_arena_grow(hawq_arena *arena, void *array, size_t n, size_t size);
+
 /* Formats into the arena; NULL if no memory. */
 char *hawq_arena_format(hawq_arena *arena, const char *format, ...)
     HAWQ_PRINTF(2, 3);

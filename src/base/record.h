@@ -18,7 +18,7 @@ typedef struct hawq_run_record {
     const char *version;
     const char *command; /* the options as given, one string */
     const char *model_path;
-    const char *model_hash;   /* 16 hex digits; see hawq_graph_hash */
+    const char *model_hash;   /* 32 hex digits; see hawq_graph_hash */
     const char *data;         /* data specification, or "" */
     const char *loss;         /* name of the loss, or "" */
     const char *weight_range; /* range of the weight quantizer, or "" */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/graph.h"
 
+#include "src/graph/hash.h"
 #include "src/graph/mm.h"
 #include "src/graph/passes.h"
 
@@ -11,15 +12,18 @@
 
 hawq_status hawq_graph_new(const hawq_op *(*find_op)(const char *), int opset,
                            hawq_graph **out) {
-    if (opset < 7 || opset > 22)
+    if (opset < HAWQ_FIRST_OPSET)
         return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "opset %d: supported are 7 to 22; re-export the "
+                         "opset %d: supported are %d and newer; re-export the "
                          "model with one of these",
-                         opset);
+                         opset, HAWQ_FIRST_OPSET);
     hawq_arena  arena = {0};
     hawq_graph *g;
     HAWQ_TAKE(g, &arena, 1);
-    *g = (hawq_graph){.arena = arena, .find_op = find_op, .opset = opset};
+    *g = (hawq_graph){.arena = arena,
+                      .find_op = find_op,
+                      .opset = opset,
+                      .digest = {{(uint64_t)opset, 0}}};
     *out = g;
     return HAWQ_OK;
 }
@@ -44,6 +48,53 @@ static hawq_status grow(hawq_graph *g, void *array_of_pointers, int n,
     return HAWQ_OK;
 }
 
+/* --- tensors by name --------------------------------------------------- */
+
+/* The slot of a name, or the free one where it belongs. */
+static size_t slot_of(hawq_tensor **named, size_t capacity, const char *name) {
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *c = name; *c; c++)
+        h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+    size_t at = (h ^ h >> 32) & (capacity - 1);
+    while (named[at] && strcmp(named[at]->name, name) != 0)
+        at = (at + 1) & (capacity - 1);
+    return at;
+}
+
+static hawq_status remember(hawq_graph *g, hawq_tensor *t) {
+    if (2 * g->n_named >= g->capacity_named) {
+        size_t        wider = g->capacity_named ? 2 * g->capacity_named : 64;
+        hawq_tensor **named;
+        HAWQ_TAKE(named, &g->arena, wider);
+        for (size_t i = 0; i < g->capacity_named; i++)
+            if (g->named[i])
+                named[slot_of(named, wider, g->named[i]->name)] = g->named[i];
+        g->named = named;
+        g->capacity_named = wider;
+    }
+    hawq_tensor **slot =
+        &g->named[slot_of(g->named, g->capacity_named, t->name)];
+    g->n_named += !*slot;
+    *slot = t;
+    return HAWQ_OK;
+}
+
+static bool belongs(const hawq_graph *g, const hawq_tensor *t) {
+    return t->id < g->n_tensors && g->tensor[t->id] == t;
+}
+
+hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
+    if (!g->n_named) return NULL;
+    hawq_tensor *t = g->named[slot_of(g->named, g->capacity_named, name)];
+    if (!t || belongs(g, t)) return t;
+    /* dropped by a pass, perhaps one of several of that name */
+    for (int i = g->n_tensors; i-- > 0;)
+        if (strcmp(g->tensor[i]->name, name) == 0) return g->tensor[i];
+    return NULL;
+}
+
+/* --- building ---------------------------------------------------------- */
+
 static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
                               hawq_tensor **out) {
     hawq_tensor *t;
@@ -54,6 +105,7 @@ static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
     t->role = role;
     t->id = g->n_tensors;
     g->tensor[g->n_tensors++] = t;
+    HAWQ_TRY(remember(g, t));
     *out = t;
     return HAWQ_OK;
 }
@@ -88,6 +140,9 @@ hawq_status hawq_graph_input(hawq_graph *g, const char *name,
     HAWQ_TRY(count_elements(t));
     g->input = t;
     g->batch = (int)shape->dim[0];
+    t->shape.dim[0] = 0;
+    hawq_digest_constant(&g->digest, t); /* without the number of images */
+    t->shape.dim[0] = g->batch;
     return HAWQ_OK;
 }
 
@@ -106,29 +161,15 @@ hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
         HAWQ_TAKE(t->ints, &g->arena, t->n);
         if (t->n) memcpy(t->ints, data, t->n * sizeof *t->ints);
     }
+    if (!g->output) hawq_digest_constant(&g->digest, t); /* not a pass's */
     return HAWQ_OK;
-}
-
-hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
-    for (int i = g->n_tensors; i-- > 0;)
-        if (strcmp(g->tensor[i]->name, name) == 0) return g->tensor[i];
-    return NULL;
-}
-
-/* Is `word` one of the space-separated words of `list`? */
-static bool listed(const char *list, const char *word) {
-    size_t n = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)); at += n)
-        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-            return true;
-    return false;
 }
 
 static hawq_status check_spec(const hawq_node_spec *spec,
                               const hawq_node      *node) {
     const hawq_op *op = node->op;
     for (int i = 0; i < spec->n_attr; i++)
-        if (!op->attributes || !listed(op->attributes, spec->attr[i].name))
+        if (!hawq_op_has_attribute(op, spec->attr[i].name))
             return hawq_node_fail(
                 node, HAWQ_EUNSUPPORTED,
                 "attribute '%s' is not supported; supported: %s",
@@ -183,19 +224,34 @@ static bool any_float_input(const hawq_node *node) {
     return false;
 }
 
-/* Float constants: one forward sweep of this node alone. */
+/* Float constants: one forward sweep of this node alone, whose tensors are
+ * numbered 0, 1, ... meanwhile, so that its planes are few. */
 static hawq_status evaluate(hawq_graph *g, hawq_node *node) {
     real **val, *scratch;
+    int   *id, n = node->n_in + node->n_out;
     HAWQ_TRY(hawq_mm_open());
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i])
             HAWQ_TAKE(node->out[i]->data, &g->arena, node->out[i]->n);
     hawq_mark mark = hawq_arena_mark(&g->arena);
-    HAWQ_TAKE(val, &g->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(val, &g->arena, (size_t)n);
+    HAWQ_TAKE(id, &g->arena, (size_t)n);
     HAWQ_TAKE(scratch, &g->arena, node->scratch);
-    for (int i = 0; i < g->n_tensors; i++) val[i] = g->tensor[i]->data;
+    for (int i = 0; i < n; i++) {
+        hawq_tensor *t =
+            i < node->n_in ? node->in[i] : node->out[i - node->n_in];
+        if (!t) continue;
+        id[i] = t->id;
+        t->id = i; /* the last place of a tensor that is read twice */
+        val[i] = t->data;
+    }
     hawq_planes planes = {.val = val, .scratch = scratch};
     node->op->forward(node, &planes);
+    for (int i = n; i-- > 0;) { /* backwards: its first place knows best */
+        hawq_tensor *t =
+            i < node->n_in ? node->in[i] : node->out[i - node->n_in];
+        if (t) t->id = id[i];
+    }
     hawq_arena_reset(&g->arena, mark);
     return HAWQ_OK;
 }
@@ -247,6 +303,7 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     if (spec->n_attr)
         memcpy(attr, spec->attr, (size_t)spec->n_attr * sizeof *attr);
     node->attr = attr;
+    hawq_digest_node(&g->digest, spec);
     HAWQ_TRY(check_spec(spec, node));
     HAWQ_TRY(find_inputs(g, spec, node));
     HAWQ_TRY(make_outputs(g, spec, node));
@@ -276,7 +333,7 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
         return hawq_fail(HAWQ_EFORMAT,
                          "output '%s' is not computed from the network's input",
                          output);
-    hawq_pass_identities(g);
+    HAWQ_TRY(hawq_pass_identities(g));
     hawq_pass_unused(g);
     HAWQ_TRY(hawq_pass_fold(g));
     hawq_pass_unused(g);
@@ -284,16 +341,23 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
     return hawq_pass_layers(g);
 }
 
-bool hawq_graph_take_logits(hawq_graph *g) {
+/* The Softmax or LogSoftmax over the last axis that ends the network, or NULL.
+ */
+static const hawq_node *last_softmax(const hawq_graph *g) {
     const hawq_node *node = g->output->producer;
     int              rank = g->output->shape.rank;
     if (!node || g->output->n_uses ||
         (strcmp(node->op->name, "Softmax") != 0 &&
          strcmp(node->op->name, "LogSoftmax") != 0))
-        return false;
+        return NULL;
     int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
-    if (hawq_axis(hawq_attr_int(node, "axis", last), rank) != rank - 1)
-        return false;
+    int     axis = hawq_axis(hawq_attr_int(node, "axis", last), rank);
+    return axis == rank - 1 ? node : NULL;
+}
+
+bool hawq_graph_take_logits(hawq_graph *g) {
+    const hawq_node *node = last_softmax(g);
+    if (!node) return false;
     g->output = node->in[0];
     hawq_pass_unused(g);
     return true;
@@ -303,12 +367,6 @@ int hawq_graph_find_layer(const hawq_graph *g, const char *name) {
     for (int i = 0; i < g->n_layers; i++)
         if (strcmp(g->layer[i].name, name) == 0) return i;
     return -1;
-}
-
-static uint64_t fnv(uint64_t h, const void *bytes, size_t n) {
-    const unsigned char *b = bytes;
-    for (size_t i = 0; i < n; i++) h = (h ^ b[i]) * 0x100000001b3u;
-    return h;
 }
 
 /* Elements that tell a constant: one row if all are equal, for a constant made
@@ -322,31 +380,12 @@ static size_t distinct(const hawq_tensor *t) {
     return rows ? each : t->n;
 }
 
-static uint64_t hash_node(const hawq_graph *g, const hawq_node *node,
-                          uint64_t h) {
-    h = fnv(h, node->op->name, strlen(node->op->name));
-    for (int i = 0; i < node->n_attr; i++) {
-        const hawq_attr *a = &node->attr[i];
-        h = fnv(h, a->name, strlen(a->name));
-        h = fnv(h, &a->i, sizeof a->i);
-        h = fnv(h, &a->f, sizeof a->f);
-        if (a->type == HAWQ_ATTR_INTS)
-            h = fnv(h, a->ints, a->n * sizeof *a->ints);
-    }
-    size_t per_image = hawq_per_image(g, node->out[0]);
-    h = fnv(h, &per_image, sizeof per_image);
-    for (int i = 0; i < node->n_in; i++) {
-        const hawq_tensor *t = node->in[i];
-        if (t && t->data) h = fnv(h, t->data, distinct(t) * sizeof *t->data);
-        if (t && !t->data) h = fnv(h, t->name, strlen(t->name));
-    }
-    return h;
-}
-
-void hawq_graph_hash(const hawq_graph *g, char text[17]) {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (int i = 0; i < g->n_nodes; i++) h = hash_node(g, g->node[i], h);
-    for (int i = 0; i < 16; i++)
-        text[i] = "0123456789abcdef"[h >> (60 - 4 * i) & 15];
-    text[16] = 0;
+void hawq_graph_hash(const hawq_graph *g, char text[HAWQ_HASH_TEXT]) {
+    hawq_digest digest = g->digest;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_in; j++) {
+            const hawq_tensor *t = g->node[i]->in[j];
+            if (t && t->data) hawq_digest_reals(&digest, t->data, distinct(t));
+        }
+    hawq_digest_text(&digest, text);
 }

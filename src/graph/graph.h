@@ -32,6 +32,12 @@ typedef struct hawq_layer {
     int64_t macs; /* multiply-accumulates per image, over all nodes */
 } hawq_layer;
 
+/* 128 bits that tell one network from another, see hash.h. */
+enum { HAWQ_HASH_TEXT = 33 }; /* 32 hex digits and a zero */
+typedef struct hawq_digest {
+    uint64_t half[2];
+} hawq_digest;
+
 typedef struct hawq_graph {
     hawq_arena    arena;
     int           batch; /* images per sweep */
@@ -45,8 +51,17 @@ typedef struct hawq_graph {
     const char   *left_out;    /* further float outputs of the file, or NULL */
     /* private to graph.c */
     const hawq_op *(*find_op)(const char *op_type);
-    int capacity_tensors, capacity_nodes;
+    int           capacity_tensors, capacity_nodes;
+    hawq_tensor **named; /* by hash of the name, 2^k slots */
+    size_t        n_named, capacity_named;
+    hawq_digest   digest; /* of what was added */
 } hawq_graph;
+
+/* Versions of ONNX's default domain: the first that is read, and the newest
+ * whose operators were all checked against their data. What came later is
+ * either a new operator or attribute, which is refused by name, or a new type
+ * (of 23 to 28 that is all there is): what an opset left unchanged runs. */
+enum { HAWQ_FIRST_OPSET = 7, HAWQ_CHECKED_OPSET = 22 };
 
 /* find_op maps an ONNX op_type to its operator or NULL (hawq_op_find).
  * opset: version of ONNX's default domain. */
@@ -102,9 +117,11 @@ static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
     return t->n / (size_t)g->batch;
 }
 
-/* Identity of a network: 64-bit FNV-1a over operators, shapes and
- * weights as they stand, 16 hex digits into text. Independent of the batch. */
-void hawq_graph_hash(const hawq_graph *graph, char text[17]);
+/* Identity of a network: 128-bit XXH3 of the opset, the size of an image, every
+ * constant and node that was added (names, operators, attributes of every type)
+ * and the float constants as they stand; 32 hex digits into text. Independent
+ * of the batch and of which node is the output. */
+void hawq_graph_hash(const hawq_graph *graph, char text[HAWQ_HASH_TEXT]);
 
 /* --- used by the passes (fold.c) and by programs that edit a graph ----- */
 

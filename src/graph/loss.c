@@ -20,13 +20,6 @@ const char *hawq_loss_name(hawq_loss loss) {
     return names[loss];
 }
 
-hawq_rows hawq_loss_rows(const hawq_graph *g) {
-    const hawq_shape *s = &g->output->shape;
-    size_t            per_image = hawq_per_image(g, g->output);
-    if (s->rank == 3) return (hawq_rows){(size_t)s->dim[1], (size_t)s->dim[2]};
-    return (hawq_rows){1, per_image};
-}
-
 static double log_sum_exp(size_t n, const real *z) {
     double largest = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -178,16 +171,4 @@ void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
         for (size_t i = at; i < at + n; i++)
             bar[i] = (real)(root * sqrt(2 / (double)n) * hawq_rng_sign(key, i));
     }
-}
-
-size_t hawq_loss_correct(hawq_rows shape, const real *z, const int64_t *label) {
-    size_t correct = 0;
-    for (size_t r = 0; r < shape.rows; r++) {
-        const real *row = z + r * shape.classes;
-        size_t      best = 0;
-        for (size_t i = 1; i < shape.classes; i++)
-            if (row[i] > row[best]) best = i;
-        correct += (int64_t)best == label[r];
-    }
-    return correct;
 }

@@ -12,13 +12,11 @@
 #define HAWQ_LOSS_H
 #include "src/graph/sweep.h"
 
-/* How an output tensor is read: `rows` per image, `classes` each. */
+/* How an output tensor is read: `rows` per image, `classes` each; score.h says
+ * which. */
 typedef struct hawq_rows {
     size_t rows, classes;
 } hawq_rows;
-
-/* [n, c, 1, ...] is one row of c; [n, t, c] is t rows. */
-hawq_rows hawq_loss_rows(const hawq_graph *graph);
 
 /* Sum over the rows of one image of the loss, divided by their number. label:
  * one per row, or NULL; target: rows x classes, or NULL. bar (may be NULL):
@@ -40,8 +38,5 @@ void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
  * matters, and so no noise. */
 void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
                       double weight, uint64_t key, real *bar);
-
-/* Rows whose largest output is the label (the first of equals). */
-size_t hawq_loss_correct(hawq_rows shape, const real *z, const int64_t *label);
 
 #endif

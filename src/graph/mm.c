@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/mm.h"
 
+#include "src/base/openblas.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's values */
 
@@ -20,42 +21,26 @@ typedef void trtri_fn(const char *, const char *, const int *, double *,
 static gemm_fn       *gemm;
 static potrf_fn      *potrf;
 static trtri_fn      *trtri;
-static char           provider[64];
+static char           provider[64], library_text[256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* The newest core that OpenBLAS 0.3.21 has good kernels for. */
-static const char *core_type(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return "Haswell";
-#endif
-    return NULL;
-}
 
 static void load(void) {
     static const char *const names[] = {
         "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
         "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
         "libopenblas.so.0", "libopenblas.so"};
-    const char *core = core_type();
-    if (core) setenv("OPENBLAS_CORETYPE", core, 0);
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
     void *library = NULL;
     for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
     /* POSIX asks for this conversion through an object of the right size. */
     void (*set_threads)(int) = NULL;
-    char *(*core_name)(void) = NULL;
+    char *(*core_name)(void) = NULL, *(*config)(void) = NULL;
     *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
     *(void **)&core_name = dlsym(library, "openblas_get_corename");
-    if (set_threads) set_threads(1);
+    *(void **)&config = dlsym(library, "openblas_get_config");
+    if (config) snprintf(library_text, sizeof library_text, "%s", config());
+    if (set_threads) set_threads(1); /* products are the caller's alone */
     snprintf(provider, sizeof provider, "openblas %s",
              core_name ? core_name() : "unknown core");
     *(void **)&gemm = dlsym(
@@ -65,6 +50,7 @@ static void load(void) {
 }
 
 hawq_status hawq_mm_open(void) {
+    HAWQ_TRY(hawq_openblas_prepare());
     pthread_once(&once, load);
     if (!gemm || !potrf || !trtri)
         return hawq_fail(HAWQ_EIO, "cannot load OpenBLAS: install "
@@ -74,6 +60,10 @@ hawq_status hawq_mm_open(void) {
 
 const char *hawq_mm_provider(void) {
     return provider;
+}
+
+const char *hawq_mm_library(void) {
+    return library_text;
 }
 
 void hawq_mm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,

@@ -12,11 +12,16 @@
 #include "src/graph/op.h"
 
 /* Loads the provider. EIO if no OpenBLAS can be loaded (names what to
- * install). Called by hawq_engine_new; calling again is free. */
+ * install), ENOMEM if there is no room for it. Called by hawq_engine_new;
+ * calling again is free. */
 HAWQ_NODISCARD hawq_status hawq_mm_open(void);
 
 /* "openblas SkylakeX": what computes, for reports. "" before hawq_mm_open. */
 const char *hawq_mm_provider(void);
+
+/* "OpenBLAS 0.3.21 ... SkylakeX ...": all it says of itself. "" before
+ * hawq_mm_open. */
+const char *hawq_mm_library(void);
 
 /* c = alpha op(a) op(b) + beta c, row-major; op(a) is m x k, op(b) k x n;
  * lda, ldb, ldc are row strides of the stored matrices. */

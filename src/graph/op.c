@@ -6,6 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+bool hawq_op_has_attribute(const hawq_op *op, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = op->attributes; at && *at;) {
+        size_t length = strcspn(at, " ");
+        if (length == n && memcmp(at, name, n) == 0) return true;
+        at += length + (at[length] == ' ');
+    }
+    return false;
+}
+
 const hawq_attr *hawq_attr_find(const hawq_node *node, const char *name) {
     for (int i = 0; i < node->n_attr; i++)
         if (strcmp(node->attr[i].name, name) == 0) return &node->attr[i];
@@ -60,6 +70,13 @@ const char *hawq_shape_text(const hawq_shape *shape, char text[128]) {
         used += snprintf(text + used, (size_t)(128 - used), "%s%lld",
                          i ? "x" : "", (long long)shape->dim[i]);
     return text;
+}
+
+hawq_shape hawq_shape_squeeze(const hawq_shape *shape, int from) {
+    hawq_shape kept = {0};
+    for (int i = from; i < shape->rank; i++)
+        if (shape->dim[i] != 1) kept.dim[kept.rank++] = shape->dim[i];
+    return kept;
 }
 
 int hawq_axis(int64_t axis, int rank) {

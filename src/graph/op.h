@@ -87,7 +87,7 @@ typedef struct hawq_node {
     hawq_tensor         **out; /* out[0] always; later ones may be NULL */
     int                   n_attr;
     const hawq_attr      *attr;
-    int                   opset;   /* version of the default domain, 7..22 */
+    int                   opset;   /* version of the default domain */
     void                 *param;   /* what `shape` worked out, else NULL */
     size_t                scratch; /* reals wanted in planes.scratch ... */
     size_t                scratch_lane; /* ... plus this many per lane */
@@ -128,6 +128,9 @@ typedef struct hawq_op {
     bool piecewise_linear; /* adjoint_tangent depends on neither bar nor dot */
 } hawq_op;
 
+/* Is `name` one of op->attributes? */
+bool hawq_op_has_attribute(const hawq_op *op, const char *name);
+
 /* --- reading attributes; a missing one yields the default -------------- */
 
 const hawq_attr *hawq_attr_find(const hawq_node *node, const char *name);
@@ -145,6 +148,9 @@ hawq_status hawq_node_fail(const hawq_node *node, hawq_status code,
 /* Product of dim[from..to). 1 for an empty range. */
 int64_t hawq_shape_count(const hawq_shape *shape, int from, int to);
 bool    hawq_shape_equal(const hawq_shape *a, const hawq_shape *b);
+
+/* The dimensions from `from` on that are not 1. */
+hawq_shape hawq_shape_squeeze(const hawq_shape *shape, int from);
 
 /* "1x3x32x32" into text (at least 128 bytes); returns text. */
 const char *hawq_shape_text(const hawq_shape *shape, char text[128]);

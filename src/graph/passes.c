@@ -10,16 +10,42 @@ static bool is(const hawq_node *node, const char *op) {
     return strcmp(node->op->name, op) == 0;
 }
 
-void hawq_pass_identities(hawq_graph *g) {
-    int kept = 0;
+/* What stands for a tensor whose node went, by its id; NULL: itself. Readers
+ * come after makers, so one walk through the nodes renames all uses. */
+typedef struct stand_ins {
+    int           n;
+    hawq_tensor **of;
+} stand_ins;
+
+static hawq_status stand_ins_new(hawq_graph *g, stand_ins *s) {
+    s->n = g->n_tensors;
+    HAWQ_TAKE(s->of, &g->arena, (size_t)s->n);
+    return HAWQ_OK;
+}
+
+static hawq_tensor *stand_in(const stand_ins *s, hawq_tensor *t) {
+    return t && t->id < s->n && s->of[t->id] ? s->of[t->id] : t;
+}
+
+static void rename_inputs(const stand_ins *s, hawq_node *node) {
+    for (int j = 0; j < node->n_in; j++) node->in[j] = stand_in(s, node->in[j]);
+}
+
+hawq_status hawq_pass_identities(hawq_graph *g) {
+    stand_ins s;
+    int       kept = 0;
+    HAWQ_TRY(stand_ins_new(g, &s));
     for (int i = 0; i < g->n_nodes; i++) {
         hawq_node *node = g->node[i];
+        rename_inputs(&s, node);
         if (is(node, "Identity") || is(node, "Dropout") || is(node, "Cast"))
-            hawq_graph_replace(g, node->out[0], node->in[0]);
+            s.of[node->out[0]->id] = node->in[0];
         else
             g->node[kept++] = node;
     }
+    g->output = stand_in(&s, g->output);
     g->n_nodes = kept;
+    return HAWQ_OK;
 }
 
 static void mark_needed(hawq_graph *g) {
@@ -46,14 +72,16 @@ void hawq_pass_unused(hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++)
         if (g->node[i]) g->node[n++] = g->node[i];
     g->n_nodes = n;
+    /* outputs nobody reads keep their planes: -1 uses, for the moment */
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i]->n_out; j++)
+            if (g->node[i]->out[j] && !g->node[i]->out[j]->n_uses)
+                g->node[i]->out[j]->n_uses = -1;
     n = 0;
     for (int i = 0; i < g->n_tensors; i++) {
         hawq_tensor *t = g->tensor[i];
-        bool produced = false; /* outputs nobody reads keep their planes */
-        for (int j = 0; j < g->n_nodes && !produced; j++)
-            produced = t->producer == g->node[j];
-        if (!t->n_uses && !produced && t != g->input && t != g->output)
-            continue;
+        if (!t->n_uses && t != g->input && t != g->output) continue;
+        if (t->n_uses < 0) t->n_uses = 0;
         t->id = n;
         g->tensor[n++] = t;
     }
@@ -115,12 +143,29 @@ static const char *bias_name(hawq_graph *g, const hawq_tensor *weight) {
     return hawq_arena_format(&g->arena, "%.*s.bias", (int)n, weight->name);
 }
 
+/* Is t a constant with one value per channel of axis `axis` of `like` (or one
+ * value for all)? Other dimensions must be 1. */
+static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
+                        int axis) {
+    if (t->role != HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) return false;
+    if (t->shape.rank > like->rank) return false;
+    for (int i = 0; i < t->shape.rank; i++) {
+        int at = like->rank - t->shape.rank + i;
+        if (t->shape.dim[i] != 1 &&
+            (at != axis || t->shape.dim[i] != like->dim[axis]))
+            return false;
+    }
+    return true;
+}
+
 /* A bias of one value per channel that may be edited. Gemm may broadcast a
  * bias of other shapes: those are left alone (false). */
 static hawq_status own_bias(hawq_graph *g, const product *p, bool *ok) {
     hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
     *ok = hawq_attr_float(p->node, "beta", 1) == 1 &&
-          (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels));
+          (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
+                  (is(p->node, "Conv") ||
+                   per_channel(b, &p->node->out[0]->shape, p->axis))));
     if (!*ok) return HAWQ_OK;
     const char *name = bias_name(g, p->node->in[1]);
     if (!name) return HAWQ_ENOMEM;
@@ -157,21 +202,6 @@ static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
     return HAWQ_OK;
 }
 
-/* Is t a constant with one value per channel of axis `axis` of `like` (or one
- * value for all)? Other dimensions must be 1. */
-static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
-                        int axis) {
-    if (t->role != HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) return false;
-    if (t->shape.rank > like->rank) return false;
-    for (int i = 0; i < t->shape.rank; i++) {
-        int at = like->rank - t->shape.rank + i;
-        if (t->shape.dim[i] != 1 &&
-            (at != axis || t->shape.dim[i] != like->dim[axis]))
-            return false;
-    }
-    return true;
-}
-
 static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
                              const hawq_tensor *value, product *p,
                              bool *folded) {
@@ -197,33 +227,46 @@ static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
     return HAWQ_OK;
 }
 
-static hawq_status fold_node(hawq_graph *g, hawq_node *node, bool *folded) {
+/* *into: the product's output, if the node went into it. */
+static hawq_status fold_node(hawq_graph *g, hawq_node *node,
+                             hawq_tensor **into) {
     product p;
-    for (int i = 0; i < (is(node, "Add") ? 2 : 1) && !*folded; i++) {
+    for (int i = 0; i < (is(node, "Add") ? 2 : 1) && !*into; i++) {
+        bool         folded = false;
         hawq_tensor *x = node->in[i];
         if (!x || x == g->output || x->n_uses != 1 ||
             !find_product(x->producer, &p))
             continue;
         if (is(node, "BatchNormalization"))
-            HAWQ_TRY(fold_batch_norm(g, node, &p, folded));
+            HAWQ_TRY(fold_batch_norm(g, node, &p, &folded));
         else if (is(node, "Add"))
-            HAWQ_TRY(fold_bias(g, node, node->in[1 - i], &p, folded));
-        if (*folded) hawq_graph_replace(g, node->out[0], x);
+            HAWQ_TRY(fold_bias(g, node, node->in[1 - i], &p, &folded));
+        if (folded) *into = x;
     }
     return HAWQ_OK;
 }
 
 hawq_status hawq_pass_fold(hawq_graph *g) {
+    stand_ins s;
+    int       kept = 0;
+    HAWQ_TRY(stand_ins_new(g, &s));
     for (int i = 0; i < g->n_nodes; i++) {
-        bool folded = false;
-        HAWQ_TRY(fold_node(g, g->node[i], &folded));
-        if (!folded) continue;
-        memmove(&g->node[i], &g->node[i + 1],
-                (size_t)(g->n_nodes - i - 1) * sizeof *g->node);
-        g->n_nodes--;
-        i--;
-        mark_needed(g); /* the product's output has new users */
+        hawq_node   *node = g->node[i];
+        hawq_tensor *into = NULL;
+        rename_inputs(&s, node);
+        HAWQ_TRY(fold_node(g, node, &into));
+        if (!into) {
+            g->node[kept++] = node;
+            continue;
+        }
+        /* the product's output takes over the readers of the node's */
+        for (int j = 0; j < node->n_in; j++)
+            if (node->in[j]) node->in[j]->n_uses--;
+        into->n_uses += node->out[0]->n_uses;
+        s.of[node->out[0]->id] = into;
+        if (g->output == node->out[0]) g->output = into;
     }
+    g->n_nodes = kept;
     return HAWQ_OK;
 }
 
@@ -276,30 +319,30 @@ static int64_t macs_per_image(const hawq_graph *g, const product *p) {
     return outputs * depth;
 }
 
-static hawq_layer *layer_of(hawq_graph *g, const hawq_tensor *weight) {
-    for (int i = 0; i < g->n_layers; i++)
-        if (g->layer[i].weight == weight) return &g->layer[i];
-    return NULL;
-}
-
 hawq_status hawq_pass_layers(hawq_graph *g) {
+    int *of_weight; /* by tensor id: 1 + its layer */
     g->n_layers = 0;
     HAWQ_TAKE(g->layer, &g->arena, (size_t)g->n_nodes);
+    HAWQ_TAKE(of_weight, &g->arena, (size_t)g->n_tensors);
     for (int i = 0; i < g->n_nodes; i++) {
         product p;
         if (!find_product(g->node[i], &p)) continue;
-        hawq_layer *layer = layer_of(g, g->node[i]->in[1]);
-        if (!layer) {
+        hawq_tensor *weight = g->node[i]->in[1];
+        hawq_layer  *layer;
+        if (of_weight[weight->id]) {
+            layer = &g->layer[of_weight[weight->id] - 1];
+        } else {
             const char *name = layer_name(g, g->node[i]);
             if (!name) return HAWQ_ENOMEM;
             layer = &g->layer[g->n_layers++];
+            of_weight[weight->id] = g->n_layers;
             *layer = (hawq_layer){.name = name,
                                   .op = g->node[i]->op->name,
-                                  .weight = g->node[i]->in[1],
+                                  .weight = weight,
                                   .outer = p.outer,
                                   .channels = p.channels,
                                   .inner = p.inner};
-            HAWQ_TAKE(layer->node, &g->arena, (size_t)g->n_nodes);
+            HAWQ_TAKE(layer->node, &g->arena, (size_t)weight->n_uses);
         }
         hawq_tensor *b = g->node[i]->n_in > 2 ? g->node[i]->in[2] : NULL;
         if (b && b->role == HAWQ_CONSTANT) layer->bias = b;

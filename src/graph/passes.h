@@ -5,8 +5,8 @@
 #define HAWQ_PASSES_H
 #include "src/graph/graph.h"
 
-/* Identity, Dropout and Cast between floats disappear. */
-void hawq_pass_identities(hawq_graph *graph);
+/* Identity, Dropout and Cast between floats disappear. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_pass_identities(hawq_graph *graph);
 
 /* Drops nodes and tensors that the output does not need, renumbers tensor ids
  * and counts uses. */

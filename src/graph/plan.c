@@ -119,15 +119,23 @@ static hawq_status worker_plan(hawq_engine *e, const shared *s,
 
 static hawq_status plan_readings(hawq_engine *e) {
     const hawq_graph *g = e->graph;
+    int              *of_weight; /* by tensor id: 1 + its layer */
     HAWQ_TAKE(e->reads, &e->arena, (size_t)g->n_nodes);
     HAWQ_TAKE(e->first_channel, &e->arena, (size_t)g->n_layers);
+    HAWQ_TAKE(of_weight, &e->arena, (size_t)g->n_tensors);
     e->channels = 0;
-    for (int i = 0; i < g->n_nodes; i++) e->reads[i] = -1;
     for (int l = 0; l < g->n_layers; l++) {
         e->first_channel[l] = e->channels;
         e->channels += g->layer[l].channels;
-        for (int i = 0; i < g->n_nodes; i++)
-            if (g->node[i] == g->layer[l].node[0]) e->reads[i] = l;
+        of_weight[g->layer[l].weight->id] = l + 1;
+    }
+    for (int i = 0; i < g->n_nodes; i++) {
+        hawq_node *node = g->node[i];
+        e->reads[i] = -1;
+        for (int j = 0; j < node->n_in; j++) {
+            int l = node->in[j] ? of_weight[node->in[j]->id] - 1 : -1;
+            if (l >= 0 && g->layer[l].node[0] == node) e->reads[i] = l;
+        }
     }
     return HAWQ_OK;
 }
@@ -223,17 +231,20 @@ hawq_engine_size hawq_engine_taken(const hawq_engine *engine) {
 
 /* --- selections -------------------------------------------------------- */
 
-static hawq_status select_new(int capacity, hawq_arena *arena,
-                              hawq_selection *out) {
+/* seen: by tensor id, those that are in it. */
+static hawq_status select_new(const hawq_graph *g, int capacity,
+                              hawq_arena *arena, hawq_selection *out,
+                              bool **seen) {
+    HAWQ_TAKE(*seen, arena, (size_t)g->n_tensors);
     *out = (hawq_selection){0};
     HAWQ_TAKE(out->tensor, arena, (size_t)capacity);
     HAWQ_TAKE(out->offset, arena, (size_t)capacity + 1);
     return HAWQ_OK;
 }
 
-static void select_add(hawq_selection *s, hawq_tensor *t) {
-    for (int i = 0; i < s->n; i++)
-        if (s->tensor[i] == t) return; /* a shared bias counts once */
+static void select_add(hawq_selection *s, bool *seen, hawq_tensor *t) {
+    if (seen[t->id]) return; /* a shared bias counts once */
+    seen[t->id] = true;
     s->tensor[s->n] = t;
     s->offset[s->n + 1] = s->offset[s->n] + t->n;
     s->n++;
@@ -241,18 +252,20 @@ static void select_add(hawq_selection *s, hawq_tensor *t) {
 
 hawq_status hawq_select_weights(const hawq_graph *g, int only,
                                 hawq_arena *arena, hawq_selection *out) {
-    HAWQ_TRY(select_new(g->n_layers, arena, out));
+    bool *seen;
+    HAWQ_TRY(select_new(g, g->n_layers, arena, out, &seen));
     for (int i = 0; i < g->n_layers; i++)
-        if (only < 0 || only == i) select_add(out, g->layer[i].weight);
+        if (only < 0 || only == i) select_add(out, seen, g->layer[i].weight);
     return HAWQ_OK;
 }
 
 hawq_status hawq_select_parameters(const hawq_graph *g, hawq_arena *arena,
                                    hawq_selection *out) {
-    HAWQ_TRY(select_new(2 * g->n_layers, arena, out));
+    bool *seen;
+    HAWQ_TRY(select_new(g, 2 * g->n_layers, arena, out, &seen));
     for (int i = 0; i < g->n_layers; i++) {
-        select_add(out, g->layer[i].weight);
-        if (g->layer[i].bias) select_add(out, g->layer[i].bias);
+        select_add(out, seen, g->layer[i].weight);
+        if (g->layer[i].bias) select_add(out, seen, g->layer[i].bias);
     }
     return HAWQ_OK;
 }

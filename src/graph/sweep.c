@@ -14,8 +14,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/rng.h"
 #include "src/graph/engine.h"
-#include "src/graph/loss.h"
 #include "src/graph/reading.h"
+#include "src/graph/score.h"
 
 #include <string.h>
 
@@ -236,7 +236,7 @@ static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
 /* Loss of the chunk; seeds bar of the output if it is wanted. */
 static void seed_loss(const call *c, hawq_worker *w, size_t chunk, size_t n) {
     const hawq_graph *g = c->e->graph;
-    hawq_rows         rows = hawq_loss_rows(g);
+    hawq_rows         rows = hawq_score_rows(g);
     size_t            each = rows.rows * rows.classes;
     size_t            first = chunk * (size_t)g->batch;
     const real       *z = w->planes.val[g->output->id];
@@ -253,13 +253,13 @@ static void seed_loss(const call *c, hawq_worker *w, size_t chunk, size_t n) {
         w->loss +=
             hawq_loss_value(c->e->loss, rows, z + i * each, label, target,
                             1 / (double)b->n, bar ? bar + i * each : NULL);
-        if (label) w->correct += hawq_loss_correct(rows, z + i * each, label);
+        if (label) w->correct += hawq_score_correct(rows, z + i * each, label);
     }
 }
 
 static void seed_curvature(const call *c, hawq_worker *w, size_t n) {
     const hawq_graph *g = c->e->graph;
-    hawq_rows         rows = hawq_loss_rows(g);
+    hawq_rows         rows = hawq_score_rows(g);
     size_t            each = rows.rows * rows.classes;
     const real       *z = w->planes.val[g->output->id];
     for (int l = 0; l < w->planes.lanes; l++) {
@@ -297,7 +297,7 @@ static void lend_bars(const call *c, hawq_worker *w, bool lend) {
 static void square_gradients(const call *c, hawq_worker *w, size_t image) {
     const hawq_engine *e = c->e;
     int                z = e->graph->output->id;
-    hawq_loss_factor(e->loss, hawq_loss_rows(e->graph), w->planes.val[z],
+    hawq_loss_factor(e->loss, hawq_score_rows(e->graph), w->planes.val[z],
                      1 / (double)c->batch->n, hawq_rng_key(c->key, image, 0, 0),
                      w->planes.bar[z]);
     sweep_adjoint(e, w);

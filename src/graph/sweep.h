@@ -28,8 +28,9 @@ typedef enum hawq_loss {
 int         hawq_loss_find(const char *name);
 const char *hawq_loss_name(hawq_loss loss);
 
-/* n images; x is n * input-per-image; labels n (NULL if targets serve);
- * targets n * output-per-image, or NULL. All borrowed. */
+/* n images; x is n * input-per-image; labels one for each row of each image's
+ * output (score.h; NULL if targets serve); targets n * output-per-image, or
+ * NULL. All borrowed. */
 typedef struct hawq_batch {
     size_t         n;
     const real    *x;
@@ -90,7 +91,7 @@ HAWQ_NODISCARD hawq_status hawq_engine_twin(const hawq_engine *engine,
 hawq_engine_size hawq_engine_taken(const hawq_engine *engine);
 
 /* Outputs (n * output-per-image, or NULL), mean loss (or NULL; needs labels or
- * targets) and number of images whose largest output is the label (or NULL). */
+ * targets) and number of rows whose largest output is the label (or NULL). */
 void hawq_engine_forward(hawq_engine *engine, const hawq_batch *batch,
                          real *outputs, double *loss, size_t *n_correct);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/dataset.h"
 
+#include "src/graph/score.h"
 #include "src/load/images.h"
 
 #include <math.h>
@@ -79,15 +80,15 @@ static hawq_status convert(const hawq_images *from, const affine *a,
 }
 
 static hawq_status select_targets(const hawq_images *from, hawq_dataset *out) {
+    size_t m = (size_t)hawq_shape_count(&from->y, 0, from->y.rank);
+    out->y = from->y;
     if (from->labels) {
-        HAWQ_TAKE(out->labels, &out->arena, out->n);
-        memcpy(out->labels, from->labels + out->first,
-               out->n * sizeof *out->labels);
+        HAWQ_TAKE(out->labels, &out->arena, out->n * m);
+        memcpy(out->labels, from->labels + out->first * m,
+               out->n * m * sizeof *out->labels);
         return HAWQ_OK;
     }
     if (!from->targets) return HAWQ_OK;
-    size_t m = from->n_targets;
-    out->n_targets = m;
     HAWQ_TAKE(out->targets, &out->arena, out->n * m);
     memcpy(out->targets, from->targets + out->first * m,
            out->n * m * sizeof *out->targets);
@@ -123,18 +124,18 @@ static hawq_status select_images(const hawq_images          *from,
 static const char supported[] =
     "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
 
-static hawq_status read_images(const char *spec, bool unlabelled,
+static hawq_status read_images(const char *spec, hawq_labelling want,
                                hawq_arena *arena, hawq_images *out) {
     size_t n = strlen(spec);
     if (strncmp(spec, "idx:", 4) == 0)
-        return hawq_idx_read(spec + 4, unlabelled, arena, out);
+        return hawq_idx_read(spec + 4, want, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
         return hawq_cifar_read(spec + 6, arena, out);
     if (strncmp(spec, "dir:", 4) == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
     if (n > 4 && strcmp(spec + n - 4, ".npz") == 0)
-        return hawq_npz_read(spec, unlabelled, arena, out);
+        return hawq_npz_read(spec, want, arena, out);
     return hawq_fail(HAWQ_EUNSUPPORTED, "is no kind of data that is read; %s",
                      supported);
 }
@@ -150,8 +151,7 @@ hawq_status hawq_dataset_load(const char                 *spec,
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
     if (!options) options = &none;
-    hawq_status status =
-        read_images(spec, options->unlabelled, &scratch, &images);
+    hawq_status status = read_images(spec, options->labels, &scratch, &images);
     if (status == HAWQ_OK)
         status = select_images(&images, options, &scratch, &set);
     hawq_arena_free(&scratch);
@@ -171,49 +171,26 @@ void hawq_dataset_free(hawq_dataset *dataset) {
 
 /* --- against a network ------------------------------------------------- */
 
-static hawq_shape without_ones(const hawq_shape *shape) {
-    hawq_shape kept = {0};
-    for (int i = 0; i < shape->rank; i++)
-        if (shape->dim[i] != 1) kept.dim[kept.rank++] = shape->dim[i];
-    return kept;
-}
-
 static hawq_status check_shape(const hawq_dataset *d, const hawq_graph *g) {
     char       found[128], expected[128];
     hawq_shape image = {.rank = g->input->shape.rank - 1};
     for (int i = 0; i < image.rank; i++)
         image.dim[i] = g->input->shape.dim[i + 1];
-    hawq_shape a = without_ones(&d->item), b = without_ones(&image);
+    hawq_shape a = hawq_shape_squeeze(&d->item, 0);
+    hawq_shape b = hawq_shape_squeeze(&image, 0);
     if (hawq_shape_equal(&a, &b)) return HAWQ_OK;
     return hawq_fail(
         HAWQ_EINVAL, "images have shape %s, the model's input expects %s",
         hawq_shape_text(&d->item, found), hawq_shape_text(&image, expected));
 }
 
-static hawq_status check_labels(const hawq_dataset *d, const hawq_graph *g) {
-    const hawq_shape *out = &g->output->shape;
-    int64_t           classes = out->rank ? out->dim[out->rank - 1] : 1;
-    for (size_t i = 0; i < d->n; i++)
-        if (d->labels[i] < 0 || d->labels[i] >= classes)
-            return hawq_fail(HAWQ_EINVAL,
-                             "label of image %zu is %lld, expected 0 to %lld: "
-                             "the model has %lld outputs",
-                             d->first + i, (long long)d->labels[i],
-                             (long long)classes - 1, (long long)classes);
-    return HAWQ_OK;
+size_t hawq_dataset_answers(const hawq_dataset *d) {
+    return (size_t)hawq_shape_count(&d->y, 0, d->y.rank);
 }
 
 static hawq_status check(const hawq_dataset *d, const hawq_graph *g) {
     if (d->n == 0) return hawq_fail(HAWQ_EINVAL, "holds no image");
     HAWQ_TRY(check_shape(d, g));
-    if (d->labels) HAWQ_TRY(check_labels(d, g));
-    size_t outputs = hawq_per_image(g, g->output);
-    if (d->targets && d->n_targets != outputs)
-        return hawq_fail(HAWQ_EINVAL,
-                         "an image has %zu target%s, the model has %zu "
-                         "outputs; a y of floating point holds targets, one "
-                         "of integers labels of classes",
-                         d->n_targets, d->n_targets == 1 ? "" : "s", outputs);
     if (g->fixed_batch && d->n < (size_t)g->batch)
         return hawq_fail(HAWQ_EINVAL,
                          "fewer images than a batch: found %zu, the model "
@@ -225,5 +202,12 @@ static hawq_status check(const hawq_dataset *d, const hawq_graph *g) {
 hawq_status hawq_dataset_check(const hawq_dataset *dataset,
                                const hawq_graph *graph, const char *spec) {
     hawq_status status = check(dataset, graph);
+    return status == HAWQ_OK ? status : hawq_prefix("%s: ", spec);
+}
+
+hawq_status hawq_dataset_check_loss(const hawq_dataset *d, const hawq_graph *g,
+                                    hawq_loss loss, const char *spec) {
+    const hawq_batch batch = {d->n, d->x, d->labels, d->targets};
+    hawq_status status = hawq_score_check(g, loss, &batch, &d->y, d->first);
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", spec);
 }

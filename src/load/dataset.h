@@ -2,7 +2,8 @@
  *
  *     file.npz                 NumPy archive: x (floating or integer, C order,
  *                              first dimension = images) and y (labels of any
- *                              integer type, or float targets)
+ *                              integer type, or float targets; the same first
+ *                              dimension, then what the output has)
  *     idx:PREFIX               PREFIX-images-idx3-ubyte and
  *                              PREFIX-labels-idx1-ubyte, each plain or .gz
  *     cifar:FILE.bin[,FILE...] CIFAR-10 binary, 1 + 3072 bytes an image
@@ -13,18 +14,25 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_DATASET_H
 #define HAWQ_DATASET_H
-#include "src/graph/graph.h"
+#include "src/graph/sweep.h"
 
 enum { HAWQ_MAX_CHANNELS = 8 }; /* means and deviations that can be given */
+
+/* What is read of y, or of the file of labels. */
+typedef enum hawq_labelling {
+    HAWQ_LABELS_NEEDED,
+    HAWQ_LABELS_OPTIONAL, /* data without will do */
+    HAWQ_LABELS_IGNORED   /* not looked at */
+} hawq_labelling;
 
 /* {0} is a valid value: every field's zero means its default. */
 typedef struct hawq_dataset_options {
     double scale;         /* 0 = 1 */
     int    n_mean, n_std; /* 0 = none; 1 = for every channel; else one
                              per channel */
-    double mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
-    size_t skip, limit; /* images left out at the start; 0 = no limit */
-    bool   unlabelled;  /* data without y or without a file of labels will do */
+    double         mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
+    size_t         skip, limit; /* images left out at the start; 0 = no limit */
+    hawq_labelling labels;
 } hawq_dataset_options;
 
 typedef struct hawq_dataset {
@@ -33,10 +41,10 @@ typedef struct hawq_dataset {
     size_t     first;  /* images of the data that were skipped before */
     hawq_shape item;   /* one image, without the batch dimension */
     real      *x;      /* n * elements of item */
-    int64_t   *labels; /* n, or NULL if the data has float targets, or
-                          neither (only if `unlabelled`) */
-    real  *targets;    /* n * n_targets, or NULL */
-    size_t n_targets;
+    hawq_shape y;      /* of one image's labels or targets */
+    int64_t   *labels; /* n times y, or NULL if the data has float targets, or
+                          neither (unless HAWQ_LABELS_NEEDED) */
+    real *targets;     /* n times y, or NULL */
 } hawq_dataset;
 
 /* Reads the images [skip, skip + limit). options may be NULL. EIO for a
@@ -48,13 +56,22 @@ HAWQ_NODISCARD hawq_status hawq_dataset_load(
     const char *spec, const hawq_dataset_options *options, hawq_dataset *out);
 void hawq_dataset_free(hawq_dataset *dataset);
 
+/* Numbers of labels or of targets that an image has; 1 without any. */
+size_t hawq_dataset_answers(const hawq_dataset *dataset);
+
 /* Whether the network can be run on the data: an image has the input's shape
- * (dimensions of size 1 apart), labels are within the output's classes,
- * targets have the output's size, there is an image at all, and as many as a
+ * (dimensions of size 1 apart), there is an image at all, and as many as a
  * batch if the file fixes it. EINVAL with what was found and expected; `spec`
  * names the data in the sentence. */
 HAWQ_NODISCARD hawq_status hawq_dataset_check(const hawq_dataset *dataset,
                                               const hawq_graph   *graph,
                                               const char         *spec);
+
+/* Whether the loss can be taken of the network's output on the data: what
+ * hawq_score_check says. */
+HAWQ_NODISCARD hawq_status hawq_dataset_check_loss(const hawq_dataset *dataset,
+                                                   const hawq_graph   *graph,
+                                                   hawq_loss           loss,
+                                                   const char         *spec);
 
 #endif

@@ -117,12 +117,14 @@ static hawq_status read_idx(const char *prefix, const char *what, size_t n_dims,
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
 }
 
-hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
+hawq_status hawq_idx_read(const char *prefix, hawq_labelling want,
                           hawq_arena *arena, hawq_images *out) {
     idx      images = {0}, labels = {0};
     int64_t *values;
     HAWQ_TRY(read_idx(prefix, "images", 3, false, arena, &images));
-    HAWQ_TRY(read_idx(prefix, "labels", 1, unlabelled, arena, &labels));
+    if (want != HAWQ_LABELS_IGNORED)
+        HAWQ_TRY(read_idx(prefix, "labels", 1, want == HAWQ_LABELS_OPTIONAL,
+                          arena, &labels));
     if (labels.path && images.dim[0] != labels.dim[0])
         return hawq_fail(HAWQ_EFORMAT, "%s has %lld images, %s has %lld labels",
                          images.path, (long long)images.dim[0], labels.path,
@@ -137,4 +139,8 @@ hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
     hawq_numbers_read(HAWQ_U8, labels.bytes, labels.n, values);
     out->labels = values;
     return HAWQ_OK;
+}
+
+const char *hawq_idx_zlib_version(void) {
+    return zlibVersion();
 }

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_IMAGES_H
 #define HAWQ_IMAGES_H
+#include "src/load/dataset.h"
 #include "src/load/numbers.h"
 
 typedef struct hawq_images {
@@ -14,9 +15,9 @@ typedef struct hawq_images {
     hawq_number    type;    /* of a pixel */
     const uint8_t *bytes;   /* n items */
     size_t         stride;  /* bytes from one image to the next */
-    const int64_t *labels;  /* n, or NULL */
-    const real    *targets; /* n * n_targets, or NULL */
-    size_t         n_targets;
+    hawq_shape     y;       /* of one image's labels or targets */
+    const int64_t *labels;  /* n times y, or NULL */
+    const real    *targets; /* likewise */
 } hawq_images;
 
 /* Deflate and gzip never shrink bytes by more than 1032 (zlib manual). What a
@@ -25,13 +26,17 @@ static inline bool hawq_can_inflate(uint64_t packed, uint64_t bytes) {
     return bytes / 1032 <= packed;
 }
 
-/* unlabelled: with neither labels nor targets it will do, too. */
-HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, bool unlabelled,
+HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, hawq_labelling want,
                                          hawq_arena *arena, hawq_images *out);
-HAWQ_NODISCARD hawq_status hawq_idx_read(const char *prefix, bool unlabelled,
-                                         hawq_arena *arena, hawq_images *out);
+HAWQ_NODISCARD hawq_status hawq_idx_read(const char    *prefix,
+                                         hawq_labelling want, hawq_arena *arena,
+                                         hawq_images *out);
 /* files: comma-separated */
 HAWQ_NODISCARD hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
                                            hawq_images *out);
+
+/* "1.2.13": of the libraries that the readers run with. */
+const char *hawq_idx_zlib_version(void);
+const char *hawq_npz_libzip_version(void);
 
 #endif

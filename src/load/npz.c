@@ -171,35 +171,37 @@ static hawq_status read_member(zip_t *zip, uint64_t packed, const char *name,
 
 /* --- x and y ----------------------------------------------------------- */
 
-/* y: integers are labels, one an image; floating numbers are targets. */
+/* y: integers are labels; floating numbers are targets. How many an image needs
+ * only a network can tell. */
 static hawq_status set_targets(const npy *y, hawq_arena *arena,
                                hawq_images *out) {
-    size_t rows = y->shape.rank ? (size_t)y->shape.dim[0] : 1;
+    size_t   rows = y->shape.rank ? (size_t)y->shape.dim[0] : 1;
+    real    *targets;
+    int64_t *labels;
     if (rows != out->n)
         return hawq_fail(HAWQ_EFORMAT, "x has %zu images, y has %zu rows",
                          out->n, rows);
+    for (int i = 1; i < y->shape.rank; i++)
+        out->y.dim[out->y.rank++] = y->shape.dim[i];
     if (hawq_number_dtype(y->type) == HAWQ_FLOAT) {
-        real *targets;
         HAWQ_TAKE(targets, arena, y->n);
         hawq_numbers_read(y->type, y->bytes, y->n, targets);
         out->targets = targets;
-        out->n_targets = rows ? y->n / rows : 0;
         return HAWQ_OK;
     }
-    int64_t *labels;
-    if (y->n != rows)
-        return hawq_fail(HAWQ_EFORMAT, "y has %zu labels for %zu images", y->n,
-                         rows);
     HAWQ_TAKE(labels, arena, y->n);
     hawq_numbers_read(y->type, y->bytes, y->n, labels);
     out->labels = labels;
     return HAWQ_OK;
 }
 
-static hawq_status read_members(zip_t *zip, uint64_t packed, bool unlabelled,
-                                hawq_arena *arena, hawq_images *out) {
+static hawq_status read_members(zip_t *zip, uint64_t packed,
+                                hawq_labelling want, hawq_arena *arena,
+                                hawq_images *out) {
     npy  x = {0}, y = {0};
-    bool has_y = !unlabelled || zip_name_locate(zip, "y.npy", 0) >= 0;
+    bool has_y =
+        want == HAWQ_LABELS_NEEDED ||
+        (want == HAWQ_LABELS_OPTIONAL && zip_name_locate(zip, "y.npy", 0) >= 0);
     if (read_member(zip, packed, "x.npy", arena, &x) != HAWQ_OK)
         return hawq_prefix("x ");
     if (has_y && read_member(zip, packed, "y.npy", arena, &y) != HAWQ_OK)
@@ -218,8 +220,8 @@ static hawq_status read_members(zip_t *zip, uint64_t packed, bool unlabelled,
     return has_y ? set_targets(&y, arena, out) : HAWQ_OK;
 }
 
-hawq_status hawq_npz_read(const char *path, bool unlabelled, hawq_arena *arena,
-                          hawq_images *out) {
+hawq_status hawq_npz_read(const char *path, hawq_labelling want,
+                          hawq_arena *arena, hawq_images *out) {
     uint64_t size = 0;
     int      code = 0;
     HAWQ_TRY(hawq_file_size(path, &size));
@@ -234,7 +236,11 @@ hawq_status hawq_npz_read(const char *path, bool unlabelled, hawq_arena *arena,
         zip_error_fini(&error);
         return status;
     }
-    hawq_status status = read_members(zip, size, unlabelled, arena, out);
+    hawq_status status = read_members(zip, size, want, arena, out);
     zip_discard(zip);
     return status;
+}
+
+const char *hawq_npz_libzip_version(void) {
+    return zip_libzip_version();
 }

@@ -101,6 +101,7 @@ hawq_status hawq_shape_read(const int64_t *dim, size_t n, hawq_shape *shape,
                             size_t *count) {
     const int64_t most = (int64_t)1 << 40;
     int64_t       product = 1;
+    bool          empty = false;
     if (n > HAWQ_MAX_RANK)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "has %zu dimensions, at most %d are supported", n,
@@ -111,11 +112,15 @@ hawq_status hawq_shape_read(const int64_t *dim, size_t n, hawq_shape *shape,
             return hawq_fail(HAWQ_EFORMAT,
                              "has a dimension %zu that is negative (%lld)", i,
                              (long long)dim[i]);
-        if (dim[i] > most || (dim[i] && product > most / dim[i]))
+        /* beside a dimension of zero the others count, too: a part of the
+           shape may be multiplied out */
+        int64_t size = dim[i] ? dim[i] : 1;
+        if (size > most || product > most / size)
             return hawq_fail(HAWQ_EFORMAT, "has a shape of too many elements");
-        product *= dim[i];
+        product *= size;
+        empty |= dim[i] == 0;
         shape->dim[i] = dim[i];
     }
-    *count = (size_t)product;
+    *count = empty ? 0 : (size_t)product;
     return HAWQ_OK;
 }

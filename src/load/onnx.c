@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
 
+#include "src/graph/mixing.h"
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
 #include "src/load/proto.h"
@@ -55,14 +56,17 @@ static hawq_status mark_needed(plan *p, hawq_arena *arena) {
 static hawq_status check_nodes(const plan *p, hawq_arena *arena) {
     for (size_t i = 0; i < p->model->n_nodes; i++) {
         const hawq_proto_node *node = &p->model->node[i];
-        if (p->wanted[i] && node->defect)
-            return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s",
-                             node->spec.name, node->spec.op_type, node->defect);
-        if (!p->wanted[i] || hawq_op_find(node->spec.op_type)) continue;
-        const char *why = hawq_onnx_unsupported(arena, node->spec.op_type);
+        const char            *name = node->spec.name, *op = node->spec.op_type;
+        const char            *why = hawq_onnx_kind(op);
+        if (!p->wanted[i]) continue;
+        if (!why && node->defect)
+            return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s", name, op,
+                             node->defect);
+        if (!why && hawq_op_find(op)) continue;
+        if (!why) why = hawq_onnx_unsupported(arena, op);
         if (!why) return HAWQ_ENOMEM;
-        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s",
-                         node->spec.name, node->spec.op_type, why);
+        return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s", name,
+                         op, why);
     }
     return HAWQ_OK;
 }
@@ -254,6 +258,16 @@ static int choose_batch(const hawq_graph *g) {
     return batch;
 }
 
+/* On a graph of two images, unless the file fixes their number. That a free
+ * batch cannot be two, after all, is for its user to find. */
+static hawq_status check_mixing(const plan *p) {
+    hawq_graph *g;
+    if (build(p, 2, &g) != HAWQ_OK) return HAWQ_OK;
+    hawq_status status = hawq_graph_check_mixing(g);
+    hawq_graph_free(g);
+    return status;
+}
+
 static hawq_status load(const char *path, int batch, hawq_arena *arena,
                         hawq_graph **out) {
     hawq_proto model;
@@ -270,14 +284,16 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
         hawq_onnx_check_defined(&model, p.wanted, p.output->name, &defined));
     HAWQ_TRY(check_nodes(&p, arena));
     HAWQ_TRY(choose_input(&p, arena));
-    if (batch) return build(&p, batch, out);
-
     hawq_graph *first = NULL;
-    HAWQ_TRY(build(&p, 1, &first));
-    batch = choose_batch(first);
-    if (first->fixed_batch || batch == 1) {
-        *out = first;
-        return HAWQ_OK;
+    HAWQ_TRY(build(&p, batch ? batch : 1, &first));
+    hawq_status status = check_mixing(&p);
+    if (status != HAWQ_OK || batch || first->fixed_batch ||
+        (batch = choose_batch(first)) == 1) {
+        if (status == HAWQ_OK)
+            *out = first;
+        else
+            hawq_graph_free(first);
+        return status;
     }
     hawq_graph_free(first);
     return build(&p, batch, out);
@@ -298,25 +314,16 @@ typedef struct trial {
     hawq_arena *scratch;
 } trial;
 
-/* Is `word` among the words of `list`, which single spaces separate? */
-static bool has_word(const char *list, const char *word) {
-    size_t n = strlen(word);
-    while (list && *list) {
-        size_t length = strcspn(list, " ");
-        if (length == n && memcmp(list, word, n) == 0) return true;
-        list += length + (list[length] == ' ');
-    }
-    return false;
-}
-
 /* What can be said without the inputs. "" if nothing speaks against it. */
 static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const hawq_node_spec *spec = &node->spec;
+    const char           *kind = hawq_onnx_kind(spec->op_type);
+    if (kind) return hawq_arena_string(arena, kind);
     if (node->defect) return hawq_arena_string(arena, node->defect);
     const hawq_op *op = hawq_op_find(spec->op_type);
     if (!op) return hawq_onnx_unsupported(arena, spec->op_type);
     for (int i = 0; i < spec->n_attr; i++)
-        if (!has_word(op->attributes, spec->attr[i].name))
+        if (!hawq_op_has_attribute(op, spec->attr[i].name))
             return hawq_arena_format(
                 arena, "attribute '%s' is not supported; supported: %s",
                 spec->attr[i].name,

@@ -1,10 +1,11 @@
 /* onnx.h -- networks from and to ONNX files.
  *
- * Reads opsets 7 to 22 of the default domain: weights in every encoding of
- * TensorProto (typed arrays, raw bytes, files beside the model), Constant
- * nodes, inputs that are also initializers, a free or a fixed batch dimension.
- * What operators and attributes mean is src/ops' business; this reader turns
- * the file into calls of hawq_graph_input, _constant, _add and _finish.
+ * Reads opsets from 7 of the default domain (checked up to 22, see graph.h):
+ * weights in every encoding of TensorProto (typed arrays, raw bytes, files
+ * beside the model), Constant nodes, inputs that are also initializers, a free
+ * or a fixed batch dimension. What operators and attributes mean is src/ops'
+ * business; this reader turns the file into calls of hawq_graph_input,
+ * _constant, _add and _finish.
  *
  * Every sentence of a failure begins with the path, and where a node is to
  * blame with the node: "net.onnx: node 'conv1' (Conv): ...". A file may be
@@ -27,8 +28,9 @@
  * 2^25 elements, as many as use every weight 320 times on average. A batch
  * dimension fixed by the file wins over both, and graph->fixed_batch is set.
  * EIO if unreadable; EFORMAT if not ONNX or inconsistent; EUNSUPPORTED for an
- * opset, operator, attribute or type outside of what runs; ENONFINITE for NaN
- * or infinity in a weight. *out belongs to the caller. */
+ * opset, operator, attribute or type outside of what runs, or a node that mixes
+ * the images of a batch (mixing.h); ENONFINITE for NaN or infinity in a weight.
+ * *out belongs to the caller. */
 HAWQ_NODISCARD hawq_status hawq_onnx_load(const char *path, int batch,
                                           hawq_graph **out);
 

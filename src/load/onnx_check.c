@@ -5,6 +5,8 @@
 
 #include "src/ops/ops.h"
 
+#include <string.h>
+
 enum { SUGGESTIONS = 3 };
 
 static hawq_status define(hawq_names *names, hawq_arena *arena,
@@ -57,6 +59,47 @@ hawq_status hawq_onnx_check_defined(const hawq_proto *model, const bool *wanted,
     return HAWQ_OK;
 }
 
+/* --- operators that are not there -------------------------------------- */
+
+/* What kinds of operators will not run however alike a name may be, by what
+ * their names begin with or, where a space ends it, are. */
+static const struct kind {
+    const char *names, *sentence;
+} kinds[] = {
+    {"LSTM GRU RNN ",
+     "is recurrent: only networks without recurrent operators are supported"},
+    {"If Loop Scan SequenceMap ",
+     "is control flow, which is not supported: export the network with fixed "
+     "shapes and without branches, so that every node always runs"},
+    {"QuantizeLinear DequantizeLinear DynamicQuantize QLinear ConvInteger "
+     "MatMulInteger MatMulNBits QGemm QAttention QOrdered ",
+     "belongs to a network that is already quantized: give the float network "
+     "it was made from"},
+    {"RandomNormal RandomUniform Bernoulli Multinomial ",
+     "draws random numbers, so that no two runs agree: export in evaluation "
+     "mode"},
+    {"NonZero NonMaxSuppression Unique Compress ",
+     "has an output whose size depends on the image, which is not supported: "
+     "export the network up to what goes into it"},
+};
+
+const char *hawq_onnx_kind(const char *op_type) {
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (const char *at = kinds[k].names; *at;) {
+            size_t n = strcspn(at, " ");
+            /* short names are whole names: "If" begins others */
+            if (n && strncmp(op_type, at, n) == 0 && (n > 4 || !op_type[n]))
+                return kinds[k].sentence;
+            at += n + 1;
+        }
+    return NULL;
+}
+
+/* Fewer changes than a third of the letters make one name of the other. */
+static bool is_near(const char *op_type, int changes) {
+    return 3 * changes <= (int)strlen(op_type);
+}
+
 const char *hawq_onnx_unsupported(hawq_arena *arena, const char *op_type) {
     const hawq_op *near[SUGGESTIONS] = {NULL}, *op;
     int            far[SUGGESTIONS] = {0};
@@ -68,7 +111,18 @@ const char *hawq_onnx_unsupported(hawq_arena *arena, const char *op_type) {
             if (k < SUGGESTIONS) far[k] = far[k - 1], near[k] = near[k - 1];
         if (k < SUGGESTIONS) far[k] = d, near[k] = op;
     }
-    return hawq_arena_format(
-        arena, "is not supported; the nearest of the %zu that are: %s, %s, %s",
-        n, near[0]->name, near[1]->name, near[2]->name);
+    const char *list = "";
+    for (int k = 0; list && k < SUGGESTIONS && is_near(op_type, far[k]); k++)
+        list = hawq_arena_format(arena, "%s%s%s", list, k ? ", " : "",
+                                 near[k]->name);
+    if (!list) return NULL;
+    if (*list)
+        return hawq_arena_format(
+            arena, "is not supported; spelled alike, and supported, are: %s",
+            list);
+    return hawq_arena_format(arena,
+                             "is not among the %zu that are supported; "
+                             "hawq-analyze --list-ops shows every node that "
+                             "would not run",
+                             n);
 }

@@ -20,8 +20,12 @@ HAWQ_NODISCARD hawq_status hawq_onnx_check_defined(const hawq_proto *model,
                                                    const char       *output,
                                                    const hawq_names *defined);
 
-/* "is not supported; the nearest of the 60 that are: Add, Neg, Pad". NULL
- * without memory. */
+/* "is recurrent: ...": why operators of this one's kind do not run, and what to
+ * do; NULL if it is of none of the kinds that are known. Static. */
+const char *hawq_onnx_kind(const char *op_type);
+
+/* "is not supported; spelled alike, and supported, are: Neg, Not", or, if no
+ * name is near, that it is not among those supported. NULL without memory. */
 const char *hawq_onnx_unsupported(hawq_arena *arena, const char *op_type);
 
 #endif

@@ -135,3 +135,7 @@ hawq_status hawq_wire_read(const char                       *path,
     hawq_arena_free(&scratch);
     return status;
 }
+
+const char *hawq_wire_protobuf_version(void) {
+    return protobuf_c_version();
+}

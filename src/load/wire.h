@@ -21,4 +21,7 @@ HAWQ_NODISCARD hawq_status
 hawq_wire_read(const char *path, const struct ProtobufCMessageDescriptor *type,
                hawq_arena *arena, struct ProtobufCMessage **out);
 
+/* "1.4.1": of the protobuf-c it runs with. */
+const char *hawq_wire_protobuf_version(void);
+
 #endif

@@ -57,14 +57,19 @@ static hawq_status clip_shape(hawq_node *node, hawq_arena *arena) {
     *b = (bounds){-(real)INFINITY, (real)INFINITY};
     HAWQ_TRY(read_bound(node, "min", 1, &b->low));
     HAWQ_TRY(read_bound(node, "max", 2, &b->high));
+    if (isnan(b->low) || isnan(b->high))
+        return hawq_node_fail(node, HAWQ_ENONFINITE,
+                              "a bound is NaN, expected a number");
+    /* ONNX: min(high, max(low, x)), so that high wins */
+    if (b->low > b->high) b->low = b->high;
     node->param = b;
     return hawq_unary_shape(node, arena);
 }
 static inline hawq_jet clip(real x, const void *param) {
     const bounds *b = param;
-    if (x <= b->low) return (hawq_jet){b->low, 0, 0};
-    if (x >= b->high) return (hawq_jet){b->high, 0, 0};
-    return (hawq_jet){x, 1, 0};
+    real          y = x <= b->low ? b->low : x;
+    y = y >= b->high ? b->high : y;
+    return (hawq_jet){y, (x > b->low) & (x < b->high), 0};
 }
 KINKED_SWEEPS(clip)
 const hawq_op hawq_op_clip = KINKED_OP("Clip", "max min", 3, clip_shape, clip);

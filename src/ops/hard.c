@@ -15,23 +15,32 @@ static hawq_status line_plan(hawq_node *node, hawq_arena *arena, line given) {
     return hawq_unary_shape(node, arena);
 }
 
+/* h(x), chosen without a branch; NaN stays NaN. */
+static inline double held(const line *p, real x) {
+    double h = p->alpha * (double)x + p->beta;
+    h = h < 0 ? 0 : h;
+    return h > 1 ? 1 : h;
+}
+
+/* h(x) has a slope */
+static inline bool slopes(double h) {
+    return (h > 0) & (h < 1);
+}
+
 static inline hawq_jet hard_sigmoid(real x, const void *param) {
     const line *p = param;
-    double      h = p->alpha * (double)x + p->beta;
-    return h <= 0   ? (hawq_jet){0, 0, 0}
-           : h >= 1 ? (hawq_jet){1, 0, 0}
-                    : (hawq_jet){(real)h, (real)p->alpha, 0};
+    double      h = held(p, x);
+    return (hawq_jet){(real)h, slopes(h) ? (real)p->alpha : 0, 0};
 }
 KINKED_SWEEPS(hard_sigmoid)
 
-/* x h(x) */
+/* x h(x); 0 where h is, for x may be infinite */
 static inline hawq_jet hard_swish(real x, const void *param) {
     const line *p = param;
-    double      v = (double)x, h = p->alpha * v + p->beta;
-    return h <= 0   ? (hawq_jet){0, 0, 0}
-           : h >= 1 ? (hawq_jet){x, 1, 0}
-                    : (hawq_jet){(real)(v * h), (real)(h + p->alpha * v),
-                                 (real)(2 * p->alpha)};
+    double      v = (double)x, h = held(p, x), f = v * h;
+    return (hawq_jet){(real)(h == 0 ? 0 : f),
+                      (real)(h + (slopes(h) ? p->alpha * v : 0)),
+                      slopes(h) ? (real)(2 * p->alpha) : 0};
 }
 UNARY_SWEEPS(hard_swish)
 

@@ -97,7 +97,7 @@ hawq_status hawq_format_read(const char **text, hawq_format *out) {
     HAWQ_TRY(read_group(text, out));
     HAWQ_TRY(read_outliers(text, out));
     bool plain = !out->group && !(out->outliers > 0);
-    if (hawq_format_is_real(out) && !plain)
+    if (hawq_format_is_uncoded(out) && !plain)
         return hawq_fail(HAWQ_EINVAL,
                          "'%.40s': groups and outliers are for integer formats",
                          whole);

@@ -70,7 +70,7 @@ const char *hawq_format_names(void);
 int hawq_format_levels(const hawq_format *format,
                        int8_t             level[HAWQ_LEVELS_MAX]);
 
-static inline bool hawq_format_is_real(const hawq_format *f) {
+static inline bool hawq_format_is_uncoded(const hawq_format *f) {
     return f->family == HAWQ_UNCODED;
 }
 static inline bool hawq_format_is_fitted(const hawq_format *f) {

@@ -53,7 +53,7 @@ hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
     out->method = &hawq_method_nearest;
     if (read_bits(text, &out->format)) return HAWQ_OK;
     HAWQ_TRY(hawq_format_read(&at, &out->format));
-    if (*at == ':' && hawq_format_is_real(&out->format))
+    if (*at == ':' && hawq_format_is_uncoded(&out->format))
         return hawq_fail(HAWQ_EINVAL,
                          "'%.40s': there is no choice of codes in floats",
                          text);

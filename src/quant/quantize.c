@@ -149,7 +149,7 @@ static hawq_status run(const hawq_layer *layer, const hawq_candidate *candidate,
     size_t             apart = hawq_format_outliers(f, e->rows, e->cols);
     uint8_t           *mask;
     HAWQ_TRY(hawq_quantized_new(f, e->rows, e->cols, arena, out));
-    if (hawq_format_is_real(f)) {
+    if (hawq_format_is_uncoded(f)) {
         store_values(e, out);
         return HAWQ_OK;
     }

@@ -114,7 +114,7 @@ static int64_t count(const hawq_format *f, size_t rows, size_t cols,
                      size_t outliers) {
     int8_t  level[HAWQ_LEVELS_MAX];
     int64_t bytes = code_bytes(f, rows * cols);
-    if (hawq_format_is_real(f)) return bytes;
+    if (hawq_format_is_uncoded(f)) return bytes;
     bytes += 4 * (int64_t)rows;
     if (f->group) {
         size_t groups = (cols + (size_t)f->group - 1) / (size_t)f->group;

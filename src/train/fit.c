@@ -3,6 +3,7 @@
 #include "src/train/fit.h"
 
 #include "src/base/rng.h"
+#include "src/graph/score.h"
 #include "src/train/stream.h"
 
 #include <math.h>
@@ -17,10 +18,10 @@ typedef struct loop {
     const hawq_fit_report  *report;
     hawq_selection          at;
     hawq_sgd                sgd;
-    size_t    per_image, n_targets; /* numbers per image: input, output */
-    size_t    per_epoch, warm_up;   /* steps */
-    uint64_t *order;                /* train->n */
-    real     *x, *targets;          /* a mini-batch */
+    size_t    per_image, n_targets, n_labels; /* numbers per image */
+    size_t    per_epoch, warm_up;             /* steps */
+    uint64_t *order;                          /* train->n */
+    real     *x, *targets;                    /* a mini-batch */
     int64_t  *labels;
     double   *gradient;
 } loop;
@@ -62,7 +63,10 @@ static hawq_batch gather(loop *l, uint64_t epoch, size_t first, size_t n) {
                 image, x, y);
         else
             memcpy(y, x, l->per_image * sizeof *y);
-        if (l->labels) l->labels[i] = l->train->labels[from];
+        if (l->labels)
+            memcpy(l->labels + i * l->n_labels,
+                   l->train->labels + from * l->n_labels,
+                   l->n_labels * sizeof *l->labels);
         if (l->targets)
             memcpy(l->targets + i * l->n_targets,
                    l->train->targets + from * l->n_targets,
@@ -102,7 +106,7 @@ static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
                             sum / (double)done);
     }
     e->loss = sum / (double)done;
-    e->accuracy = (double)n_correct / (double)done;
+    e->accuracy = hawq_score_accuracy(l->graph, l->train, n_correct);
     return HAWQ_OK;
 }
 
@@ -118,7 +122,7 @@ static hawq_status run(loop *l) {
             size_t n_correct;
             hawq_engine_forward(l->engine, l->test, NULL, &e.test_loss,
                                 &n_correct);
-            e.test_accuracy = (double)n_correct / (double)l->test->n;
+            e.test_accuracy = hawq_score_accuracy(l->graph, l->test, n_correct);
         }
         e.seconds = seconds_now() - from;
         e.state = (hawq_fit_state){epoch, hawq_selection_total(&l->at),
@@ -186,6 +190,7 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     if (n > l->train->n) n = l->train->n;
     l->per_image = hawq_per_image(l->graph, l->graph->input);
     l->n_targets = hawq_per_image(l->graph, l->graph->output);
+    l->n_labels = hawq_score_rows(l->graph).rows;
     l->per_epoch = (l->train->n + o->batch_size - 1) / o->batch_size;
     l->warm_up = (size_t)(o->warm_up * (double)l->per_epoch);
     HAWQ_TRY(hawq_select_parameters(l->graph, arena, &l->at));
@@ -194,7 +199,7 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     HAWQ_TAKE(l->gradient, arena, hawq_selection_total(&l->at));
     HAWQ_TAKE(l->order, arena, l->train->n);
     HAWQ_TAKE(l->x, arena, n * l->per_image);
-    if (l->train->labels) HAWQ_TAKE(l->labels, arena, n);
+    if (l->train->labels) HAWQ_TAKE(l->labels, arena, n * l->n_labels);
     if (l->train->targets) HAWQ_TAKE(l->targets, arena, n * l->n_targets);
     return HAWQ_OK;
 }

@@ -36,14 +36,14 @@ typedef struct hawq_fit_options {
 } hawq_fit_options;
 
 typedef struct hawq_fit_epoch {
-    int            epoch;     /* 1 to epochs */
-    double         rate;      /* of its last step */
-    double         loss;      /* mean over the epoch's steps, while it moves */
-    double         accuracy;  /* of the same images, in [0, 1] */
-    double         test_loss; /* after the epoch; NaN without test images */
-    double         test_accuracy; /* likewise */
-    double         seconds;       /* wall clock, test included */
-    hawq_fit_state state;         /* after it; borrowed */
+    int    epoch;     /* 1 to epochs */
+    double rate;      /* of its last step */
+    double loss;      /* mean over the epoch's steps, while it moves */
+    double accuracy;  /* of the same images, in [0, 1]; NaN without labels */
+    double test_loss; /* after the epoch; NaN without test images */
+    double test_accuracy; /* likewise */
+    double seconds;       /* wall clock, test included */
+    hawq_fit_state state; /* after it; borrowed */
 } hawq_fit_epoch;
 
 /* Both callbacks may be NULL. A failure of `epoch` ends the training. */
@@ -58,7 +58,8 @@ typedef struct hawq_fit_report {
  * test may be NULL. Augmentation needs an input of rank 4, and shifts of at
  * most half its height and width. EINVAL for options
  * out of range; ENONFINITE when the loss is no longer a number (names the
- * epoch), ENOMEM. Labels must have been checked (hawq_dataset_check). */
+ * epoch), ENOMEM. Labels and targets must have been checked (hawq_score_check).
+ */
 HAWQ_NODISCARD hawq_status hawq_fit(hawq_graph *graph, hawq_threads *threads,
                                     hawq_loss loss, const hawq_batch *train,
                                     const hawq_batch       *test,

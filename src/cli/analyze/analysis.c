@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { USUAL_BATCH = 32 };
+
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i) {
     const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
@@ -85,7 +87,8 @@ hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
                                      hawq_graph **out) {
     hawq_cli silent = *a->cli;
     silent.quiet = true;
-    return hawq_model_load(&silent, a->model_path, batch, out);
+    return hawq_model_load_for(&silent, a->model_path, batch,
+                               (hawq_loss)a->loss, out);
 }
 
 /* For readings image by image, if the file allows any number of images. */
@@ -95,8 +98,26 @@ static hawq_status load_single(hawq_analysis *a) {
     return hawq_analysis_load_again(a, 1, &a->single_graph);
 }
 
+/* The images, and what the loss compares outputs with. Self-distillation
+ * compares with nothing: labels that do not fit are left out there. */
+static hawq_status load_data(hawq_analysis *a) {
+    bool alone = a->loss == HAWQ_SELF_DISTILLATION;
+    HAWQ_TRY(hawq_data_load(a->graph, HAWQ_LABELS_OPTIONAL, &a->data));
+    if (a->data.n < 2)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has one image; at least 2 are needed to "
+                         "tell an error from a result");
+    hawq_status status = hawq_dataset_check_loss(
+        &a->data, a->graph, (hawq_loss)a->loss, hawq_data_spec());
+    if (status == HAWQ_OK || !alone) return status;
+    hawq_cli_note(a->cli, "no accuracy, for y is left out: %s", hawq_message());
+    a->data.labels = NULL;
+    return HAWQ_OK;
+}
+
 static hawq_status load(hawq_analysis *a) {
-    HAWQ_TRY(hawq_model_load(a->cli, a->model_path, 0, &a->graph));
+    HAWQ_TRY(hawq_model_load_for(a->cli, a->model_path, 0, (hawq_loss)a->loss,
+                                 &a->graph));
     if (a->graph->n_layers == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "%s: no Conv, Gemm or MatMul with constant weights: "
@@ -105,16 +126,11 @@ static hawq_status load(hawq_analysis *a) {
     HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
-    HAWQ_TRY(
-        hawq_data_load(a->graph, a->loss == HAWQ_SELF_DISTILLATION, &a->data));
-    if (a->data.n < 2)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has one image; at least 2 are needed to "
-                         "tell an error from a result");
-    if (a->loss == HAWQ_CROSS_ENTROPY && !a->data.labels)
-        return hawq_fail(HAWQ_EINVAL, "--loss cross-entropy needs labels, and "
-                                      "the data has none; use --loss "
-                                      "self-distillation");
+    HAWQ_TRY(load_data(a));
+    if (hawq_analysis_samples(a))
+        return hawq_data_batch(a->cli, a->data.n, a->batch_size, USUAL_BATCH,
+                               &a->batch_size);
+    if (!a->batch_size) a->batch_size = USUAL_BATCH; /* at most: start_study */
     return HAWQ_OK;
 }
 
@@ -241,11 +257,6 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(read_bits(a));
     HAWQ_TRY(load(a));
-    if (hawq_analysis_samples(a) && (size_t)a->batch_size > a->data.n)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has %zu images, fewer than --batch-size %d; "
-                         "give more images or a smaller batch",
-                         a->data.n, a->batch_size);
     HAWQ_TRY(hawq_analysis_fit(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(quantize(a));
@@ -268,7 +279,10 @@ static hawq_status put_layers(hawq_analysis *a) {
     hawq_layer_record *row, *stored;
     int                n;
     HAWQ_TRY(hawq_store_load_layers(a->store, a->run, &a->arena, &n, &stored));
-    if (n > 0) return HAWQ_OK; /* resumed */
+    if (n == a->graph->n_layers) return HAWQ_OK; /* resumed */
+    if (n > 0)
+        return hawq_store_incomplete(a->store, a->run,
+                                     "its layers are not those of the model");
     HAWQ_TAKE(row, &a->arena, (size_t)a->graph->n_layers);
     for (int l = 0; l < a->graph->n_layers; l++) {
         const hawq_layer *layer = &a->graph->layer[l];
@@ -284,7 +298,7 @@ static hawq_status put_layers(hawq_analysis *a) {
 
 static hawq_status begin(hawq_analysis *a) {
     hawq_run_record record;
-    char            hash[17];
+    char            hash[HAWQ_HASH_TEXT];
     hawq_graph_hash(a->graph, hash);
     hawq_cli_record(a->cli, &record);
     record.model_path = a->model_path;
@@ -304,6 +318,8 @@ static hawq_status begin(hawq_analysis *a) {
                           a->cli->db);
     }
     if (a->run == 0) HAWQ_TRY(hawq_store_begin_run(a->store, &record, &a->run));
+    hawq_cli_stored(a->cli, true, "run %lld in %s keeps what was found so far",
+                    (long long)a->run, a->cli->db);
     return put_layers(a);
 }
 
@@ -324,7 +340,10 @@ static hawq_status run_metrics(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_measure(a));
     HAWQ_TRY(hawq_analysis_products(a));
     HAWQ_TRY(hawq_analysis_activations(a));
-    return hawq_store_finish_run(a->store, a->run);
+    HAWQ_TRY(hawq_store_finish_run(a->store, a->run));
+    hawq_cli_stored(a->cli, false, "run %lld in %s is complete",
+                    (long long)a->run, a->cli->db);
+    return HAWQ_OK;
 }
 
 hawq_status hawq_analysis_run(hawq_analysis *a) {

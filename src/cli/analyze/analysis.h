@@ -45,10 +45,11 @@ typedef struct hawq_analysis {
     hawq_ints   activation_bits;  /* the same; none: not measured */
     int         activation_range; /* hawq_range */
     int         range, loss;      /* hawq_range, hawq_loss */
-    int         samples, batch_size, images;
-    double      tolerance; /* > 0: sample until every layer's half interval
-                              is within this share of its mean; the interval
-                              is not widened for having been looked at often */
+    int         samples, images;
+    int         batch_size; /* 0: 32, or all images if there are fewer */
+    double      tolerance;  /* > 0: sample until every layer's half interval
+                               is within this share of its mean; the interval
+                               is not widened for having been looked at often */
     bool   resume;
     double memory; /* bytes it may have, 0: what the machine has */
 
@@ -57,8 +58,8 @@ typedef struct hawq_analysis {
     hawq_dataset     data;
     hawq_metric      ranking;
     bool             wanted[HAWQ_METRICS];
-    int              n_samples; /* counted ones of the sampled metrics */
-    bool             tolerance_met;
+    int              n_samples[HAWQ_METRICS]; /* counted; 0: not sampled */
+    bool             tolerance_met[HAWQ_METRICS];
     hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
     hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
     bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */

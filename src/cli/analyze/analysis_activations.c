@@ -58,8 +58,14 @@ static hawq_status take_up(hawq_analysis *a, int *done) {
     hawq_activation_record *row;
     HAWQ_TRY(
         hawq_store_load_activations(a->store, a->run, &a->arena, done, &row));
+    if (*done > a->n_activations)
+        return hawq_store_incomplete(a->store, a->run,
+                                     "its tensors are not those of the model");
     for (int t = 0; t < *done; t++)
         for (int i = 0; i < row[t].n_rises; i++) {
+            if (row[t].n_rises != a->activation_bits.n)
+                return hawq_store_incomplete(a->store, a->run,
+                                             "a tensor's rise is missing");
             hawq_estimate *e =
                 &a->activation_rise[t * a->activation_bits.n + i];
             e->mean = row[t].rise[i].value;

@@ -10,6 +10,7 @@
 #include "src/cli/analyze/analysis_parts.h"
 
 #include "src/base/comm.h"
+#include "src/graph/score.h"
 
 #include <stdint.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ static size_t most(size_t a, size_t b) {
 
 typedef struct sizes {
     size_t layers, widths, channels, weights, largest; /* largest layer */
-    size_t images, per_x, per_z;
+    size_t images, per_x, per_z, rows;                 /* of one image */
 } sizes;
 
 static sizes size_up(const hawq_analysis *a) {
@@ -34,7 +35,8 @@ static sizes size_up(const hawq_analysis *a) {
                            .widths = (size_t)a->bits.n,
                            .images = a->data.n,
                            .per_x = hawq_per_image(g, g->input),
-                           .per_z = hawq_per_image(g, g->output)};
+                           .per_z = hawq_per_image(g, g->output),
+                           .rows = hawq_score_rows(g).rows};
     for (int l = 0; l < g->n_layers; l++) {
         s.channels += g->layer[l].channels;
         s.weights += g->layer[l].weight->n;
@@ -67,12 +69,13 @@ static size_t sampling_bytes(const hawq_analysis *a, const sizes *s) {
     size_t batch = (size_t)a->batch_size, kinds = 1 + s->widths;
     size_t samples = (size_t)hawq_analysis_most_samples(a);
     size_t stored = kinds * s->layers; /* numbers of a sample */
-    size_t bytes = s->images * sizeof(uint32_t) +
-                   batch * ((s->per_x + s->per_z) * sizeof(real) + 8) +
-                   s->weights * (sizeof(real) + sizeof(double)) +
-                   4 * s->channels * sizeof(double) +
-                   stored * (samples + (size_t)hawq_comm_size()) * 8 +
-                   2 * stored * sizeof(hawq_sample_record);
+    size_t bytes =
+        s->images * sizeof(uint32_t) +
+        batch * ((s->per_x + s->per_z) * sizeof(real) + 8 * s->rows) +
+        s->weights * (sizeof(real) + sizeof(double)) +
+        4 * s->channels * sizeof(double) +
+        stored * (samples + (size_t)hawq_comm_size()) * 8 +
+        2 * stored * sizeof(hawq_sample_record);
     if (a->resume)
         bytes +=
             kinds * list_bytes(samples * s->layers, sizeof(hawq_sample_record));

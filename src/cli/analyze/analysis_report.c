@@ -51,23 +51,48 @@ static hawq_status print_agreement(hawq_analysis *a, double *work) {
     return hawq_table_print(&t, a->cli->format, stdout);
 }
 
-static const char *sampled_with(const hawq_analysis *a) {
-    return hawq_analysis_estimator(a, a->wanted[HAWQ_METRIC_TRACE]
-                                          ? HAWQ_METRIC_TRACE
-                                          : HAWQ_METRIC_GAUSS_NEWTON);
+/* The first sampled metric, or -1. */
+static int first_sampled(const hawq_analysis *a) {
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && a->n_samples[m]) return m;
+    return -1;
+}
+
+/* Is what can be said of one sampled metric true of all? */
+static bool sampled_alike(const hawq_analysis *a) {
+    int first = first_sampled(a);
+    for (int m = first; m >= 0 && m < HAWQ_METRICS; m++)
+        if (a->n_samples[m] && (a->n_samples[m] != a->n_samples[first] ||
+                                a->tolerance_met[m] != a->tolerance_met[first]))
+            return false;
+    return true;
+}
+
+/* One line for all sampled metrics, or one for each. */
+static void print_samples(const hawq_analysis *a) {
+    bool alike = sampled_alike(a);
+    for (int m = first_sampled(a); m >= 0 && m < HAWQ_METRICS; m++) {
+        if (!a->n_samples[m]) continue;
+        printf("%s from %d samples of %d images, each with %s",
+               alike ? "curvature" : hawq_metric_name((hawq_metric)m),
+               a->n_samples[m], a->batch_size,
+               hawq_analysis_estimator(a, (hawq_metric)m));
+        if (a->tolerance > 0)
+            printf("; --tolerance %g %s", a->tolerance,
+                   a->tolerance_met[m] ? "reached" : "not reached");
+        printf("; run %lld\n", (long long)a->run);
+        if (alike) return;
+    }
 }
 
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
-    if (a->study.accuracy >= 0)
+    if (!isnan(a->study.accuracy))
         printf(", accuracy %.2f %%", 100 * a->study.accuracy);
     printf(", gradient norm %.4g on %zu images\n", a->study.gradient_norm,
            a->study.data.n);
-    if (a->n_samples)
-        printf("curvature from %d samples of %d images, each with %s; run "
-               "%lld\n",
-               a->n_samples, a->batch_size, sampled_with(a), (long long)a->run);
+    print_samples(a);
     printf("\n");
 }
 
@@ -152,19 +177,36 @@ static void json_agreement(const hawq_analysis *a, hawq_json *w, double *work) {
     hawq_json_end(w);
 }
 
+/* "samples" and "estimator" are the first sampled metric's; here is each with
+ * its own. */
+static void json_samples(const hawq_analysis *a, hawq_json *w, int first) {
+    hawq_json_text(w, "estimator",
+                   hawq_analysis_estimator(a, (hawq_metric)first));
+    hawq_json_object(w, "sampled");
+    for (int m = first; m < HAWQ_METRICS; m++) {
+        if (!a->n_samples[m]) continue;
+        hawq_json_object(w, hawq_metric_name((hawq_metric)m));
+        hawq_json_integer(w, "samples", a->n_samples[m]);
+        if (a->tolerance > 0)
+            hawq_json_flag(w, "tolerance_reached", a->tolerance_met[m]);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+}
+
 static void print_json(const hawq_analysis *a, double *work) {
     hawq_json w = {.file = stdout};
     hawq_json_object(&w, NULL);
     hawq_json_text(&w, "model", a->model_path);
     hawq_json_text(&w, "loss", hawq_loss_name((hawq_loss)a->loss));
     hawq_json_real(&w, "loss_value", a->study.loss);
-    hawq_json_real(&w, "accuracy",
-                   a->study.accuracy >= 0 ? a->study.accuracy : NAN);
+    hawq_json_real(&w, "accuracy", a->study.accuracy);
     hawq_json_real(&w, "gradient_norm", a->study.gradient_norm);
     hawq_json_integer(&w, "images", (int64_t)a->study.data.n);
-    hawq_json_integer(&w, "samples", a->n_samples);
+    int sampled = first_sampled(a);
+    hawq_json_integer(&w, "samples", sampled < 0 ? 0 : a->n_samples[sampled]);
     hawq_json_integer(&w, "batch_size", a->batch_size);
-    if (a->n_samples) hawq_json_text(&w, "estimator", sampled_with(a));
+    if (sampled >= 0) json_samples(a, &w, sampled);
     hawq_json_integer(&w, "run", a->run);
     hawq_json_ints(&w, "bits", a->bits.n, a->bits.item);
     hawq_json_array(&w, "layers");
@@ -194,18 +236,30 @@ static const char *layer_list(hawq_analysis *a, const hawq_estimate *e,
              : NULL;
 }
 
+/* Every reading was exactly 0: no chance is in that. */
+static bool is_nothing(const hawq_estimate *e) {
+    return e->low == 0 && e->high == 0;
+}
+
 static bool is_unresolved(const hawq_estimate *e) {
-    return hawq_is_unresolved(e);
+    return hawq_is_unresolved(e) && !is_nothing(e);
 }
 
 static bool is_negative(const hawq_estimate *e) {
-    return e->mean <= 0;
+    return e->mean < 0;
 }
 
 static void note_estimates(hawq_analysis *a, hawq_metric metric) {
     const hawq_estimate *e = a->trace[metric];
     const char          *name = hawq_metric_name(metric);
-    const char          *list = layer_list(a, e, is_unresolved);
+    const char          *list = layer_list(a, e, is_nothing);
+    if (list)
+        hawq_cli_note(a->cli,
+                      "%s is exactly 0 for %s: nothing reaches these weights "
+                      "on this data (all their inputs are 0), or nothing of "
+                      "them reaches the loss",
+                      name, list);
+    list = layer_list(a, e, is_unresolved);
     if (list)
         hawq_cli_note(
             a->cli,
@@ -219,10 +273,10 @@ static void note_estimates(hawq_analysis *a, hawq_metric metric) {
                       "is not positive, a search uses its upper confidence "
                       "limit, or 0 if that is negative too",
                       name, list);
-    if (a->tolerance > 0 && !a->tolerance_met)
+    if (a->tolerance > 0 && !a->tolerance_met[metric])
         hawq_cli_note(a->cli,
-                      "--tolerance %g was not reached within %d samples",
-                      a->tolerance, a->n_samples);
+                      "%s: --tolerance %g was not reached within %d samples",
+                      name, a->tolerance, a->n_samples[metric]);
 }
 
 /* Layers whose measured rise at width i is within two errors of zero. */

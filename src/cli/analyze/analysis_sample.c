@@ -198,9 +198,9 @@ static hawq_status draw_all(series *s, hawq_progress *p) {
         double worst = s->done > 1 ? estimate(s) : INFINITY;
         hawq_comm_broadcast(&worst, 1);
         bool least = s->done >= HAWQ_MIN_SAMPLES;
-        a->tolerance_met = least && worst <= a->tolerance;
-        if (s->done >= s->most || (a->tolerance > 0 && a->tolerance_met))
-            return HAWQ_OK;
+        bool met = least && worst <= a->tolerance;
+        a->tolerance_met[s->metric] = met;
+        if (s->done >= s->most || (a->tolerance > 0 && met)) return HAWQ_OK;
         if (a->tolerance > 0 && least) p->total = forecast(s, worst);
         if (isfinite(worst))
             snprintf(note, sizeof note, "worst error %.3g %%", 100 * worst);
@@ -256,6 +256,6 @@ hawq_status hawq_analysis_sample(hawq_analysis *a, hawq_metric metric) {
     hawq_status status = draw_all(&s, &p);
     hawq_progress_end(&p);
     HAWQ_TRY(status);
-    a->n_samples = s.done;
+    a->n_samples[metric] = s.done;
     return hawq_comm_agree(hawq_comm_rank() ? HAWQ_OK : store_estimates(&s));
 }

@@ -18,7 +18,6 @@ static struct {
        .bits = {3, {8, 4, 2}},
        .activation_range = HAWQ_RANGE_MSE,
        .samples = 64,
-       .batch_size = 32,
        .images = 256};
 
 static const hawq_option options[] = {

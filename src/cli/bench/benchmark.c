@@ -7,7 +7,7 @@
 #include "src/cli/kit/model.h"
 #include "src/cli/kit/progress.h"
 #include "src/graph/convolve.h"
-#include "src/load/onnx.h"
+#include "src/graph/score.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,8 +23,8 @@ static hawq_status load_calibration(hawq_benchmark *b) {
                           : b->times_only ? "random numbers"
                                           : "--data";
     if (b->calibrate) {
-        HAWQ_TRY(
-            hawq_data_load_other(b->calibrate, 0, limit, b->graph, &b->other));
+        HAWQ_TRY(hawq_data_load_other(b->calibrate, limit, b->graph,
+                                      HAWQ_LABELS_IGNORED, &b->other));
         n = b->other.n;
     }
     b->calibration_images = n < limit ? n : limit;
@@ -32,18 +32,19 @@ static hawq_status load_calibration(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
+/* What the data knows of the images decides what is measured on them. */
 static hawq_status load_images(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_data_load(b->graph, false, &b->data));
-    if (!b->data.labels)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has no labels, without which there is no "
-                         "accuracy to measure");
-    if ((size_t)b->batch_size > b->data.n)
-        return hawq_fail(HAWQ_EINVAL,
-                         "the data has %zu images, fewer than --batch-size %d; "
-                         "give more images or a smaller batch",
-                         b->data.n, b->batch_size);
-    return HAWQ_OK;
+    HAWQ_TRY(hawq_data_load(NULL, HAWQ_LABELS_OPTIONAL, &b->data));
+    b->has_answers = b->data.labels || b->data.targets;
+    if (b->data.targets) b->loss = HAWQ_MSE;
+    return hawq_data_batch(b->cli, b->data.n, b->batch_size, 1, &b->batch_size);
+}
+
+static hawq_status check_images(const hawq_benchmark *b) {
+    HAWQ_TRY(hawq_dataset_check(&b->data, b->graph, hawq_data_spec()));
+    if (!b->has_answers) return HAWQ_OK;
+    return hawq_dataset_check_loss(&b->data, b->graph, b->loss,
+                                   hawq_data_spec());
 }
 
 /* Integer kernels take the same time whatever the numbers: any will do. */
@@ -60,18 +61,30 @@ static hawq_status draw_images(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
+/* Where nothing is compared by classes, any output of every image does. */
+static hawq_status load_model(const hawq_benchmark *b, bool quiet, int batch,
+                              hawq_graph **out) {
+    hawq_cli cli = *b->cli;
+    cli.quiet |= quiet;
+    if (b->has_answers)
+        return hawq_model_load_for(&cli, b->model_path, batch, b->loss, out);
+    HAWQ_TRY(hawq_model_load(&cli, b->model_path, batch, out));
+    return hawq_score_check_output(*out, HAWQ_MSE) == HAWQ_OK
+               ? HAWQ_OK
+               : hawq_prefix("%s: ", b->model_path);
+}
+
 static hawq_status load(hawq_benchmark *b) {
-    hawq_cli silent = *b->cli; /* who only wants times has read it before */
-    silent.quiet |= b->times_only;
-    HAWQ_TRY(hawq_model_load(&silent, b->model_path, 0, &b->graph));
+    if (!b->times_only) HAWQ_TRY(load_images(b));
+    /* Who only wants times has read the notes before. */
+    HAWQ_TRY(load_model(b, b->times_only, 0, &b->graph));
     if (b->graph->n_layers == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "%s: no Conv, Gemm or MatMul with constant weights: "
                          "there is nothing to quantize",
                          b->model_path);
-    HAWQ_TRY(hawq_onnx_load(b->model_path, 1, &b->image_graph));
-    hawq_graph_take_logits(b->image_graph); /* as hawq_model_load does */
-    HAWQ_TRY(b->times_only ? draw_images(b) : load_images(b));
+    HAWQ_TRY(load_model(b, true, 1, &b->image_graph));
+    HAWQ_TRY(b->times_only ? draw_images(b) : check_images(b));
     return load_calibration(b);
 }
 
@@ -119,11 +132,8 @@ static hawq_status start_timing(hawq_benchmark *b) {
     HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
     int chunk = (b->batch_size + n - 1) / n;
     b->small_graph = b->image_graph;
-    if (chunk > 1) {
-        HAWQ_TRY(hawq_onnx_load(b->model_path, chunk < 32 ? chunk : 32,
-                                &b->small_graph));
-        hawq_graph_take_logits(b->small_graph);
-    }
+    if (chunk > 1)
+        HAWQ_TRY(load_model(b, true, chunk < 32 ? chunk : 32, &b->small_graph));
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }
@@ -131,8 +141,8 @@ static hawq_status start_timing(hawq_benchmark *b) {
 /* Ranges of the activations of the graph that is lowered. */
 static hawq_status calibrate(hawq_benchmark *b) {
     const hawq_dataset *images = b->calibrate ? &b->other : &b->data;
-    hawq_batch batch = {b->calibration_images, images->x, images->labels, NULL};
-    hawq_engine *engine;
+    hawq_batch          batch = {b->calibration_images, images->x, NULL, NULL};
+    hawq_engine        *engine;
     HAWQ_TRY(hawq_engine_new(b->image_graph, b->threads, 1, HAWQ_CROSS_ENTROPY,
                              &engine));
     hawq_status status = hawq_calibrate(engine, b->image_graph, &batch,
@@ -220,41 +230,19 @@ hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
     return open_to_write(b);
 }
 
-/* --- accuracy ---------------------------------------------------------- */
+/* --- outputs ------------------------------------------------------------ */
 
-static size_t argmax(const float *y, size_t n) {
-    size_t at = 0;
-    for (size_t i = 1; i < n; i++)
-        if (y[i] > y[at]) at = i;
-    return at;
-}
-
-/* -log softmax(y)[label] */
-static double cross_entropy(const float *y, size_t n, size_t label) {
-    double largest = (double)y[argmax(y, n)], sum = 0;
-    for (size_t i = 0; i < n; i++) sum += exp((double)y[i] - largest);
-    return log(sum) + largest - (double)y[label];
-}
-
-/* Accuracy, loss and agreement of outputs y (n_out per image); not known
- * without labels. */
-static void score(const hawq_benchmark *b, const float *y, double *accuracy,
-                  double *loss, double *agreement) {
-    size_t n_out = hawq_per_image(b->graph, b->graph->output);
-    size_t correct = 0, agree = 0;
-    double sum = 0;
-    *accuracy = *loss = *agreement = NAN;
-    if (!b->data.labels) return;
-    for (size_t i = 0; i < b->data.n; i++) {
-        size_t label = (size_t)b->data.labels[i];
-        size_t found = argmax(y + i * n_out, n_out);
-        correct += found == label;
-        agree += found == argmax(b->float_output + i * n_out, n_out);
-        sum += cross_entropy(y + i * n_out, n_out, label);
-    }
-    *accuracy = (double)correct / (double)b->data.n;
-    *loss = sum / (double)b->data.n;
-    *agreement = (double)agree / (double)b->data.n;
+/* Of outputs y of all images; nothing is known without data. */
+static void score(const hawq_benchmark *b, const float *y, hawq_contender *c) {
+    hawq_batch images = {b->data.n, b->data.x, b->data.labels, b->data.targets};
+    hawq_score found = {NAN, NAN, NAN, NAN};
+    if (!b->times_only)
+        found =
+            hawq_score_outputs(b->graph, b->loss, &images, y, b->float_output);
+    c->record.accuracy = found.accuracy;
+    c->record.loss = found.loss;
+    c->record.agreement = found.agreement;
+    c->output_mse = found.mse;
 }
 
 /* Are the first outputs the same bits on the reference kernels? */
@@ -273,13 +261,12 @@ static hawq_status verify(hawq_benchmark *b, const hawq_contender *c,
 }
 
 static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
-    hawq_benchmark_record *r = &c->record;
-    hawq_runner           *all;
+    hawq_runner *all;
     HAWQ_TRY(hawq_runner_new(c->program, b->table, b->threads, &all));
     hawq_runner_run(all, b->data.n, b->data.x, b->output);
     hawq_runner_free(all);
-    score(b, b->output, &r->accuracy, &r->loss, &r->agreement);
-    return verify(b, c, &r->bit_exact);
+    score(b, b->output, c);
+    return verify(b, c, &c->record.bit_exact);
 }
 
 /* --- records ----------------------------------------------------------- */
@@ -315,8 +302,8 @@ static void fill_record(hawq_benchmark *b, hawq_contender *c) {
 }
 
 hawq_status hawq_benchmark_measure(hawq_benchmark *b) {
-    hawq_benchmark_record *f = &b->contender[0].record;
-    score(b, b->float_output, &f->accuracy, &f->loss, &f->agreement);
+    const hawq_benchmark_record *f = &b->contender[0].record;
+    score(b, b->float_output, &b->contender[0]);
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
         if (c->program && c->asked) HAWQ_TRY(measure_outputs(b, c));
@@ -357,14 +344,14 @@ static hawq_status put_all(hawq_benchmark *b, int64_t run) {
 
 hawq_status hawq_benchmark_store(hawq_benchmark *b) {
     hawq_run_record record;
-    char            hash[17];
+    char            hash[HAWQ_HASH_TEXT];
     int64_t         run;
     hawq_graph_hash(b->graph, hash);
     hawq_cli_record(b->cli, &record);
     record.model_path = b->model_path;
     record.model_hash = hash;
     record.data = hawq_data_text(&b->arena);
-    record.loss = hawq_loss_name(HAWQ_CROSS_ENTROPY);
+    record.loss = b->has_answers ? hawq_loss_name(b->loss) : "none";
     record.provider = hawq_conv_provider();
     record.sampling = hawq_arena_format(
         &b->arena,

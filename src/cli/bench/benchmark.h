@@ -1,7 +1,7 @@
 /* benchmark.h -- what hawq-bench does between its options and its report:
  * lowers allocations to integer programs, checks them bit for bit against the
- * reference kernels, measures accuracy on all images, and times everything in
- * one interleaved run.
+ * reference kernels, compares outputs on all images with labels, targets and
+ * the float network's, and times everything in one interleaved run.
  *
  * Timing. A round runs one batch through the float network and through every
  * program, one after the other; rounds are repeated. So a change of the clock
@@ -40,12 +40,14 @@ typedef struct hawq_contender {
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */
-    double             predicted_us; /* its time, or NaN; see predict_times */
-    double             mean_bits;    /* of the weights */
-    hawq_program      *program;
-    hawq_runner       *runner;
-    double            *sample;     /* ns per batch, one for each round */
-    hawq_float_timing *float_node; /* program->n_floats of them */
+    double predicted_us;          /* its time, or NaN; see predict_times */
+    double mean_bits;             /* of the weights */
+    double output_mse;            /* of outputs and the float network's, mean
+                                     square difference; NaN without data */
+    hawq_program         *program;
+    hawq_runner          *runner;
+    double               *sample;     /* ns per batch, one for each round */
+    hawq_float_timing    *float_node; /* program->n_floats of them */
     hawq_benchmark_record record;
 } hawq_contender;
 
@@ -63,7 +65,9 @@ typedef struct hawq_benchmark {
     bool times_only; /* no data: random images, no accuracy, no loss */
 
     /* results */
-    int             n; /* the float network, uniform8, and what was asked */
+    bool has_answers;     /* the data has labels or targets, so `loss` is ... */
+    hawq_loss       loss; /* ... cross-entropy of labels, mse of targets */
+    int             n;    /* the float network, uniform8, and what was asked */
     int             n_asked;
     hawq_contender *contender;
     hawq_graph     *graph;
@@ -75,9 +79,10 @@ typedef struct hawq_benchmark {
                                          predicted anything */
 
     const char
-        *other_range;     /* of the weights, in an analysis that for that
-                             reason did not predict what was asked; or NULL */
-    hawq_latency latency; /* what the database now holds of times */
+        *other_range;        /* of the weights, in an analysis that for that
+                                reason did not predict what was asked; or NULL */
+    const char  *other_loss; /* likewise of an analysis in another unit */
+    hawq_latency latency;    /* what the database now holds of times */
 
     /* private */
     hawq_arena          arena;

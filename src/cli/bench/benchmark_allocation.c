@@ -55,7 +55,7 @@ static hawq_status from_uniform(hawq_benchmark *b, const char *name,
 
 static hawq_status from_store(hawq_benchmark *b, int64_t id,
                               hawq_contender *out) {
-    char                   hash[17];
+    char                   hash[HAWQ_HASH_TEXT];
     hawq_allocation_record record;
     hawq_graph_hash(b->graph, hash);
     if (b->store) HAWQ_TRY(hawq_store_find_allocation(b->store, hash, id, &id));
@@ -75,8 +75,15 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     out->n_choices = record.n_layers;
     out->metric = record.metric;
     out->predicted = record.objective;
-    if (b->weight_range < 0 && record.weight_range[0])
-        out->weight_range = (hawq_range)hawq_range_find(record.weight_range);
+    if (b->weight_range < 0 && record.weight_range[0]) {
+        int range = hawq_range_find(record.weight_range);
+        if (range < 0)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: the analysis of allocation %lld has the "
+                             "unknown weight range '%s'",
+                             b->cli->db, (long long)id, record.weight_range);
+        out->weight_range = (hawq_range)range;
+    }
     out->record.allocation = id;
     return out->label ? HAWQ_OK : HAWQ_ENOMEM;
 }

@@ -49,6 +49,9 @@ static hawq_status load(hawq_benchmark *b, int64_t run, const char *metric,
     HAWQ_TRY(hawq_store_load_run(b->store, run, &b->arena, &a->run));
     HAWQ_TRY(hawq_store_load_layers(b->store, run, &b->arena, &a->n_layers,
                                     &a->layer));
+    if (a->n_layers != b->graph->n_layers)
+        return hawq_store_incomplete(b->store, run,
+                                     "its layers are not those of the model");
     HAWQ_TRY(hawq_store_load_sensitivity(b->store, run, metric, &b->arena,
                                          &a->n_sensitivities, &a->sensitivity));
     HAWQ_TRY(hawq_store_load_activations(b->store, run, &b->arena,
@@ -127,6 +130,12 @@ static double predict(const hawq_benchmark *b, const analysis *a,
     return found == a->n_layers ? sum : NAN;
 }
 
+/* Rises of an mse and of a loss of classes are of different units. */
+static bool has_unit(const hawq_benchmark *b, const analysis *a) {
+    bool squares = strcmp(a->run.loss, hawq_loss_name(HAWQ_MSE)) == 0;
+    return !b->has_answers || squares == (b->loss == HAWQ_MSE);
+}
+
 static bool has_range(const analysis *a, const hawq_contender *c) {
     return strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
 }
@@ -139,13 +148,17 @@ static bool is_predictable(const hawq_contender *c) {
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
     analysis    a = {0};
     int64_t     run = 0;
-    char        hash[17];
+    char        hash[HAWQ_HASH_TEXT];
     const char *metric = find_metric(b);
     if (!b->store) return HAWQ_OK;
     hawq_graph_hash(b->graph, hash);
     HAWQ_TRY(hawq_store_find_analysis(b->store, hash, metric, &run));
     if (!run) return HAWQ_OK;
     HAWQ_TRY(load(b, run, metric, &a));
+    if (!has_unit(b, &a)) {
+        b->other_loss = a.run.loss;
+        return HAWQ_OK;
+    }
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
         if (!is_predictable(c)) continue;
@@ -202,7 +215,7 @@ static hawq_latency_key key_of(hawq_benchmark *b, char *hash) {
 }
 
 hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
-    char             hash[17];
+    char             hash[HAWQ_HASH_TEXT];
     hawq_latency     known, rest;
     hawq_latency_key key = key_of(b, hash);
     HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
@@ -217,7 +230,7 @@ hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
 }
 
 hawq_status hawq_benchmark_fit_times(hawq_benchmark *b) {
-    char             hash[17];
+    char             hash[HAWQ_HASH_TEXT];
     hawq_latency_key key = key_of(b, hash);
     return hawq_latency_load(b->store, &key, &b->arena, &b->latency);
 }

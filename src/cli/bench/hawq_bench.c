@@ -69,15 +69,17 @@ static const char *const all_columns[] = {"allocation",
                                           "file_bytes",
                                           "loss_rise",
                                           "predicted_latency_us",
-                                          "latency_error_percent"};
+                                          "latency_error_percent",
+                                          "output_mse"};
 static const char *const short_columns[] = {
-    "allocation", "bits",       "bytes",        "predicted",
-    "rise",       "accuracy",   "agreement",    "loss",
-    "ms",         "spread",     "predicted ms", "error %",
-    "x float",    "x uniform8", "exact",        "kernels"};
+    "allocation", "bits",         "bytes",   "predicted", "rise",
+    "accuracy",   "agreement",    "loss",    "mse",       "ms",
+    "spread",     "predicted ms", "error %", "x float",   "x uniform8",
+    "exact",      "kernels"};
 enum {
     N_ALL = sizeof all_columns / sizeof *all_columns,
-    N_SHORT = sizeof short_columns / sizeof *short_columns
+    N_SHORT = sizeof short_columns / sizeof *short_columns,
+    MSE_SHORT = 8 /* shown where nothing else tells outputs apart */
 };
 
 /* Median times of the layers alone, added up: what a latency budget counts. */
@@ -116,9 +118,11 @@ static void print_all(hawq_table *t, const hawq_contender *c) {
     hawq_table_real(t, loss_rise(r), 4);
     hawq_table_real(t, c->predicted_us, 4);
     hawq_table_real(t, latency_error(c), 4);
+    hawq_table_real(t, c->output_mse, 4);
 }
 
-static void print_short(hawq_table *t, const hawq_contender *c) {
+static void print_short(hawq_table *t, const hawq_benchmark *b,
+                        const hawq_contender *c) {
     const hawq_benchmark_record *r = &c->record;
     hawq_table_text(t, c->label);
     hawq_table_fixed(t, c->mean_bits, 2);
@@ -128,6 +132,7 @@ static void print_short(hawq_table *t, const hawq_contender *c) {
     hawq_table_fixed(t, r->accuracy, 4);
     hawq_table_fixed(t, r->agreement, 4);
     hawq_table_fixed(t, r->loss, 4);
+    if (!b->has_answers) hawq_table_real(t, c->output_mse, 4);
     hawq_table_fixed(t, r->latency_us / 1e3, 4);
     hawq_table_fixed(t, r->latency_spread_us / 1e3, 4);
     hawq_table_fixed(t, c->predicted_us / 1e3, 4);
@@ -139,14 +144,25 @@ static void print_short(hawq_table *t, const hawq_contender *c) {
 }
 
 /* People also see the float network, which all is compared with. */
+static hawq_status print_short_table(const hawq_benchmark *b) {
+    const char *column[N_SHORT];
+    hawq_table  t;
+    int         n = 0;
+    for (int i = 0; i < N_SHORT; i++)
+        if (i != MSE_SHORT || !b->has_answers) column[n++] = short_columns[i];
+    hawq_table_begin(&t, &b->cli->arena, n, column);
+    if (!b->contender[0].asked) print_short(&t, b, &b->contender[0]);
+    for (int row = 1; row <= b->n_asked; row++)
+        print_short(&t, b, hawq_benchmark_row(b, row));
+    return hawq_table_print(&t, b->cli->format, stdout);
+}
+
 static hawq_status print_table(const hawq_benchmark *b) {
     hawq_table t;
-    bool       all = b->cli->format != HAWQ_FORMAT_TABLE;
-    hawq_table_begin(&t, &b->cli->arena, all ? N_ALL : N_SHORT,
-                     all ? all_columns : short_columns);
-    if (!all && !b->contender[0].asked) print_short(&t, &b->contender[0]);
+    if (b->cli->format == HAWQ_FORMAT_TABLE) return print_short_table(b);
+    hawq_table_begin(&t, &b->cli->arena, N_ALL, all_columns);
     for (int row = 1; row <= b->n_asked; row++)
-        (all ? print_all : print_short)(&t, hawq_benchmark_row(b, row));
+        print_all(&t, hawq_benchmark_row(b, row));
     return hawq_table_print(&t, b->cli->format, stdout);
 }
 
@@ -204,6 +220,7 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "float_loss", r->float_loss);
     hawq_json_real(w, "loss_rise", loss_rise(r));
     hawq_json_real(w, "agreement", r->agreement);
+    hawq_json_real(w, "output_mse", c->output_mse);
     hawq_json_integer(w, "weight_bytes", r->weight_bytes);
     hawq_json_integer(w, "file_bytes", r->file_bytes);
     hawq_json_real(w, "latency_us", r->latency_us);
@@ -363,6 +380,12 @@ static void note_integers(const hawq_benchmark *b) {
                       "\"predicted\" of what no search made: the sum of the "
                       "newest analysis' '%s' sensitivities",
                       b->predicted_by);
+    if (b->other_loss)
+        hawq_cli_note(b->cli,
+                      "\"predicted\" is missing where no search made it: the "
+                      "loss of the newest analysis is %s, that of these images "
+                      "%s",
+                      b->other_loss, hawq_loss_name(b->loss));
     if (b->other_range)
         hawq_cli_note(b->cli,
                       "\"predicted\" is missing where weights are quantized in "
@@ -375,16 +398,31 @@ static void note_integers(const hawq_benchmark *b) {
                               "these kernels: what they save is bytes");
 }
 
+/* "accuracy 0.9367", "mse 0.0123", or that nothing is known. */
+static const char *worth(const hawq_benchmark        *b,
+                         const hawq_benchmark_record *r) {
+    const char *text = "no y to compare with";
+    if (b->data.labels)
+        text = hawq_arena_format(&b->cli->arena, "accuracy %.4f", r->accuracy);
+    else if (b->data.targets)
+        text = hawq_arena_format(&b->cli->arena, "mse %.4g", r->loss);
+    return text ? text : "";
+}
+
 static void say_notes(const hawq_benchmark *b) {
     const hawq_benchmark_record *f = &b->contender[0].record;
     bool                         integers = false;
     hawq_cli_note(b->cli,
-                  "float network: accuracy %.4f on %lld image%s, %.4f ms a "
-                  "batch of %d on %d thread%s (%s)",
-                  f->accuracy, (long long)f->samples,
+                  "float network: %s on %lld image%s, %.4f ms a batch of %d on "
+                  "%d thread%s (%s)",
+                  worth(b, f), (long long)f->samples,
                   plural((size_t)f->samples), f->latency_us / 1e3,
                   f->batch_size, f->threads, plural((size_t)f->threads),
                   f->kernels);
+    if (!b->has_answers)
+        hawq_cli_note(b->cli, "the data has no y, so there is no accuracy and "
+                              "no loss: \"mse\" is the mean squared "
+                              "difference from the float network's outputs");
     for (int row = 1; row <= b->n_asked; row++) {
         const hawq_contender *c = hawq_benchmark_row(b, row);
         if (!c->program) continue;

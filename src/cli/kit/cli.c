@@ -3,8 +3,11 @@
 #include "src/cli/kit/cli.h"
 
 #include "src/base/comm.h"
+#include "src/cli/kit/interrupt.h"
 #include "src/cli/kit/memory.h"
 #include "src/cli/kit/options.h"
+#include "src/cli/kit/output.h"
+#include "src/cli/kit/version.h"
 #include "src/load/names.h"
 
 #include <stdarg.h>
@@ -41,11 +44,31 @@ hawq_status hawq_cli_infeasible(hawq_cli *cli, const char *format, ...) {
     return hawq_fail(HAWQ_EINVAL, "%s", text);
 }
 
+/* A line on stderr; what was found comes first, where both are one file. Names
+ * in it are shown, see hawq_shown. */
+static void print_line(const hawq_cli *cli, const char *kind,
+                       const char *text) {
+    hawq_arena scratch = {0};
+    fflush(stdout);
+    fprintf(stderr, "%s: %s%s\n", cli->command->name, kind,
+            hawq_shown(&scratch, text));
+    hawq_arena_free(&scratch);
+}
+
 static void say(const hawq_cli *cli, const char *kind, const char *format,
                 va_list args) {
-    fprintf(stderr, "%s: %s", cli->command->name, kind);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    va_list    again;
+    hawq_arena scratch = {0};
+    va_copy(again, args);
+    int    n = vsnprintf(NULL, 0, format, again);
+    size_t bytes = n < 0 ? 0 : (size_t)n + 1;
+    char  *text = hawq_arena_take(&scratch, bytes, 1);
+    va_end(again);
+    if (text && bytes) {
+        vsnprintf(text, bytes, format, args);
+        print_line(cli, kind, text);
+    }
+    hawq_arena_free(&scratch);
 }
 
 void hawq_cli_note(const hawq_cli *cli, const char *format, ...) {
@@ -60,6 +83,24 @@ void hawq_cli_detail(const hawq_cli *cli, const char *format, ...) {
     va_start(args, format);
     if (cli->verbose && hawq_comm_rank() == 0) say(cli, "", format, args);
     va_end(args);
+}
+
+void hawq_cli_stored(hawq_cli *cli, bool unfinished, const char *format, ...) {
+    char    text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!cli->line) return; /* not from a command line */
+    const char *rest = cli->line + strlen(cli->command->name);
+    bool        again = strstr(rest, " --resume") != NULL;
+    const char *whole =
+        unfinished
+            ? hawq_arena_format(&cli->arena, "%s; go on with\n    %s%s%s", text,
+                                cli->command->name, again ? "" : " --resume",
+                                rest)
+            : hawq_arena_string(&cli->arena, text);
+    if (whole) hawq_interrupt_say(whole);
 }
 
 void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
@@ -83,33 +124,51 @@ void hawq_cli_record(hawq_cli *cli, hawq_run_record *out) {
     };
 }
 
+/* A text that grows by the end. */
+typedef struct line {
+    hawq_arena *arena;
+    char       *text; /* NULL: no memory */
+    size_t      n;
+} line;
+
+static void put(line *l, const char *text, size_t n) {
+    for (size_t i = 0; i < n && l->text; i++) {
+        l->text = hawq_arena_grow(l->arena, l->text, l->n, 1);
+        if (l->text) l->text[l->n++] = text[i];
+    }
+}
+
 /* As a shell would need it: in single quotes where it would cut or expand, and
- * a single quote itself as '\''. NULL if no memory. */
-static const char *quote(hawq_arena *arena, const char *text) {
+ * a single quote itself as '\''. */
+static void quote(line *l, const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789-_=./,:+@%";
-    if (*text && !text[strspn(text, plain)]) return text;
-    const char *quoted = "'";
-    for (const char *at = text; quoted;) {
-        int length = (int)strcspn(at, "'");
-        quoted = hawq_arena_format(arena, "%s%.*s%s", quoted, length, at,
-                                   at[length] ? "'\\''" : "'");
-        if (!at[length]) break;
-        at += length + 1;
+    if (*text && !text[strspn(text, plain)]) {
+        put(l, text, strlen(text));
+        return;
     }
-    return quoted;
+    put(l, "'", 1);
+    for (const char *at = text;; at++) {
+        size_t length = strcspn(at, "'");
+        put(l, at, length);
+        at += length;
+        if (!*at) break;
+        put(l, "'\\''", 4);
+    }
+    put(l, "'", 1);
 }
 
 static hawq_status join(hawq_cli *cli, int argc, char **argv) {
-    const char *line = cli->command->name;
-    for (int i = 1; i < argc && line; i++) {
-        const char *word = quote(&cli->arena, argv[i]);
-        line =
-            word ? hawq_arena_format(&cli->arena, "%s %s", line, word) : word;
+    line l = {.arena = &cli->arena, .text = ""};
+    put(&l, cli->command->name, strlen(cli->command->name));
+    for (int i = 1; i < argc; i++) {
+        put(&l, " ", 1);
+        quote(&l, argv[i]);
     }
-    cli->line = line;
-    return line ? HAWQ_OK : HAWQ_ENOMEM;
+    put(&l, "", 1);
+    cli->line = l.text;
+    return l.text ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 static void print_help(const hawq_command *command, hawq_tables tables) {
@@ -181,7 +240,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
         return HAWQ_OK;
     }
     if (version) {
-        printf("%s %s\n", command->name, HAWQ_VERSION);
+        hawq_version_print(command->name, stdout);
         return HAWQ_OK;
     }
     HAWQ_TRY(check_args(cli));
@@ -213,13 +272,14 @@ static hawq_status join_ranks(hawq_cli *cli) {
 int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
     hawq_cli    cli = {.command = command, .db = "hawq.db"};
     hawq_status status = join_ranks(&cli);
+    hawq_interrupt_open(hawq_comm_rank() ? NULL : command->name);
     if (status == HAWQ_OK) status = parse_and_run(&cli, argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
         status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
     int code = exit_code(&cli, status);
-    if (code && hawq_comm_rank() == 0)
-        fprintf(stderr, "%s: %s\n", command->name, hawq_message());
+    if (code && hawq_comm_rank() == 0) print_line(&cli, "", hawq_message());
     hawq_comm_close();
+    hawq_interrupt_say(NULL);
     hawq_arena_free(&cli.arena);
     return code;
 }

@@ -198,6 +198,12 @@ void hawq_cli_note(const hawq_cli *cli, const char *format, ...)
 void hawq_cli_detail(const hawq_cli *cli, const char *format, ...)
     HAWQ_PRINTF(2, 3);
 
+/* What a signal that ends the program from now on reports as stored, a clause
+ * ("run 3 in hawq.db keeps what was found"); unfinished: and the command line
+ * that goes on with it, --resume added. */
+void hawq_cli_stored(hawq_cli *cli, bool unfinished, const char *format, ...)
+    HAWQ_PRINTF(3, 4);
+
 /* Program, version, command line, seed, threads (resolved) and host name; the
  * other texts "". The caller adds model, data, loss, provider, sampling. */
 void hawq_cli_record(hawq_cli *cli, hawq_run_record *out);

@@ -60,21 +60,38 @@ static hawq_status load(const char *spec, const hawq_dataset_options *part,
     return status;
 }
 
-hawq_status hawq_data_load(const hawq_graph *graph, bool unlabelled,
+hawq_status hawq_data_load(const hawq_graph *graph, hawq_labelling want,
                            hawq_dataset *out) {
-    const hawq_dataset_options part = {.skip = (size_t)o.skip,
-                                       .limit = (size_t)o.limit,
-                                       .unlabelled = unlabelled};
+    const hawq_dataset_options part = {
+        .skip = (size_t)o.skip, .limit = (size_t)o.limit, .labels = want};
     if (!o.data)
         return hawq_fail(HAWQ_EINVAL, "--data is missing: file.npz, idx:PREFIX "
                                       "or cifar:FILE.bin,...");
     return load(o.data, &part, graph, out);
 }
 
-hawq_status hawq_data_load_other(const char *spec, size_t skip, size_t limit,
-                                 const hawq_graph *graph, hawq_dataset *out) {
-    const hawq_dataset_options part = {.skip = skip, .limit = limit};
+hawq_status hawq_data_load_other(const char *spec, size_t limit,
+                                 const hawq_graph *graph, hawq_labelling want,
+                                 hawq_dataset *out) {
+    const hawq_dataset_options part = {.limit = limit, .labels = want};
     return load(spec, &part, graph, out);
+}
+
+hawq_status hawq_data_batch(const hawq_cli *cli, size_t n, int given,
+                            int normal, int *out) {
+    if (given && (size_t)given > n)
+        return hawq_fail(HAWQ_EINVAL,
+                         "the data has %zu images, fewer than --batch-size %d; "
+                         "give more images or a smaller batch",
+                         n, given);
+    *out = given ? given : normal;
+    if ((size_t)*out <= n) return HAWQ_OK;
+    *out = (int)n;
+    hawq_cli_note(cli,
+                  "the data has %zu image%s, fewer than the usual batch of %d: "
+                  "--batch-size is %zu",
+                  n, n == 1 ? "" : "s", normal, n);
+    return HAWQ_OK;
 }
 
 static double of_channel(const hawq_reals *list, int channel, double none) {

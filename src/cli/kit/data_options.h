@@ -1,7 +1,7 @@
 /* data_options.h -- the options that say which images, shared by programs.
  *
  *     .options = {own, hawq_data_rows}
- *     HAWQ_TRY(hawq_data_load(graph, false, &data));
+ *     HAWQ_TRY(hawq_data_load(graph, HAWQ_LABELS_NEEDED, &data));
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_DATA_OPTIONS_H
@@ -15,19 +15,25 @@ extern const hawq_option hawq_data_rows[];
 /* The value of --data, or NULL. */
 const char *hawq_data_spec(void);
 
-/* Loads --data with all these options; checks it against the graph unless
- * that is NULL. unlabelled: neither labels nor targets are needed, and data
- * without them is read, too. EINVAL without --data, else what hawq_dataset_load
- * and hawq_dataset_check say. The caller frees *out. */
+/* Loads --data with all these options; checks that the graph can be run on it
+ * unless that is NULL. EINVAL without --data, else what hawq_dataset_load and
+ * hawq_dataset_check say. The caller frees *out. */
 HAWQ_NODISCARD hawq_status hawq_data_load(const hawq_graph *graph,
-                                          bool unlabelled, hawq_dataset *out);
+                                          hawq_labelling    want,
+                                          hawq_dataset     *out);
 
 /* The same for other images (a test set) that are scaled alike: --scale,
- * --mean, --std hold, --skip and --limit are the arguments here (0 = none). */
-HAWQ_NODISCARD hawq_status hawq_data_load_other(const char *spec, size_t skip,
-                                                size_t            limit,
+ * --mean, --std hold, limit (0 = none) is in place of --skip and --limit. */
+HAWQ_NODISCARD hawq_status hawq_data_load_other(const char *spec, size_t limit,
                                                 const hawq_graph *graph,
+                                                hawq_labelling    want,
                                                 hawq_dataset     *out);
+
+/* Images in a batch where the data has n: --NAME as given, else `normal` or, if
+ * there are fewer, all of them, which a note says. EINVAL if more are asked
+ * for than there are. given: 0 if the option was not. */
+HAWQ_NODISCARD hawq_status hawq_data_batch(const hawq_cli *cli, size_t n,
+                                           int given, int normal, int *out);
 
 /* What a pixel of value 0 becomes, for each of the channels. */
 void hawq_data_black(int channels, real *value);

@@ -2,42 +2,50 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/model.h"
 
+#include "src/graph/score.h"
 #include "src/load/onnx.h"
 
-/* Losses read N,classes or N,tokens,classes. */
-static hawq_status check_output(const char *path, const hawq_graph *g) {
-    const hawq_shape *s = &g->output->shape;
-    char              text[128];
-    if (s->rank >= 2 && (s->rank <= 3 || hawq_shape_count(s, 2, s->rank) == 1))
-        return HAWQ_OK;
-    return hawq_fail(HAWQ_EUNSUPPORTED,
-                     "%s: the output '%s' has shape %s; expected images x "
-                     "classes, or images x tokens x classes",
-                     path, g->output->name, hawq_shape_text(s, text));
-}
-
-hawq_status hawq_model_load(const hawq_cli *cli, const char *path, int batch,
-                            hawq_graph **out) {
+static hawq_status load(const hawq_cli *cli, const char *path, int batch,
+                        bool logits, hawq_graph **out) {
     hawq_graph *g;
     HAWQ_TRY(hawq_onnx_load(path, batch, &g));
-    const hawq_node  *end = g->output->producer;
-    const char       *last = end ? end->op->name : "";
-    bool              taken = hawq_graph_take_logits(g);
-    const hawq_status status = check_output(path, g);
-    if (status != HAWQ_OK) {
-        hawq_graph_free(g);
-        return status;
-    }
-    if (taken)
+    const hawq_node *end = g->output->producer;
+    const char      *last = end ? end->op->name : "";
+    if (g->opset > HAWQ_CHECKED_OPSET)
+        hawq_cli_note(cli,
+                      "%s is of opset %d, newer than %d, the newest whose "
+                      "operators were checked; those it left unchanged are "
+                      "read as they were",
+                      path, g->opset, HAWQ_CHECKED_OPSET);
+    if (logits && hawq_graph_take_logits(g))
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
                       path, last);
     if (g->left_out)
         hawq_cli_note(cli,
                       "%s: the first float output, '%s', is read as the "
-                      "logits; %s left out. To choose another, export the "
+                      "%s; %s left out. To choose another, export the "
                       "model with that output alone",
-                      path, g->output->name, g->left_out);
+                      path, g->output->name, logits ? "logits" : "output",
+                      g->left_out);
+    *out = g;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_model_load(const hawq_cli *cli, const char *path, int batch,
+                            hawq_graph **out) {
+    return load(cli, path, batch, true, out);
+}
+
+hawq_status hawq_model_load_for(const hawq_cli *cli, const char *path,
+                                int batch, hawq_loss loss, hawq_graph **out) {
+    hawq_graph *g;
+    HAWQ_TRY(load(cli, path, batch, loss != HAWQ_MSE, &g));
+    const hawq_status status = hawq_score_check_output(g, loss);
+    if (status != HAWQ_OK) {
+        hawq_graph_free(g);
+        return hawq_prefix("%s: ", path);
+    }
     *out = g;
     return HAWQ_OK;
 }

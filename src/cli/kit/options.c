@@ -38,11 +38,11 @@ static hawq_status set_text(const hawq_option *o, const char *what,
 
 static hawq_status add_text(const hawq_option *o, const char *what,
                             const char *text, hawq_arena *arena) {
-    hawq_texts  *list = o->value.texts;
-    const char **item;
+    hawq_texts *list = o->value.texts;
     if (!*text) return hawq_fail(HAWQ_EINVAL, "%s: the value is empty", what);
-    HAWQ_TAKE(item, arena, (size_t)list->n + 1);
-    if (list->n) memcpy(item, list->item, (size_t)list->n * sizeof *item);
+    const char **item =
+        hawq_arena_grow(arena, list->item, (size_t)list->n, sizeof *item);
+    if (!item) return HAWQ_ENOMEM;
     item[list->n] = text;
     *list = (hawq_texts){list->n + 1, item};
     return HAWQ_OK;

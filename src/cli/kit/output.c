@@ -17,7 +17,7 @@ char *hawq_number_text(double value, char text[32]) {
     return text;
 }
 
-/* --- JSON --------------------------------------------------------------- */
+/* --- text for people ------------------------------------------------------ */
 
 /* Bytes of the character at `c` by its lead byte (RFC 3629), 0 if what is there
  * is no UTF-8: names come from files, and files may hold anything. */
@@ -32,14 +32,85 @@ static int utf8_length(const unsigned char *c) {
     return n;
 }
 
+/* Is the character of n bytes a control character: ASCII's, or U+0080 ...
+ * U+009F? */
+static bool is_control(const unsigned char *c, int n) {
+    return *c < 0x20 || *c == 0x7f || (n == 2 && *c == 0xc2 && c[1] < 0xa0);
+}
+
+/* Bytes of the escape for one byte, into `to`. */
+static size_t escape(unsigned char byte, char to[5]) {
+    const char *short_form = byte == '\n'   ? "\\n"
+                             : byte == '\t' ? "\\t"
+                             : byte == '\r' ? "\\r"
+                                            : NULL;
+    if (short_form)
+        snprintf(to, 5, "%s", short_form);
+    else
+        snprintf(to, 5, "\\x%02x", byte);
+    return strlen(to);
+}
+
+const char *hawq_shown(hawq_arena *arena, const char *text) {
+    const unsigned char *c = (const unsigned char *)text;
+    int                  n;
+    while (*c && (n = utf8_length(c)) && !is_control(c, n)) c += n;
+    if (!*c) return text;
+    char *out = hawq_arena_take(arena, 4 * strlen(text) + 1, 1), *to = out;
+    if (!out) return "";
+    for (c = (const unsigned char *)text; *c; c += n) {
+        char piece[5];
+        n = utf8_length(c);
+        if (n && !is_control(c, n)) {
+            memcpy(to, c, (size_t)n);
+            to += n;
+            continue;
+        }
+        if (!n) n = 1;
+        for (int i = 0; i < n; i++) {
+            size_t length = escape(c[i], piece);
+            memcpy(to, piece, length);
+            to += length;
+        }
+    }
+    return out;
+}
+
+void hawq_listing_add(hawq_listing *names, const char *name) {
+    const char **grown = names->n < 0
+                             ? NULL
+                             : hawq_arena_grow(names->arena, names->name,
+                                               (size_t)names->n, sizeof *grown);
+    names->n = grown ? names->n + 1 : -1; /* no memory */
+    names->name = grown;
+    if (grown) grown[names->n - 1] = name;
+}
+
+const char *hawq_listing_text(const hawq_listing *names) {
+    int shown = names->n < HAWQ_LISTING_SHOWN ? names->n : HAWQ_LISTING_SHOWN;
+    size_t bytes = 64;
+    for (int i = 0; i < shown; i++) bytes += strlen(names->name[i]) + 2;
+    char *text = hawq_arena_take(names->arena, bytes, 1);
+    if (!text || names->n < 1) return "";
+    size_t used = 0;
+    for (int i = 0; i < shown; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s",
+                                 i ? ", " : "", names->name[i]);
+    if (shown < names->n)
+        snprintf(text + used, bytes - used, " and %d more", names->n - shown);
+    return text;
+}
+
+/* --- JSON --------------------------------------------------------------- */
+
 static void write_string(FILE *file, const char *text) {
     fputc('"', file);
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
         int n = utf8_length(c);
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
-        else if (*c < 0x20)
-            fprintf(file, "\\u%04x", *c);
+        else if (n && is_control(c, n))
+            fprintf(file, "\\u%04x", c[n - 1]);
         else if (!n)
             fputs("\\ufffd", file); /* the replacement character */
         else
@@ -150,8 +221,8 @@ static void add(hawq_table *t, hawq_cell cell, const char *text, bool empty) {
 }
 
 void hawq_table_text(hawq_table *t, const char *value) {
-    add(t, (hawq_cell){.kind = TEXT},
-        value ? hawq_arena_string(t->arena, value) : NULL, !value);
+    const char *copy = value ? hawq_arena_string(t->arena, value) : NULL;
+    add(t, (hawq_cell){.kind = TEXT}, copy, !value);
 }
 
 void hawq_table_integer(hawq_table *t, int64_t value) {
@@ -192,69 +263,69 @@ static void write_padded(FILE *file, const char *text, int columns, bool right,
             right || last ? 0 : pad, "", last ? "\n" : "  ");
 }
 
+static const char *shown_cell(const hawq_table *t, const hawq_cell *c) {
+    return c->text ? hawq_shown(t->arena, c->text) : "-";
+}
+
 /* Numbers stand at the right of their column, and so does their title. */
 static hawq_status print_aligned(const hawq_table *t, FILE *file) {
     int *wide, i = 0;
     HAWQ_TAKE(wide, t->arena, (size_t)t->n_columns);
-    for (int j = 0; j < t->n_columns; j++) wide[j] = width(t->column[j]);
+    for (int j = 0; j < t->n_columns; j++)
+        wide[j] = width(hawq_shown(t->arena, t->column[j]));
     for (const hawq_cell *c = t->first; c; c = c->next, i++) {
-        int w = c->text ? width(c->text) : 1;
+        int w = width(shown_cell(t, c));
         if (w > wide[i % t->n_columns]) wide[i % t->n_columns] = w;
     }
     const hawq_cell *sample = t->first;
     for (int j = 0; j < t->n_columns; j++) {
-        write_padded(file, t->column[j], wide[j],
+        write_padded(file, hawq_shown(t->arena, t->column[j]), wide[j],
                      sample && sample->kind != TEXT, j == t->n_columns - 1);
         if (sample) sample = sample->next;
     }
     i = 0;
     for (const hawq_cell *c = t->first; c; c = c->next, i++) {
         int j = i % t->n_columns;
-        write_padded(file, c->text ? c->text : "-", wide[j], c->kind != TEXT,
+        write_padded(file, shown_cell(t, c), wide[j], c->kind != TEXT,
                      j == t->n_columns - 1);
     }
     return HAWQ_OK;
 }
 
-/* Tabs and line breaks would cut the cell in two. */
-static void write_tsv_text(FILE *file, const char *text) {
-    for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
-}
-
-/* RFC 4180, 2.5-2.7: quoted if need be, and quotes doubled. */
-static void write_csv_text(FILE *file, const char *text) {
-    bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+/* RFC 4180, 2.5-2.7: quoted if need be, and quotes doubled. Of what ends rows
+ * and cells only the comma is left: a text that is shown has no line breaks and
+ * no tabs. */
+static void write_text(const hawq_table *t, const char *text, bool csv,
+                       FILE *file) {
+    const char *shown = hawq_shown(t->arena, text);
+    bool        quoted = csv && shown[strcspn(shown, ",\"")];
     if (quoted) fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', file);
-        fputc(*text, file);
+    for (; *shown; shown++) {
+        if (quoted && *shown == '"') fputc('"', file);
+        fputc(*shown, file);
     }
     if (quoted) fputc('"', file);
 }
 
-static void write_text(FILE *file, const char *text, bool csv) {
-    (csv ? write_csv_text : write_tsv_text)(file, text);
-}
-
-static void write_cell(FILE *file, const hawq_cell *c, bool csv) {
+static void write_cell(const hawq_table *t, const hawq_cell *c, bool csv,
+                       FILE *file) {
     char number[32];
     if (!c->text) return;
     if (c->kind == REAL)
         fputs(hawq_number_text(c->real, number), file);
     else
-        write_text(file, c->text, csv);
+        write_text(t, c->text, csv, file);
 }
 
 static void print_separated(const hawq_table *t, bool csv, FILE *file) {
     const char *comma = csv ? "," : "\t", *end = csv ? "\r\n" : "\n";
     int         i = 0;
     for (int j = 0; j < t->n_columns; j++) {
-        write_text(file, t->column[j], csv);
+        write_text(t, t->column[j], csv, file);
         fputs(j + 1 < t->n_columns ? comma : end, file);
     }
     for (const hawq_cell *c = t->first; c; c = c->next) {
-        write_cell(file, c, csv);
+        write_cell(t, c, csv, file);
         fputs(++i % t->n_columns ? comma : end, file);
     }
 }

@@ -26,6 +26,26 @@
  * finite. Returns `text`. */
 char *hawq_number_text(double value, char text[32]);
 
+/* --- text for people ------------------------------------------------------ */
+
+/* Control characters, and bytes that are no UTF-8, as \n, \t, \r or \x1b: names
+ * come from files, and nothing of them may move a terminal's cursor or end a
+ * row. `text` itself if it has none, else a copy; "" if no memory. */
+const char *hawq_shown(hawq_arena *arena, const char *text);
+
+/* "a, b, c": a list of names for a sentence. Added in any number; shown are
+ * the first HAWQ_LISTING_SHOWN, and how many more there are. */
+enum { HAWQ_LISTING_SHOWN = 100 };
+typedef struct hawq_listing {
+    hawq_arena  *arena;
+    int          n;
+    const char **name;
+} hawq_listing;
+
+void hawq_listing_add(hawq_listing *names, const char *name);
+/* "" if there are none, or no memory. */
+const char *hawq_listing_text(const hawq_listing *names);
+
 /* --- JSON as a stream: what is opened is closed in order ---------------- */
 
 typedef struct hawq_json {

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/progress.h"
 
+#include "src/cli/kit/interrupt.h"
+
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -92,29 +93,12 @@ static void draw(const hawq_progress *p, int64_t done, const char *note) {
     fflush(stderr);
 }
 
-/* Leaves the bar standing and the prompt on a line of its own. The handler is
- * gone by then, so the second signal ends the program as the first would. */
-static void interrupted(int signal) {
-    ssize_t n = write(STDERR_FILENO, "\n", 1);
-    (void)n;
-    raise(signal);
-}
-
-/* While a bar is up, and only if nobody else handles interrupts. */
-static void handle_interrupts(bool on) {
-    struct sigaction old, ours = {.sa_flags = (int)SA_RESETHAND};
-    ours.sa_handler = on ? interrupted : SIG_DFL;
-    if (!sigaction(SIGINT, NULL, &old) &&
-        old.sa_handler == (on ? SIG_DFL : interrupted))
-        sigaction(SIGINT, &ours, NULL);
-}
-
 void hawq_progress_update(hawq_progress *p, int64_t done, const char *note) {
     if (!p->on) return;
     double t = now();
     if (p->first < 0) p->first = done; /* resumed work is not our speed */
     if (p->drawn && t - p->last < redraw_seconds) return;
-    if (!p->drawn) handle_interrupts(true);
+    hawq_interrupt_mid_line(true);
     p->drawn = true;
     p->last = t;
     draw(p, done, note);
@@ -122,9 +106,9 @@ void hawq_progress_update(hawq_progress *p, int64_t done, const char *note) {
 
 void hawq_progress_end(hawq_progress *p) {
     if (p->drawn) {
-        handle_interrupts(false);
         fputs("\r\033[K", stderr);
         fflush(stderr);
+        hawq_interrupt_mid_line(false);
     }
     p->drawn = false;
 }

@@ -91,7 +91,10 @@ hawq_status hawq_parse_quantity(const char *what, const char *text,
     if (!suffix)
         return hawq_fail(HAWQ_EINVAL, "%s: unknown unit '%s'; use %s", what,
                          rest, units);
-    *out = (hawq_quantity){value * suffix->factor, suffix->unit};
+    value *= suffix->factor;
+    if (!isfinite(value))
+        return hawq_fail(HAWQ_EINVAL, "%s: '%s' is too large", what, text);
+    *out = (hawq_quantity){value, suffix->unit};
     return HAWQ_OK;
 }
 

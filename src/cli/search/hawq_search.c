@@ -64,7 +64,10 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=BITS",
                       "weight bits of a layer, or of all whose name matches a "
                       "pattern: 'layer1.*=8'; conv1=float keeps it in float32 "
-                      "whether --bits lists that or not"),
+                      "whether --bits lists that or not. A name goes before "
+                      "--first-last, that before a pattern, a longer pattern "
+                      "before a shorter one, the later among equals; what "
+                      "holds for one layer of a group holds for all of it"),
     HAWQ_OPTION_INT("first-last", 0, &o.first_last, 1, 32, "BITS",
                     "weight bits of the first and the last layer (default: "
                     "free)"),

@@ -141,7 +141,7 @@ void hawq_search_json_analysis(const hawq_search *s, hawq_json *w) {
 /* Names of the layers whose mean reading is not positive at some width, whose
  * readings are stored under "trace@4". */
 static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
-                              const char **list) {
+                              hawq_listing *list) {
     int   layers = s->problem->n_layers;
     bool *upper;
     HAWQ_TAKE(upper, scratch, (size_t)layers);
@@ -160,21 +160,20 @@ static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
         for (int l = 0; l < layers; l++) upper[l] |= n && sum[l] <= 0;
     }
     for (int l = 0; l < layers; l++)
-        if (upper[l]) HAWQ_TRY(enlist(s, list, s->problem->layer[l].name));
+        if (upper[l]) hawq_listing_add(list, s->problem->layer[l].name);
     return HAWQ_OK;
 }
 
-static hawq_status list_unresolved(const hawq_search *s, const char **list) {
+static void list_unresolved(const hawq_search *s, hawq_listing *list) {
     for (int l = 0; l < s->n_estimates && l < s->problem->n_layers; l++)
         if (!(s->estimate[l].low > 0 || s->estimate[l].high < 0))
-            HAWQ_TRY(enlist(s, list, s->problem->layer[l].name));
-    return HAWQ_OK;
+            hawq_listing_add(list, s->problem->layer[l].name);
 }
 
 hawq_status hawq_search_note_analysis(const hawq_search *s) {
-    hawq_arena  scratch = {0};
-    const char *upper = "", *unresolved = "";
-    bool        said = s->cli->format == HAWQ_FORMAT_JSON ||
+    hawq_arena   scratch = {0};
+    hawq_listing upper = {.arena = &s->cli->arena}, unresolved = upper;
+    bool         said = s->cli->format == HAWQ_FORMAT_JSON ||
                 (s->cli->format == HAWQ_FORMAT_TABLE && !s->front_kind);
     if (!s->analysis) return HAWQ_OK;
     if (!said)
@@ -191,18 +190,18 @@ hawq_status hawq_search_note_analysis(const hawq_search *s) {
     hawq_status status = list_upper(s, &scratch, &upper);
     hawq_arena_free(&scratch);
     HAWQ_TRY(status);
-    HAWQ_TRY(list_unresolved(s, &unresolved));
-    if (*upper)
+    list_unresolved(s, &unresolved);
+    if (upper.n)
         hawq_cli_note(s->cli,
                       "the mean predicted rise is not positive for %s; what is "
                       "searched there is its upper 95 %% confidence limit, or "
                       "0 if that is negative, too",
-                      upper);
-    if (*unresolved)
+                      hawq_listing_text(&upper));
+    if (unresolved.n)
         hawq_cli_note(s->cli,
                       "%s not resolved from zero (95 %%) for %s; more samples "
                       "in hawq-analyze narrow the interval",
-                      s->metric, unresolved);
+                      s->metric, hawq_listing_text(&unresolved));
     return HAWQ_OK;
 }
 

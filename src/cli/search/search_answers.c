@@ -109,6 +109,27 @@ bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
     return false;
 }
 
+/* --- losses that say nothing -----------------------------------------------
+ */
+
+const char *hawq_search_indifference(const hawq_search *s) {
+    const hawq_problem *p = s->problem;
+    bool                zero = true, choice = false;
+    for (int i = 0; i < p->n_interactions; i++)
+        if (p->interaction[i].value != 0) return NULL;
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_problem_layer *layer = &p->layer[l];
+        choice |= layer->n_candidates > 1;
+        for (int c = 0; c < layer->n_candidates; c++) {
+            if (layer->candidate[c].loss != layer->candidate[0].loss)
+                return NULL;
+            zero &= layer->candidate[c].loss == 0;
+        }
+    }
+    if (!choice) return NULL;
+    return zero ? "all losses are 0" : "no loss depends on the bits";
+}
+
 /* --- losses that are not resolved ------------------------------------------
  */
 
@@ -129,24 +150,23 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
                                    const hawq_solution *solution,
                                    const char         **out) {
     const hawq_problem *p = s->problem;
-    *out = "";
+    hawq_listing        names = {.arena = &s->cli->arena};
     for (int l = 0; l < p->n_layers; l++) {
         int bits =
             hawq_problem_candidate(p, l, solution->choice[p->layer[l].in_group])
                 ->weight_bits;
-        if (bits >= most_bits(&p->layer[l]) || !is_unresolved(s, l, bits))
-            continue;
-        *out = hawq_arena_format(&s->cli->arena, "%s%s%s", *out,
-                                 **out ? ", " : "", p->layer[l].name);
-        if (!*out) return HAWQ_ENOMEM;
+        if (bits < most_bits(&p->layer[l]) && is_unresolved(s, l, bits))
+            hawq_listing_add(&names, p->layer[l].name);
     }
     for (int t = 0; t < s->n_activations; t++) {
         const hawq_rise *r = hawq_search_rise(s, solution, t);
         if (!r || r->bits >= 8 || fabs(r->value) > 2 * r->stderr1) continue;
-        *out = hawq_arena_format(&s->cli->arena, "%s%stensor %s", *out,
-                                 **out ? ", " : "", s->activation[t].tensor);
-        if (!*out) return HAWQ_ENOMEM;
+        const char *tensor = hawq_arena_format(&s->cli->arena, "tensor %s",
+                                               s->activation[t].tensor);
+        if (!tensor) return HAWQ_ENOMEM;
+        hawq_listing_add(&names, tensor);
     }
+    *out = hawq_listing_text(&names);
     return HAWQ_OK;
 }
 

@@ -25,7 +25,9 @@
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
 typedef struct hawq_search_layer {
     const char  *name, *weight, *input;
-    int          axis; /* of the output channels in the weight tensor */
+    const char  *op;
+    int          dimensions; /* of the weight tensor */
+    int          axis;       /* of its output channels */
     int          n_nodes;
     const char **node; /* their names: more than one with a shared weight */
 } hawq_search_layer;
@@ -66,7 +68,7 @@ typedef struct hawq_search {
     int                n_layers, n_groups; /* of the model */
     hawq_search_layer *layer;
     hawq_search_group *group;
-    char               hash[17];
+    char               hash[HAWQ_HASH_TEXT];
     const char        *image; /* name of the input tensor */
 
     hawq_problem            *problem;
@@ -236,7 +238,11 @@ HAWQ_NODISCARD hawq_status hawq_search_export(hawq_search         *s,
                                               const hawq_solution *solution,
                                               const char          *text);
 
-/* Layers that share their bits, and what the loss leaves out; on stderr. */
+/* Why the losses cannot tell layers apart: "all losses are 0", or "no loss
+ * depends on the bits"; NULL if they can, or there is nothing to choose. */
+const char *hawq_search_indifference(const hawq_search *s);
+/* Layers that share their bits, what the loss leaves out, and whether it says
+ * anything at all; on stderr. */
 void hawq_search_note_problem(const hawq_search *s);
 /* Into the database, where there is one: a run with the allocation or the
  * front; nothing is left of it on failure. Last of all, when what was found is

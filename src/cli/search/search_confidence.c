@@ -114,7 +114,9 @@ static hawq_status search(bootstrap *b, const hawq_solution *solution,
     const hawq_problem *p = &b->problem;
     hawq_mark           mark = hawq_arena_mark(&b->arena);
     hawq_solution       best;
-    HAWQ_TRY(hawq_solve(p, &hawq_solver_bnb, NULL, &b->arena, &best));
+    if (hawq_solve(p, &hawq_solver_bnb, NULL, &b->arena, &best) != HAWQ_OK)
+        return hawq_prefix("%s: resampling the samples of run %lld: ",
+                           b->s->cli->db, (long long)b->s->analysis);
     *same = true;
     for (int l = 0; best.choice && l < p->n_layers; l++) {
         int  g = p->layer[l].in_group;
@@ -141,7 +143,7 @@ static hawq_status run(bootstrap *b, const hawq_solution *solution, int n,
     if (b->n_samples < 2) return HAWQ_OK;
     HAWQ_TAKE(regret, &b->arena, (size_t)n);
     for (int r = 0; r < n; r++) {
-        bool all;
+        bool all = false;
         draw(b, r);
         HAWQ_TRY(search(b, solution, out->kept, &all, &regret[r]));
         same += all;
@@ -162,7 +164,9 @@ hawq_status hawq_search_confidence(hawq_search         *s,
                                    int n_resamples, hawq_confidence *out) {
     bootstrap b = {.s = s};
     *out = (hawq_confidence){0};
-    if (!s->store || !n_resamples || !solution->choice) return HAWQ_OK;
+    if (!s->store || !n_resamples || !solution->choice ||
+        hawq_search_indifference(s))
+        return HAWQ_OK;
     HAWQ_TAKE(out->kept, &s->cli->arena, (size_t)s->problem->n_layers);
     hawq_status status = run(&b, solution, n_resamples, out);
     hawq_arena_free(&b.arena);

@@ -47,6 +47,18 @@ static hawq_status load_interactions(hawq_search *s) {
     return hawq_problem_interact_records(s->problem, n, row);
 }
 
+/* The layers of the analysis are the model's. */
+static hawq_status check_layers(const hawq_search *s, int n,
+                                const hawq_layer_record *layer) {
+    bool same = n == s->n_layers;
+    for (int l = 0; same && l < n; l++)
+        same = !strcmp(layer[l].name, s->layer[l].name);
+    return same
+               ? HAWQ_OK
+               : hawq_store_incomplete(s->store, s->analysis,
+                                       "its layers are not those of the model");
+}
+
 static hawq_status load_model(hawq_search *s) {
     hawq_layer_record *layer;
     hawq_layer_timing *timing = NULL;
@@ -57,6 +69,7 @@ static hawq_status load_model(hawq_search *s) {
     hawq_arena *arena = &s->cli->arena;
     HAWQ_TRY(hawq_store_load_layers(s->store, s->analysis, arena, &n_layers,
                                     &layer));
+    HAWQ_TRY(check_layers(s, n_layers, layer));
     HAWQ_TRY(hawq_store_load_sensitivity(s->store, s->analysis, s->metric,
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));

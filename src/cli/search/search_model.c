@@ -25,6 +25,8 @@ static int channel_axis(const hawq_layer *layer) {
 static hawq_status describe_layer(hawq_search *s, const hawq_layer *from,
                                   hawq_search_layer *to) {
     to->axis = channel_axis(from);
+    to->dimensions = from->weight->shape.rank;
+    HAWQ_TRY(copy(s, from->op, &to->op));
     HAWQ_TRY(copy(s, from->name, &to->name));
     HAWQ_TRY(copy(s, from->weight->name, &to->weight));
     to->n_nodes = from->n_nodes;

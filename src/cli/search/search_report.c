@@ -14,17 +14,23 @@ static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
 
 void hawq_search_note_problem(const hawq_search *s) {
     const hawq_problem *p = s->problem;
+    const char         *why = hawq_search_indifference(s);
     hawq_search_note_activations(s);
+    if (why)
+        hawq_cli_note(s->cli,
+                      "%s: they cannot tell layers apart, and every allocation "
+                      "within the budgets is predicted to be as good; another "
+                      "loss or metric of hawq-analyze may tell",
+                      why);
     for (int g = 0; g < p->n_groups; g++) {
         const hawq_problem_group *group = &p->group[g];
         if (group->n_layers < 2) continue;
-        const char *names = p->layer[group->layer[0]].name;
-        for (int i = 1; i < group->n_layers && names; i++)
-            names = hawq_arena_format(&s->cli->arena, "%s, %s", names,
-                                      p->layer[group->layer[i]].name);
+        hawq_listing names = {.arena = &s->cli->arena};
+        for (int i = 0; i < group->n_layers; i++)
+            hawq_listing_add(&names, p->layer[group->layer[i]].name);
         hawq_cli_note(s->cli, "%s (%s): %s",
                       group->weights_free ? "activations tied" : "tied",
-                      group->reason, names ? names : group->name);
+                      group->reason, hawq_listing_text(&names));
     }
 }
 
@@ -197,9 +203,11 @@ static hawq_status print_table(const hawq_search   *s,
     hawq_search_totals(s->problem, solution->choice, &totals);
     putchar('\n');
     hawq_search_print_analysis(s);
-    printf("%-15s %s (solver %s, gap %.3g)\n", "state",
+    const char *why = hawq_search_indifference(s);
+    printf("%-15s %s (solver %s, gap %.3g)%s%s%s\n", "state",
            hawq_found_text(solution->state), solution->solver->name,
-           solution->gap);
+           solution->gap, why ? ", but " : "", why ? why : "",
+           why ? ": they cannot tell layers apart" : "");
     printf("%-15s %.6g%s%s\n", "predicted loss", solution->objective,
            *s->metric ? ", metric " : "", s->metric);
     if (solution->state != HAWQ_FOUND_OPTIMAL)
@@ -304,10 +312,12 @@ static hawq_status print_json(const hawq_search   *s,
                               const hawq_answers  *answers) {
     hawq_json   w = {.file = stdout};
     hawq_totals totals = {NAN, NAN, NAN, NAN};
+    const char *why = hawq_search_indifference(s);
     if (solution->choice)
         hawq_search_totals(s->problem, solution->choice, &totals);
     hawq_json_object(&w, NULL);
     hawq_json_text(&w, "state", hawq_found_text(solution->state));
+    if (why) hawq_json_text(&w, "indifferent", why);
     hawq_json_text(&w, "solver", solution->solver->name);
     hawq_json_text(&w, "metric", s->metric);
     hawq_search_json_analysis(s, &w);

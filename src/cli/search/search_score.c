@@ -9,15 +9,16 @@
 static hawq_status read_choices(hawq_search *s) {
     hawq_import        import;
     hawq_import_layer *layer;
-    bool               by_order;
+    hawq_import_match  match;
     HAWQ_TRY(hawq_import_read(s->score_path, &s->cli->arena, &import));
     HAWQ_TAKE(layer, &s->cli->arena, (size_t)s->n_layers);
     HAWQ_TAKE(s->imported, &s->cli->arena, (size_t)s->n_layers);
     for (int l = 0; l < s->n_layers; l++)
-        layer[l] = (hawq_import_layer){s->layer[l].name, s->layer[l].weight,
-                                       s->layer[l].input, s->layer[l].node[0]};
+        layer[l] = (hawq_import_layer){
+            s->layer[l].name,    s->layer[l].weight, s->layer[l].input,
+            s->layer[l].node[0], s->layer[l].op,     s->layer[l].dimensions};
     if (hawq_import_apply(&import, s->n_layers, layer, 8, &s->cli->arena,
-                          s->imported, &by_order) != HAWQ_OK)
+                          s->imported, &match) != HAWQ_OK)
         return hawq_prefix("%s: ", s->score_path);
     hawq_cli_note(s->cli, "%s read as %s", s->score_path, import.format);
     if (import.n_rounded)
@@ -28,10 +29,15 @@ static hawq_status read_choices(hawq_search *s) {
                       "bits",
                       import.n_rounded, import.n, import.mean_given,
                       import.mean_taken);
-    if (by_order)
+    if (match.by_order)
+        hawq_cli_note(s->cli, "it has no names: its widths are taken in the "
+                              "order of the layers");
+    if (match.prefix)
         hawq_cli_note(s->cli,
-                      "no name in it is a layer's; there are as many weights "
-                      "as layers, so they were taken in order");
+                      "no name in it is a layer's as it stands; all are behind "
+                      "the prefix '%s'%s",
+                      match.prefix,
+                      match.of_layers ? " of the model's own names" : "");
     return HAWQ_OK;
 }
 

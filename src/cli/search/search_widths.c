@@ -171,6 +171,31 @@ hawq_status hawq_search_pins_float(hawq_search *s, bool *out) {
     return HAWQ_OK;
 }
 
+/* Characters of a shell pattern that a name must have: neither wildcards nor
+ * sets in brackets, and one for a character behind a backslash. */
+static int literal_characters(const char *pattern) {
+    int n = 0;
+    for (const char *at = pattern; *at; at++) {
+        if (*at == '[') {
+            const char *end = at[1] ? strchr(at + 2, ']') : NULL;
+            if (end) {
+                at = end;
+                continue;
+            }
+        }
+        if (*at == '\\' && at[1])
+            at++;
+        else if (*at == '*' || *at == '?')
+            continue;
+        n++;
+    }
+    return n;
+}
+
+/* Ranks of pins: a name before --first-last, that before a pattern, a pattern
+ * with more literal characters before one with fewer. */
+enum { FIRST_LAST = HAWQ_PIN_BY_NAME - 1 };
+
 /* A layer's own name, or else a pattern of the shell's kind. */
 static hawq_status add_pin(hawq_search *s, const char *text) {
     const char *pattern;
@@ -178,11 +203,12 @@ static hawq_status add_pin(hawq_search *s, const char *text) {
     HAWQ_TRY(read_pin(s, text, &pattern, &bits));
     if (hawq_problem_find_layer(s->problem, pattern) >= 0 ||
         !strpbrk(pattern, "*?["))
-        return hawq_problem_pin(s->problem, pattern, bits);
+        return hawq_problem_pin(s->problem, pattern, bits, HAWQ_PIN_BY_NAME);
     for (int l = 0; l < s->problem->n_layers; l++) {
         const char *name = s->problem->layer[l].name;
         if (fnmatch(pattern, name, 0)) continue;
-        HAWQ_TRY(hawq_problem_pin(s->problem, name, bits));
+        HAWQ_TRY(hawq_problem_pin(s->problem, name, bits,
+                                  literal_characters(pattern)));
         n++;
     }
     if (n) return HAWQ_OK;
@@ -191,10 +217,11 @@ static hawq_status add_pin(hawq_search *s, const char *text) {
 
 static hawq_status pin_ends(hawq_search *s) {
     const hawq_problem *p = s->problem;
-    if (!s->first_last || !p->n_layers) return HAWQ_OK;
-    HAWQ_TRY(hawq_problem_pin(s->problem, p->layer[0].name, s->first_last));
-    return hawq_problem_pin(s->problem, p->layer[p->n_layers - 1].name,
-                            s->first_last);
+    int                 ends[] = {0, p->n_layers - 1};
+    for (int i = 0; s->first_last && p->n_layers && i < 2; i++)
+        HAWQ_TRY(hawq_problem_pin(s->problem, p->layer[ends[i]].name,
+                                  s->first_last, FIRST_LAST));
+    return HAWQ_OK;
 }
 
 hawq_status hawq_search_check_pins(hawq_search *s) {

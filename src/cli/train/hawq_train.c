@@ -13,6 +13,7 @@
 #include "src/cli/kit/progress.h"
 #include "src/cli/train/train_checkpoint.h"
 #include "src/graph/convolve.h"
+#include "src/graph/score.h"
 #include "src/load/file.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
@@ -24,7 +25,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 }; /* images per sweep; part of the result: sums' order */
+enum {
+    CHUNK = 16, /* images per sweep; part of the result: sums' order */
+    USUAL_BATCH = 64
+};
 
 /* Peak rates where none is given. The larger one would first undo much of what
  * a trained network has learned. */
@@ -32,13 +36,12 @@ static const double rate_new = 0.1, rate_from = 0.01;
 
 static struct {
     const char *model, *from, *test, *output;
-    int         epochs, batch_size, shift;
+    int         epochs, batch_size /* 0: the usual */, shift;
     double      rate /* 0: by what is trained */, warm_up;
     bool        flip, resume;
 
     hawq_sgd_options sgd;
 } o = {.epochs = 20,
-       .batch_size = 64,
        .warm_up = 1,
        .sgd = {.momentum = 0.9, .decay = 1e-4, .clip = 1}};
 
@@ -138,17 +141,32 @@ static void print_separated(const hawq_fit_epoch *e, bool first, bool csv) {
     fputs(end, stdout);
 }
 
+/* "  95.34 %" in so many columns, "-" if it is not known. */
+static void print_share(int width, double share) {
+    if (isfinite(share))
+        printf("  %*.2f %%", width - 2, 100 * share);
+    else
+        printf("  %*s", width, "-");
+}
+
 static void print_row(const hawq_fit_epoch *e, bool first) {
     if (first)
         puts("epoch      rate     loss  accuracy  test loss  test accuracy  "
              "seconds");
-    printf("%5d  %8.5f  %7.4f  %7.2f %%", e->epoch, e->rate, e->loss,
-           100 * e->accuracy);
+    printf("%5d  %8.5f  %7.4f", e->epoch, e->rate, e->loss);
+    print_share(9, e->accuracy);
     if (isfinite(e->test_loss))
-        printf("  %9.4f  %11.2f %%", e->test_loss, 100 * e->test_accuracy);
+        printf("  %9.4f", e->test_loss);
     else
-        printf("  %9s  %13s", "-", "-");
+        printf("  %9s", "-");
+    print_share(13, e->test_accuracy);
     printf("  %7.1f\n", e->seconds);
+}
+
+/* What an interrupt leaves behind. */
+static void keeps(const report *r, int epoch) {
+    hawq_cli_stored(r->cli, true, "%s keeps the training up to epoch %d of %d",
+                    r->checkpoint, epoch, o.epochs);
 }
 
 /* One line per epoch as it ends, and the network and where it stands on disk;
@@ -168,10 +186,14 @@ static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
         print_separated(e, first, r->cli->format == HAWQ_FORMAT_CSV);
     fflush(stdout);
     HAWQ_TRY(hawq_onnx_save(o.output, r->graph, "hawq-train " HAWQ_VERSION));
-    if (e->epoch < o.epochs)
-        return hawq_checkpoint_write(r->checkpoint, r->identity, r->graph,
-                                     &e->state);
-    unlink(r->checkpoint);
+    if (e->epoch == o.epochs) {
+        unlink(r->checkpoint);
+        hawq_cli_stored(r->cli, false, "%s is complete", o.output);
+        return HAWQ_OK;
+    }
+    HAWQ_TRY(
+        hawq_checkpoint_write(r->checkpoint, r->identity, r->graph, &e->state));
+    keeps(r, e->epoch);
     return HAWQ_OK;
 }
 
@@ -179,7 +201,12 @@ static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
 
 /* Outputs that the data ask for: targets, or one per class. */
 static hawq_status count_outputs(const hawq_dataset *data, int64_t *out) {
-    int64_t n = (int64_t)data->n_targets;
+    int64_t n = data->targets ? (int64_t)hawq_dataset_answers(data) : 0;
+    if (data->labels && hawq_dataset_answers(data) != 1)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s: y has %zu labels an image; the networks of "
+                         "--model are trained with one",
+                         hawq_data_spec(), hawq_dataset_answers(data));
     for (size_t i = 0; data->labels && i < data->n; i++) {
         if (data->labels[i] < 0 || data->labels[i] > 65535)
             return hawq_fail(HAWQ_EFORMAT,
@@ -207,16 +234,22 @@ static hawq_status image_shape(const hawq_dataset *data, int64_t shape[3]) {
     return HAWQ_OK;
 }
 
+static hawq_loss loss_of(const hawq_dataset *data) {
+    return data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE;
+}
+
 static hawq_status open_graph(const hawq_cli *cli, const hawq_dataset *data,
                               hawq_graph **out) {
     hawq_model model;
     int64_t    shape[3], outputs = 0;
-    if (o.from) return hawq_model_load(cli, o.from, CHUNK, out);
+    if (o.from)
+        return hawq_model_load_for(cli, o.from, CHUNK, loss_of(data), out);
     HAWQ_TRY(hawq_model_parse(o.model, &model));
     HAWQ_TRY(image_shape(data, shape));
     HAWQ_TRY(count_outputs(data, &outputs));
-    return hawq_model_build(&model, cli->seed, CHUNK, shape, outputs,
-                            hawq_op_find, out);
+    HAWQ_TRY(hawq_model_build(&model, cli->seed, CHUNK, shape, outputs,
+                              hawq_op_find, out));
+    return hawq_score_check_output(*out, loss_of(data));
 }
 
 static double peak_rate(void) {
@@ -226,7 +259,7 @@ static double peak_rate(void) {
 /* All that the bits of the result depend on, as the checkpoint's lines. */
 static hawq_status describe(hawq_cli *cli, const hawq_graph *graph,
                             const hawq_dataset *data, const char **out) {
-    char        hash[17];
+    char        hash[HAWQ_HASH_TEXT];
     const char *images = hawq_data_text(&cli->arena);
     hawq_graph_hash(graph, hash);
     *out = images ? hawq_arena_format(
@@ -257,6 +290,7 @@ static hawq_status resume(hawq_cli *cli, const report *r, hawq_graph *graph,
                                   &cli->arena, state));
     hawq_cli_note(cli, "%s: going on after epoch %d of %d", r->checkpoint,
                   state->epoch, o.epochs);
+    keeps(r, state->epoch);
     return HAWQ_OK;
 }
 
@@ -303,8 +337,7 @@ static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
     HAWQ_TRY(describe(cli, graph, data, &r.identity));
     if (o.resume) HAWQ_TRY(resume(cli, &r, graph, &state));
     if (state.epoch) f.start = &state;
-    return train(cli, &r, &batch, data->labels ? HAWQ_CROSS_ENTROPY : HAWQ_MSE,
-                 o.test ? &tests : NULL, &f);
+    return train(cli, &r, &batch, loss_of(data), o.test ? &tests : NULL, &f);
 }
 
 /* What can be known to fail without reading the images. */
@@ -326,24 +359,43 @@ static hawq_status check_options(void) {
     return HAWQ_OK;
 }
 
-static hawq_status check_batch(const hawq_dataset *data) {
-    if (data->n >= (size_t)o.batch_size) return HAWQ_OK;
-    return hawq_fail(HAWQ_EINVAL,
-                     "the data has %zu images, fewer than --batch-size %d; "
-                     "give more images or a smaller batch",
-                     data->n, o.batch_size);
+/* The images to train on and the network, which fit each other. */
+static hawq_status open_training(hawq_cli *cli, hawq_dataset *data,
+                                 hawq_graph **graph) {
+    HAWQ_TRY(hawq_data_load(NULL, HAWQ_LABELS_NEEDED, data));
+    HAWQ_TRY(hawq_data_batch(cli, data->n, o.batch_size, USUAL_BATCH,
+                             &o.batch_size));
+    HAWQ_TRY(open_graph(cli, data, graph));
+    HAWQ_TRY(hawq_dataset_check(data, *graph, hawq_data_spec()));
+    if (data->targets)
+        hawq_cli_note(cli, "y holds targets (floating point): the loss is the "
+                           "mean squared error, and there is no accuracy");
+    return hawq_dataset_check_loss(data, *graph, loss_of(data),
+                                   hawq_data_spec());
+}
+
+/* The same loss is taken of both. */
+static hawq_status open_test(const hawq_dataset *data, const hawq_graph *graph,
+                             hawq_dataset *test) {
+    if (!o.test) return HAWQ_OK;
+    HAWQ_TRY(hawq_data_load_other(o.test, 0, graph, HAWQ_LABELS_NEEDED, test));
+    if (!test->labels != !data->labels)
+        return hawq_fail(HAWQ_EINVAL,
+                         "%s: y holds %s, and that of --data %s: save both as "
+                         "integers, or both as floating point",
+                         o.test,
+                         test->labels ? "labels (integers)"
+                                      : "targets (floating point)",
+                         data->labels ? "labels" : "targets");
+    return hawq_dataset_check_loss(test, graph, loss_of(data), o.test);
 }
 
 static hawq_status run(hawq_cli *cli) {
     hawq_dataset data = {0}, test = {0};
     hawq_graph  *graph = NULL;
     HAWQ_TRY(check_options());
-    hawq_status s = hawq_data_load(NULL, false, &data);
-    if (s == HAWQ_OK) s = check_batch(&data);
-    if (s == HAWQ_OK) s = open_graph(cli, &data, &graph);
-    if (s == HAWQ_OK) s = hawq_dataset_check(&data, graph, hawq_data_spec());
-    if (s == HAWQ_OK && o.test)
-        s = hawq_data_load_other(o.test, 0, 0, graph, &test);
+    hawq_status s = open_training(cli, &data, &graph);
+    if (s == HAWQ_OK) s = open_test(&data, graph, &test);
     if (s == HAWQ_OK) s = fit(cli, graph, &data, &test);
     hawq_graph_free(graph);
     hawq_dataset_free(&test);

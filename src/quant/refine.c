@@ -1,0 +1,177 @@
+/* refine.c -- see refine.h.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/quant/refine.h"
+
+#include "src/graph/mm.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double RIDGE = 0.05;
+
+/* --- the target ---------------------------------------------------------- */
+
+/* Block b: the lower factor's inverse V of C + L I, (C + L I)^-1 = V'V. */
+static hawq_status invert(const hawq_moments *m, size_t b, double *v,
+                          double *ridge) {
+    size_t        n = m->cols;
+    const double *c = m->moment + b * n * n;
+    double        mean = 0;
+    for (size_t j = 0; j < n; j++) mean += c[j * n + j] / (double)n;
+    *ridge = mean > 0 ? RIDGE * mean : 1;
+    memcpy(v, c, n * n * sizeof *v);
+    for (size_t j = 0; j < n; j++) v[j * n + j] += *ridge;
+    return hawq_mm_invert_factor(n, v);
+}
+
+/* row = row V'V, through w = V row'. */
+static void solve_row(size_t n, const double *v, double *row, double *w) {
+    for (size_t i = 0; i < n; i++) {
+        w[i] = 0;
+        for (size_t j = 0; j <= i; j++) w[i] += v[i * n + j] * row[j];
+    }
+    memset(row, 0, n * sizeof *row);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) row[j] += v[i * n + j] * w[i];
+}
+
+typedef struct rows {
+    const hawq_layer   *layer;
+    const hawq_moments *m;
+    double             *v, *ridge; /* one for each block */
+    double             *target;
+    double             *w; /* one row for each worker */
+} rows;
+
+static void solve(void *self, size_t c, int worker) {
+    const rows *r = self;
+    size_t      n = r->m->cols, b = c / (r->m->rows / r->m->blocks);
+    double     *t = r->target + c * n;
+    for (size_t k = 0; k < n; k++) {
+        double w =
+            (double)r->layer->weight->data[hawq_weight_at(r->layer, c, k)];
+        t[k] = r->m->cross[c * n + k] + r->ridge[b] * w;
+    }
+    solve_row(n, r->v + b * n * n, t, r->w + (size_t)worker * n);
+}
+
+static hawq_status find_target(const hawq_layer *layer, const hawq_moments *m,
+                               hawq_threads *threads, hawq_arena *arena,
+                               double **out) {
+    rows   r = {.layer = layer, .m = m};
+    size_t n = m->cols;
+    HAWQ_TAKE(r.v, arena, m->blocks * n * n);
+    HAWQ_TAKE(r.ridge, arena, m->blocks);
+    HAWQ_TAKE(r.target, arena, m->rows * n);
+    HAWQ_TAKE(r.w, arena, (size_t)hawq_threads_count(threads) * n);
+    for (size_t b = 0; b < m->blocks; b++)
+        HAWQ_TRY(invert(m, b, r.v + b * n * n, &r.ridge[b]));
+    hawq_threads_run(threads, m->rows, solve, NULL, &r);
+    *out = r.target;
+    return HAWQ_OK;
+}
+
+/* --- layers -------------------------------------------------------------- */
+
+/* The candidate's format by another method. */
+static hawq_status with_method(const hawq_candidate *candidate,
+                               const char *method, hawq_candidate *out) {
+    *out = *candidate;
+    return hawq_method_find(method, &out->method);
+}
+
+/* Without rows of inputs there is nothing to aim at. */
+static hawq_status quantize_alone(const hawq_refine *r, int l,
+                                  hawq_quantized *out) {
+    hawq_candidate how = r->candidate[l];
+    if (how.method->needs != HAWQ_NEEDS_NOTHING)
+        HAWQ_TRY(with_method(&r->candidate[l], "mse", &how));
+    return hawq_quantize(&r->graph->layer[l], &how, NULL, NULL, r->threads,
+                         r->arena, out);
+}
+
+static hawq_status refine_layer(const hawq_refine *r, int l,
+                                hawq_arena *scratch, hawq_quantized *out) {
+    hawq_candidate    how;
+    hawq_moments      m;
+    double           *target;
+    const hawq_layer *layer = &r->graph->layer[l];
+    if (hawq_format_is_uncoded(&r->candidate[l].format))
+        return quantize_alone(r, l, out);
+    HAWQ_TRY(hawq_moments_collect(r->twin, r->graph, r->threads, l, 1, r->n,
+                                  r->x, true, scratch, &m));
+    if (!m.cols) return quantize_alone(r, l, out);
+    HAWQ_TRY(find_target(layer, &m, r->threads, scratch, &target));
+    HAWQ_TRY(with_method(&r->candidate[l], "coordinate", &how));
+    return hawq_quantize(layer, &how, &m, target, r->threads, r->arena, out);
+}
+
+hawq_status hawq_refine_run(const hawq_refine *r, hawq_quantized *out) {
+    for (int l = 0; l < r->graph->n_layers; l++)
+        HAWQ_TRY(hawq_twin_put(r->twin, l, NULL));
+    for (int l = 0; l < r->graph->n_layers; l++) {
+        hawq_arena scratch = {0};
+        if (r->progress) r->progress(r->self, l);
+        hawq_status status = refine_layer(r, l, &scratch, &out[l]);
+        hawq_arena_free(&scratch);
+        HAWQ_TRY(status);
+        HAWQ_TRY(hawq_twin_put(r->twin, l, &out[l]));
+    }
+    return HAWQ_OK;
+}
+
+/* --- divergence ---------------------------------------------------------- */
+
+typedef struct difference {
+    const hawq_graph *graph;
+    size_t            classes, agree, rows;
+    double            kl;
+} difference;
+
+static size_t largest(const real *z, size_t n) {
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        if (z[i] > z[at]) at = i;
+    return at;
+}
+
+/* log sum exp. */
+static double log_sum(const real *z, size_t n) {
+    double top = (double)z[largest(z, n)], sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)z[i] - top);
+    return top + log(sum);
+}
+
+static double row_divergence(const real *z, const real *q, size_t n) {
+    double lz = log_sum(z, n), lq = log_sum(q, n), kl = 0;
+    if (n == 1) return (double)(z[0] - q[0]) * (double)(z[0] - q[0]);
+    for (size_t i = 0; i < n; i++)
+        kl += exp((double)z[i] - lz) *
+              (((double)z[i] - lz) - ((double)q[i] - lq));
+    return kl;
+}
+
+static void compare(void *self, const hawq_chunk *chunk) {
+    difference *d = self;
+    int         y = d->graph->output->id;
+    size_t      per_image = hawq_per_image(d->graph, d->graph->output),
+           n = d->classes;
+    for (size_t i = 0; i < chunk->n * per_image; i += n) {
+        const real *z = chunk->floats->val[y] + i,
+                   *q = chunk->quantized->val[y] + i;
+        d->kl += row_divergence(z, q, n);
+        d->agree += largest(z, n) == largest(q, n);
+        d->rows++;
+    }
+}
+
+void hawq_twin_diverge(hawq_twin *twin, const hawq_graph *graph, size_t n,
+                       const real *x, hawq_divergence *out) {
+    const hawq_shape *s = &graph->output->shape;
+    difference   d = {.graph = graph, .classes = (size_t)s->dim[s->rank - 1]};
+    hawq_visitor visitor = {.commit = compare, .self = &d};
+    hawq_twin_visit(twin, n, x, -1, &visitor);
+    *out = (hawq_divergence){.kl = d.kl / (double)d.rows,
+                             .agreement = (double)d.agree / (double)d.rows,
+                             .rows = d.rows};
+}
