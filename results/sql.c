@@ -164,7 +164,8 @@ static int bind(sqlite3_stmt *statement, int i, const hawq_value *v) {
                                  : sqlite3_bind_null(statement, i);
     if (v->type == 'b')
         return sqlite3_bind_blob64(statement, i, v->blob,
-                                   (sqlite3_uint64)v->integer, SQLITE_TRANSIENT);
+                                   (sqlite3_uint64)v->integer,
+                                   SQLITE_TRANSIENT);
     return sqlite3_bind_text(statement, i, v->text, -1, SQLITE_TRANSIENT);
 }
 
