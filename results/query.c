@@ -444,7 +444,7 @@ static void read_timing(hawq_reader *r, void *item) {
         .activation_bits = hawq_reader_bits(r, 2),
         .kernel = hawq_reader_text(r, 3),
         .latency_us = hawq_reader_real(r, 4, -1, "the time of a layer"),
-        .candidate = hawq_reader_text(r, 5)};
+        .format = hawq_reader_text(r, 5)};
 }
 
 hawq_status hawq_store_load_timings(hawq_store             *store,
@@ -455,8 +455,8 @@ hawq_status hawq_store_load_timings(hawq_store             *store,
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT name, weight_bits, activation_bits, kernel, latency_us,"
-        " candidate FROM latency_table" KEY " AND latency_us IS NOT NULL"
-        " ORDER BY layer, weight_bits DESC, activation_bits DESC, candidate",
+        " format FROM latency_table" KEY " AND latency_us IS NOT NULL"
+        " ORDER BY layer, weight_bits DESC, activation_bits DESC, format",
         &r.rows, KEY_VALUES(key)));
     return hawq_reader_load(&r, sizeof **out, read_timing, n, out);
 }

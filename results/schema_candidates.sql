@@ -69,9 +69,10 @@ SET candidate = CASE weight_bits WHEN 32 THEN 'float' ELSE 'w' || weight_bits ||
             FROM allocation JOIN run ON run.id = analysis_run_id
             WHERE allocation.id = allocation_id), '') END;
 
-ALTER TABLE benchmark_layer ADD COLUMN candidate TEXT NOT NULL DEFAULT '';
+-- A time depends on the format of the weights, 'w4g64'.
+ALTER TABLE benchmark_layer ADD COLUMN format TEXT NOT NULL DEFAULT '';
 UPDATE benchmark_layer
-SET candidate = CASE weight_bits WHEN 32 THEN 'float'
+SET format = CASE weight_bits WHEN 32 THEN 'float'
                 ELSE 'w' || weight_bits END;
 
 -- candidates: one text a layer, a JSON array.
@@ -145,18 +146,16 @@ JOIN allocation ON allocation.id = allocation_layer.allocation_id
 JOIN run ON run.id = allocation.run_id
 ORDER BY allocation_id, layer;
 
--- A time depends on the format, which is what is before a candidate's colon.
 CREATE VIEW latency_table AS
 SELECT run.model_path AS model, run.model_hash, run.host, device, kernels,
        benchmark.threads, batch_size, layer, name, weight_bits,
        activation_bits, kernel, benchmark_layer.latency_us,
        max(benchmark.id) AS benchmark_id,
-       substr(candidate, 1, instr(candidate || ':', ':') - 1) AS candidate
+       format
 FROM benchmark_layer
 JOIN benchmark ON benchmark.id = benchmark_layer.benchmark_id
 JOIN run ON run.id = benchmark.run_id
 GROUP BY run.model_hash, run.host, device, kernels, benchmark.threads,
-         batch_size, name, weight_bits, activation_bits,
-         substr(candidate, 1, instr(candidate || ':', ':') - 1)
+         batch_size, name, weight_bits, activation_bits, format
 ORDER BY run.model_hash, run.host, device, kernels, benchmark.threads,
          batch_size, layer, weight_bits DESC, activation_bits DESC;

@@ -504,7 +504,7 @@ static hawq_status put_benchmark(hawq_sql *db, int64_t run,
             HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i), HAWQ_SQL_TEXT(t->layer),
             HAWQ_SQL_INT(t->weight_bits), HAWQ_SQL_INT(t->activation_bits),
             HAWQ_SQL_TEXT(t->kernel), HAWQ_SQL_REAL(t->latency_us),
-            candidate(t->candidate, t->weight_bits, text)));
+            candidate(t->format, t->weight_bits, text)));
     }
     return HAWQ_OK;
 }

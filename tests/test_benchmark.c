@@ -104,7 +104,7 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
     static const int        bits[] = {8, 4, 2};
     hawq_sensitivity_record row[32];
     hawq_layer_record       layer[8] = {{0}};
-    hawq_interaction_record both = {0, 4, 1, 4, -0.125};
+    hawq_interaction_record both = {0, 4, 1, 4, -0.125, NULL, NULL};
     char                    hash[HAWQ_HASH_TEXT];
     int64_t                 run = 0;
     int                     n = 0;
@@ -126,8 +126,8 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
                                        g->layer[l].name};
         for (int k = 0; k < 3; k++)
             if (k < 2 || l + 1 < g->n_layers)
-                row[n++] = (hawq_sensitivity_record){l, metric, bits[k],
-                                                     (l + 1.0) / bits[k], 0};
+                row[n++] = (hawq_sensitivity_record){
+                    l, metric, bits[k], (l + 1.0) / bits[k], 0, NULL, 0, 0};
     }
     CHECK_OK(hawq_store_begin_run(store, &record, &run));
     CHECK_OK(hawq_store_put_layers(store, run, g->n_layers, layer));
@@ -187,9 +187,12 @@ static void time_network(hawq_benchmark *b, const char *allocation, double more,
     c->record.layer = t;
     c->record.latency_us = more;
     for (int l = 0; l < c->n_choices; l++) {
-        t[l] = (hawq_layer_timing){c->choice[l].layer, c->choice[l].weight_bits,
-                                   c->choice[l].activation_bits, "",
-                                   10 * c->choice[l].weight_bits};
+        t[l] = (hawq_layer_timing){c->choice[l].layer,
+                                   c->choice[l].weight_bits,
+                                   c->choice[l].activation_bits,
+                                   "",
+                                   10 * c->choice[l].weight_bits,
+                                   NULL};
         c->record.latency_us += t[l].latency_us;
     }
 }

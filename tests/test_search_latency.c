@@ -61,7 +61,8 @@ static void put_analysis(const char *db) {
         layer[l] = (hawq_layer_record){name[l], "Conv", 100, 1000, 4, name[l]};
         for (int k = 0; k < WIDTHS; k++)
             row[n++] = (hawq_sensitivity_record){
-                l, "trace", width[k], (l + 1.0) / (width[k] * width[k]), 0};
+                l, "trace", width[k], (l + 1.0) / (width[k] * width[k]),
+                0, NULL,    0,        0};
     }
     CHECK_OK(hawq_store_put_layers(store, run, LAYERS, layer));
     CHECK_OK(hawq_store_put_sensitivity(store, run, n, row));
@@ -91,8 +92,12 @@ static void put_times(const char *kernels, double slope) {
                                    .n_layers = LAYERS,
                                    .layer = t};
         for (int l = 0; l < LAYERS; l++) {
-            t[l] = (hawq_layer_timing){name[l], width[k], 8, kernels,
-                                       (l + 1) * (10 + slope * width[k])};
+            t[l] = (hawq_layer_timing){name[l],
+                                       width[k],
+                                       8,
+                                       kernels,
+                                       (l + 1) * (10 + slope * width[k]),
+                                       NULL};
             b.latency_us += t[l].latency_us;
         }
         CHECK_OK(hawq_store_put_benchmark(store, run, &b, &id));
@@ -116,10 +121,11 @@ static double number(const char *key, int n) {
 
 static void constant_is_the_mean_of_what_is_left(void) {
     hawq_arena        arena = {0};
-    hawq_layer_timing t[3] = {
-        {"a", 8, 8, "", 5}, {"a", 8, 8, "", 6}, {"b", 4, 8, "", 2}};
+    hawq_layer_timing t[3] = {{"a", 8, 8, "", 5, NULL},
+                              {"a", 8, 8, "", 6, NULL},
+                              {"b", 4, 8, "", 2, NULL}};
     hawq_total_timing total[3] = {{10, 0.5, 7}, {12, 0.1, 8}, {8, 0.3, 6}};
-    hawq_choice       choice[2] = {{"a", 8, 8}, {"b", 4, 8}};
+    hawq_choice       choice[2] = {{"a", 8, 8, NULL}, {"b", 4, 8, NULL}};
     hawq_latency      l = {
              .n_timings = 3, .n_totals = 3, .timing = t, .total = total};
     CHECK_OK(hawq_latency_fit(&l, &arena));

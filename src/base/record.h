@@ -169,7 +169,7 @@ typedef struct hawq_layer_timing {
     int         weight_bits, activation_bits;
     const char *kernel; /* the kernel that really ran */
     double      latency_us;
-    const char *candidate; /* NULL: "w<bits>"; a time depends on its format */
+    const char *format; /* of the weights, "w4g64"; NULL: not known */
 } hawq_layer_timing;
 
 /* A whole network's time beside that of its layers alone. */

@@ -48,11 +48,9 @@ static bool read_bits(const char *text, hawq_format *out) {
     return true;
 }
 
-hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
-    const char *at = text;
-    out->method = &hawq_method_nearest;
-    if (read_bits(text, &out->format)) return HAWQ_OK;
-    HAWQ_TRY(hawq_format_read(&at, &out->format));
+/* What stands behind a format: nothing, or a method. */
+static hawq_status read_method(const char *text, const char *at,
+                               hawq_candidate *out) {
     if (*at == ':' && hawq_format_is_uncoded(&out->format))
         return hawq_fail(HAWQ_EINVAL,
                          "'%.40s': there is no choice of codes in floats",
@@ -64,6 +62,63 @@ hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
                          "format; a method is named behind a colon, as in "
                          "w4:gptq",
                          text, at);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
+    const char *at = text;
+    out->method = &hawq_method_nearest;
+    if (read_bits(text, &out->format)) return HAWQ_OK;
+    HAWQ_TRY(hawq_format_read(&at, &out->format));
+    return read_method(text, at, out);
+}
+
+/* aN; *at moves behind it. */
+static bool read_activation_bits(const char **at, int *bits) {
+    char c = **at == 'a' ? (*at)[1] : 0;
+    if (c != '8' && c != '4' && c != '2') return false;
+    *bits = c - '0';
+    *at += 2;
+    return true;
+}
+
+hawq_status hawq_candidate_read_wide(const char *text, hawq_candidate *out,
+                                     int *activation_bits) {
+    const char *at = text;
+    out->method = &hawq_method_nearest;
+    *activation_bits = 8;
+    if (!strcmp(text, "w32a32")) at = text = "float";
+    if (read_bits(text, &out->format))
+        at += strlen(text);
+    else
+        HAWQ_TRY(hawq_format_read(&at, &out->format));
+    bool real = hawq_format_is_uncoded(&out->format);
+    if (real) *activation_bits = 32;
+    if (*at == 'a' && (real || !read_activation_bits(&at, activation_bits)))
+        return hawq_fail(HAWQ_EINVAL,
+                         "'%.40s': activations have 8, 4 or 2 bits, as in "
+                         "w4a8, and 32 around layers in float, which is not "
+                         "spelled out",
+                         text);
+    return read_method(text, at, out);
+}
+
+hawq_status hawq_candidate_of(const hawq_choice *choice, hawq_candidate *out) {
+    int bits = choice->weight_bits;
+    if (choice->candidate) {
+        if (hawq_candidate_read(choice->candidate, out) == HAWQ_OK)
+            return HAWQ_OK;
+        return hawq_prefix("layer '%s': ", choice->layer);
+    }
+    if (bits != HAWQ_FLOAT_BITS && (bits < 2 || bits > 8))
+        return hawq_fail(HAWQ_EINVAL,
+                         "layer '%s': weights of %d bits; without the name of "
+                         "a format they have 2 to 8, or 32 in float",
+                         choice->layer, bits);
+    out->format = (hawq_format){.family = bits == HAWQ_FLOAT_BITS ? HAWQ_UNCODED
+                                                                  : HAWQ_NARROW,
+                                .bits = bits};
+    out->method = &hawq_method_nearest;
     return HAWQ_OK;
 }
 

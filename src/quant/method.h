@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_METHOD_H
 #define HAWQ_METHOD_H
+#include "src/base/record.h"
 #include "src/base/threads.h"
 #include "src/quant/quantized.h"
 
@@ -72,6 +73,18 @@ typedef struct hawq_candidate {
 /* Reads all of text. A plain number of bits b is w<b>, 32 is float. EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_candidate_read(const char     *text,
                                                hawq_candidate *out);
+
+/* The same with the bits of activations behind the format, 8, 4 or 2: "w4a4",
+ * "w4g64a8:gptq"; 8 where nothing is said. "w32a32" is float; layers in float
+ * have activations of 32 bits and may not name others. EINVAL. */
+HAWQ_NODISCARD hawq_status hawq_candidate_read_wide(const char     *text,
+                                                    hawq_candidate *out,
+                                                    int *activation_bits);
+
+/* The candidate of a choice: what it names, else the narrow grid of its bits
+ * (32: float) with every weight rounded to nearest. EINVAL names the layer. */
+HAWQ_NODISCARD hawq_status hawq_candidate_of(const hawq_choice *choice,
+                                             hawq_candidate    *out);
 
 /* The name that hawq_candidate_read reads; `nearest` is not spelled out. */
 enum { HAWQ_CANDIDATE_TEXT = 48 };

@@ -37,12 +37,12 @@ enum {
     HAWQ_EXIT_INFEASIBLE = 3 /* no solution exists: hawq_cli_infeasible */
 };
 
-typedef enum hawq_format {
+typedef enum hawq_output {
     HAWQ_FORMAT_TABLE, /* aligned, rounded, for people */
     HAWQ_FORMAT_TSV,   /* one header line, full precision */
     HAWQ_FORMAT_CSV,   /* the same in the form of RFC 4180 */
     HAWQ_FORMAT_JSON
-} hawq_format;
+} hawq_output;
 
 /* Values of an option that may be repeated, in the order given. */
 typedef struct hawq_texts {
@@ -162,7 +162,7 @@ typedef struct hawq_cli {
     const char                *db;   /* --db, "hawq.db" */
     int      threads;                /* --threads, 0 = as many as processors */
     uint64_t seed;                   /* --seed, 0 */
-    int      format;                 /* --format, a hawq_format */
+    int      format;                 /* --format, a hawq_output */
     bool     quiet;                  /* --quiet: no progress, no remarks */
     bool     verbose;                /* --verbose: hawq_cli_detail speaks */
     bool     infeasible;

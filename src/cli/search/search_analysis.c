@@ -139,7 +139,7 @@ void hawq_search_json_analysis(const hawq_search *s, hawq_json *w) {
 }
 
 /* Names of the layers whose mean reading is not positive at some width, whose
- * readings are stored under "trace@4". */
+ * readings are stored under "trace@w4". */
 static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
                               hawq_listing *list) {
     int   layers = s->problem->n_layers;
@@ -149,9 +149,9 @@ static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
         hawq_sample_record *row;
         double             *sum;
         int                 n;
-        if (s->sensitivity[i].layer) continue; /* each width once */
-        const char *name = hawq_arena_format(scratch, "%s@%d", s->metric,
-                                             s->sensitivity[i].bits);
+        if (s->sensitivity[i].layer) continue; /* each candidate once */
+        const char *name = hawq_arena_format(scratch, "%s@%s", s->metric,
+                                             s->sensitivity[i].candidate);
         if (!name) return HAWQ_ENOMEM;
         HAWQ_TAKE(sum, scratch, (size_t)layers);
         HAWQ_TRY(hawq_store_load_samples(s->store, s->analysis, name, scratch,
@@ -214,7 +214,8 @@ void hawq_search_note_noise(const hawq_search   *s,
         const hawq_sensitivity_record *r = &s->sensitivity[i];
         const hawq_candidate          *c = hawq_problem_candidate(
                      p, r->layer, solution->choice[p->layer[r->layer].in_group]);
-        if (c->weight_bits == r->bits) variance += r->stderr1 * r->stderr1;
+        if (c->name && !strcmp(c->name, r->candidate))
+            variance += r->stderr1 * r->stderr1;
     }
     for (int t = 0; t < s->n_activations; t++) {
         const hawq_rise *r = hawq_search_rise(s, solution, t);
