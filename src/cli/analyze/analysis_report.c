@@ -191,6 +191,7 @@ static void json_candidates(const hawq_analysis *a, hawq_json *w) {
     for (int i = 0; i < a->n_candidates; i++)
         hawq_json_text(w, NULL, a->name[i]);
     hawq_json_end(w);
+    if (!a->cli->verbose) return; /* all else is the same whenever it runs */
     hawq_json_object(w, "method_seconds");
     for (int i = 0; i < a->n_candidates; i++)
         hawq_json_real(w, a->name[i], a->seconds[i]);
@@ -325,6 +326,18 @@ static void note_agreement(hawq_analysis *a, double *work) {
     }
 }
 
+/* What methods took that look at data, all layers together. */
+static void note_seconds(hawq_analysis *a) {
+    const char *list = "";
+    for (int i = 0; i < a->n_candidates && list; i++)
+        if (a->candidate[i].method->needs != HAWQ_NEEDS_NOTHING)
+            list =
+                hawq_arena_format(&a->arena, "%s%s%s %.2g", list,
+                                  *list ? ", " : "", a->name[i], a->seconds[i]);
+    if (list && *list)
+        hawq_cli_note(a->cli, "seconds to choose the codes: %s", list);
+}
+
 hawq_status hawq_analysis_report(hawq_analysis *a) {
     double *work;
     HAWQ_TAKE(work, &a->arena, 4 * (size_t)a->graph->n_layers);
@@ -338,6 +351,7 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
             HAWQ_TRY(print_agreement(a, work));
         HAWQ_TRY(hawq_analysis_print_activations(a));
     }
+    note_seconds(a);
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
     if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);

@@ -19,11 +19,7 @@ static struct {
     bool        all_points;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
-} o = {.metric = "measured",
-       .solver = -1,
-       .resamples = 200,
-       .batch_size = 1,
-       .repeats = 50};
+} o = {.solver = -1, .resamples = 200, .batch_size = 1, .repeats = 50};
 
 static const char *const solver_name[] = {"dp",     "bnb",      "ilp",  "cross",
                                           "greedy", "monotone", "brute"};
@@ -49,7 +45,8 @@ static const hawq_option options[] = {
                      "bound and gap (default 60)"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
                      "sensitivity to add up (default measured, which is right "
-                     "for every candidate)"),
+                     "for every candidate; else the first that was analysed of "
+                     "hybrid, quadratic, cross, trace, gauss-newton)"),
     HAWQ_OPTION_INT("analysis", 0, &o.analysis, 1, 2147483647, "RUN",
                     "the run of hawq-analyze whose losses to search (default: "
                     "the newest complete one of the model)"),
@@ -247,7 +244,7 @@ static hawq_status check_outputs(hawq_search *s) {
 /* Options that exclude each other, before anything is read. */
 static hawq_status check_options(hawq_search *s) {
     hawq_metric metric;
-    HAWQ_TRY(hawq_metric_find(o.metric, &metric));
+    if (o.metric) HAWQ_TRY(hawq_metric_find(o.metric, &metric));
     const char *comma = o.front_kind ? strchr(o.front_kind, ',') : NULL;
     if (comma && strchr(comma + 1, ','))
         return hawq_fail(HAWQ_EINVAL,
@@ -279,7 +276,8 @@ static hawq_status run(hawq_cli *cli) {
                                   .ungroups = o.ungroups,
                                   .problem_path = o.problem,
                                   .score_path = o.score,
-                                  .metric = o.metric,
+                                  .metric = o.metric ? o.metric : "measured",
+                                  .any_metric = !o.metric,
                                   .device = devices[o.device],
                                   .kernels = o.kernels,
                                   .batch_size = o.batch_size,

@@ -85,13 +85,27 @@ static hawq_status list_others(hawq_search *s, int n, const int64_t *run) {
     return HAWQ_OK;
 }
 
+/* The runs of the metric; where any will do, of the first that has some. */
+static hawq_status find_runs(hawq_search *s, int *n, int64_t **run) {
+    static const char *const others[] = {"hybrid", "quadratic", "cross",
+                                         "trace", "gauss-newton"};
+    hawq_arena              *arena = &s->cli->arena;
+    HAWQ_TRY(
+        hawq_store_load_analyses(s->store, s->hash, s->metric, arena, n, run));
+    for (int i = 0; !*n && s->any_metric && i < 5; i++) {
+        HAWQ_TRY(hawq_store_load_analyses(s->store, s->hash, others[i], arena,
+                                          n, run));
+        if (*n) s->metric = others[i];
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_search_find_analysis(hawq_search *s) {
     int64_t       *run;
     int            n, estimates;
     hawq_estimate *estimate;
     hawq_arena    *arena = &s->cli->arena;
-    HAWQ_TRY(hawq_store_load_analyses(s->store, s->hash, s->metric, arena, &n,
-                                      &run));
+    HAWQ_TRY(find_runs(s, &n, &run));
     if (!n)
         return hawq_fail(HAWQ_ESTATE,
                          "%s holds no complete analysis of %s with metric "

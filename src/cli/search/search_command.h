@@ -55,8 +55,9 @@ typedef struct hawq_search {
     const char *score_path;                /* --score, or NULL */
     const char *metric, *device, *kernels; /* kernels may be NULL */
     const char *front_kind;                /* --pareto, or NULL */
-    int         wanted;                    /* --analysis; 0: the newest */
-    int         batch_size, repeats;       /* of measured times */
+    bool        any_metric; /* another will do if it was not analysed */
+    int         wanted;     /* --analysis; 0: the newest */
+    int         batch_size, repeats; /* of measured times */
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
     bool        floats_are_pinned; /* float is no candidate but of pins */

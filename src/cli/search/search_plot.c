@@ -119,12 +119,16 @@ static hawq_status fill_uniforms(const hawq_search *s, hawq_series *out) {
         x[i] = point[i].cost;
         y[i] = point[i].objective;
         const hawq_width *w = &point[i].width;
+        bool              method = w->candidate && strchr(w->candidate, ':');
         bool floats = w->weight_bits == HAWQ_FLOAT_BITS || !w->candidate;
-        label[i] = floats
-                       ? hawq_arena_format(&s->cli->arena, "w%da%d",
-                                           w->weight_bits, w->activation_bits)
-                       : hawq_arena_format(&s->cli->arena, "%s a%d",
-                                           w->candidate, w->activation_bits);
+        if (method)
+            label[i] = w->candidate;
+        else if (floats)
+            label[i] = hawq_arena_format(&s->cli->arena, "w%da%d",
+                                         w->weight_bits, w->activation_bits);
+        else
+            label[i] = hawq_arena_format(&s->cli->arena, "%sa%d", w->candidate,
+                                         w->activation_bits);
         if (!label[i]) return HAWQ_ENOMEM;
     }
     *out = (hawq_series){

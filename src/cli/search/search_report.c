@@ -45,12 +45,12 @@ static hawq_status print_layers(const hawq_search     *s,
     bool                named = p->layer[0].candidate[0].name != NULL;
     int                 bytes = hawq_problem_find_kind(p, "weight-size"), n = 2;
     hawq_table          t;
-    if (named) columns[n++] = "candidate";
     columns[n++] = "weight_bits";
     columns[n++] = "activation_bits";
     columns[n++] = "loss";
     if (bytes >= 0) columns[n++] = "bytes";
     if (sure->n_resamples) columns[n++] = "confidence";
+    if (named) columns[n++] = "candidate";
     hawq_table_begin(&t, &s->cli->arena, n, columns);
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, solution->choice, l);
@@ -59,12 +59,12 @@ static hawq_status print_layers(const hawq_search     *s,
             hawq_table_integer(&t, p->layer[l].params);
         else
             hawq_table_real(&t, NAN, 1);
-        if (named) hawq_table_text(&t, c->name ? c->name : "");
         hawq_table_integer(&t, c->weight_bits);
         hawq_table_integer(&t, c->activation_bits);
         hawq_table_real(&t, c->loss, 4);
         if (bytes >= 0) hawq_table_real(&t, c->cost[bytes], 12);
         if (sure->n_resamples) hawq_table_fixed(&t, sure->kept[l], 2);
+        if (named) hawq_table_text(&t, c->name ? c->name : "");
     }
     return hawq_table_print(&t, s->cli->format, stdout);
 }
@@ -154,7 +154,6 @@ static hawq_status fill_alternatives(const hawq_search      *s,
     bool                named = p->layer[e->layer].candidate[0].name != NULL;
     int                 n = 0;
     HAWQ_TAKE(column, &s->cli->arena, (size_t)(7 + p->n_kinds));
-    if (named) column[n++] = "candidate";
     column[n++] = "weight_bits";
     column[n++] = "activation_bits";
     column[n++] = "chosen";
@@ -162,11 +161,11 @@ static hawq_status fill_alternatives(const hawq_search      *s,
     column[n++] = "best_loss";
     column[n++] = "regret";
     for (int k = 0; k < p->n_kinds; k++) column[n++] = p->kind[k].name;
+    if (named) column[n++] = "candidate";
     hawq_table_begin(t, &s->cli->arena, n, column);
     for (int i = 0; i < e->n; i++) {
         const hawq_alternative *a = &e->alternative[i];
         const char             *name = a->candidate->name;
-        if (named) hawq_table_text(t, name ? name : "");
         hawq_table_integer(t, a->candidate->weight_bits);
         hawq_table_integer(t, a->candidate->activation_bits);
         hawq_table_text(t, a->chosen ? "yes" : "");
@@ -175,6 +174,7 @@ static hawq_status fill_alternatives(const hawq_search      *s,
         hawq_table_real(t, a->regret, 4);
         for (int k = 0; k < p->n_kinds; k++)
             hawq_table_real(t, a->candidate->cost[k] / p->kind[k].unit, 6);
+        if (named) hawq_table_text(t, name ? name : "");
     }
     return HAWQ_OK;
 }
