@@ -166,7 +166,7 @@ static void refused_before_the_database_is_asked(void) {
     program_says("hawq-search net.onnx --budget bops=1G --pin conv1", 2,
                  "--pin");
     program_says("hawq-search net.onnx --budget bops=1G --bits w9x8", 2,
-                 "'w9x8' is not a pair of widths like w4a8");
+                 "'w9x8' does not begin with a weight format");
     program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,8", 2,
                  "w8a8 is given twice");
     program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,w4a4 "
@@ -694,7 +694,7 @@ static void foreign_maps(void) {
                  "--score takes the file's allocation as it is");
     put_text("types.txt", "conv|downsample=q5_0 fc=q8_0");
     program_says(SEARCH "--score types.txt", 2,
-                 "the analysis has no sensitivity of layer 'conv1' at 5 bits");
+                 "has no sensitivities at 5 bits, only at w8, w4, w2");
 }
 
 /* Lists of mean bits in the forms programs print them. */

@@ -260,7 +260,7 @@ static void what_cannot_be_measured_is_refused(void) {
     program_says(SEARCH "--kernels nobodys --budget latency=1x", 2,
                  "measuring latency: --kernels nobodys: unknown, not built");
     program_says(SEARCH "--bits w3a8 --budget latency=1x", 2,
-                 "3 bits have no time");
+                 "no sensitivities at w3");
 }
 
 int main(void) {

@@ -33,6 +33,17 @@ static bool has_width(const hawq_search *s, const hawq_width *width) {
     return false;
 }
 
+/* The same, where a number and the narrow grid of so many bits are one. */
+static bool is_asked(const hawq_search *s, const hawq_width *width) {
+    char plain[16];
+    snprintf(plain, sizeof plain, "w%d", width->weight_bits);
+    bool       is_plain = width->candidate && !strcmp(width->candidate, plain);
+    hawq_width other = *width;
+    if (!width->candidate) other.candidate = plain;
+    if (is_plain) other.candidate = NULL;
+    return has_width(s, width) || has_width(s, &other);
+}
+
 hawq_status hawq_search_widths(hawq_search *s, const char *text) {
     if (!text) return HAWQ_OK;
     HAWQ_TAKE(s->width, &s->cli->arena, strlen(text) + 1);
@@ -44,7 +55,7 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
         HAWQ_TRY(hawq_named_read("--bits", item, &s->cli->arena, &named));
         hawq_width width = {named.weight_bits, named.activation_bits,
                             named.name};
-        if (has_width(s, &width))
+        if (is_asked(s, &width))
             return hawq_fail(HAWQ_EINVAL, "--bits: %s is given twice", item);
         s->width[s->n_widths++] = width;
         at += length;
