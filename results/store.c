@@ -21,6 +21,8 @@ static const char *const steps[] = {
 #include "results/schema_activations.inc"
     ,
 #include "results/schema_totals.inc"
+    ,
+#include "results/schema_candidates.inc"
 };
 #pragma GCC diagnostic pop
 
@@ -186,6 +188,18 @@ hawq_status hawq_store_drop_run(hawq_store *store, int64_t run) {
 
 /* --- what an analysis puts ---------------------------------------------- */
 
+enum { CANDIDATE_TEXT = 16 }; /* of a plain one */
+
+/* The candidate's text, or the plain one's of so many bits. */
+static hawq_value candidate(const char *given, int bits,
+                            char text[CANDIDATE_TEXT]) {
+    if (bits == HAWQ_FLOAT_BITS)
+        snprintf(text, CANDIDATE_TEXT, "float");
+    else
+        snprintf(text, CANDIDATE_TEXT, "w%d", bits);
+    return HAWQ_SQL_TEXT(given ? given : text);
+}
+
 static hawq_status check_finite(const char *what, const char *metric, int layer,
                                 double value) {
     if (isfinite(value)) return HAWQ_OK;
@@ -261,11 +275,15 @@ static hawq_status put_sensitivity(hawq_sql *db, int64_t run, int n,
     for (int i = 0; i < n; i++) {
         HAWQ_TRY(check_finite("sensitivity", row[i].metric, row[i].layer,
                               row[i].value));
+        char text[CANDIDATE_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT OR REPLACE INTO sensitivity VALUES (?, ?, ?, ?, ?, ?)",
+            db,
+            "INSERT OR REPLACE INTO sensitivity VALUES (?, ?, ?, ?, ?, ?, ?)",
             HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(row[i].metric),
-            HAWQ_SQL_INT(row[i].layer), HAWQ_SQL_INT(row[i].bits),
-            HAWQ_SQL_REAL(row[i].value), HAWQ_SQL_REAL(row[i].stderr1)));
+            HAWQ_SQL_INT(row[i].layer),
+            candidate(row[i].candidate, row[i].bits, text),
+            HAWQ_SQL_INT(row[i].bits), HAWQ_SQL_REAL(row[i].value),
+            HAWQ_SQL_REAL(row[i].stderr1)));
     }
     return HAWQ_OK;
 }
@@ -281,10 +299,15 @@ static hawq_status put_interactions(hawq_sql *db, int64_t run, int n,
     for (int i = 0; i < n; i++) {
         HAWQ_TRY(
             check_finite("interaction", "cross", row[i].layer_i, row[i].value));
+        char first[CANDIDATE_TEXT], second[CANDIDATE_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT OR REPLACE INTO interaction VALUES (?, ?, ?, ?, ?, ?)",
+            db,
+            "INSERT OR REPLACE INTO interaction VALUES (?, ?, ?, ?, ?, ?, ?,"
+            " ?)",
             HAWQ_SQL_INT(run), HAWQ_SQL_INT(row[i].layer_i),
+            candidate(row[i].candidate_i, row[i].bits_i, first),
             HAWQ_SQL_INT(row[i].bits_i), HAWQ_SQL_INT(row[i].layer_j),
+            candidate(row[i].candidate_j, row[i].bits_j, second),
             HAWQ_SQL_INT(row[i].bits_j), HAWQ_SQL_REAL(row[i].value)));
     }
     return HAWQ_OK;
@@ -345,13 +368,15 @@ static hawq_status put_allocation(hawq_sql *db, int64_t run, int64_t analysis,
         HAWQ_SQL_REAL(row->mean_bits),
         HAWQ_SQL_REAL(row->latency_us < 0 ? NAN : row->latency_us)));
     *id = hawq_sql_last_id(db);
-    for (int i = 0; i < row->n_layers; i++)
+    for (int i = 0; i < row->n_layers; i++) {
+        const hawq_choice *c = &row->choice[i];
+        char               text[CANDIDATE_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO allocation_layer VALUES (?, ?, ?, ?, ?)",
-            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
-            HAWQ_SQL_TEXT(row->choice[i].layer),
-            HAWQ_SQL_INT(row->choice[i].weight_bits),
-            HAWQ_SQL_INT(row->choice[i].activation_bits)));
+            db, "INSERT INTO allocation_layer VALUES (?, ?, ?, ?, ?, ?)",
+            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i), HAWQ_SQL_TEXT(c->layer),
+            HAWQ_SQL_INT(c->weight_bits), HAWQ_SQL_INT(c->activation_bits),
+            candidate(c->candidate, c->weight_bits, text)));
+    }
     for (int i = 0; i < row->n_budgets; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO allocation_budget VALUES (?, ?, ?, ?, ?)",
@@ -387,6 +412,28 @@ static const char *bits_text(hawq_arena *arena, int n, const int *bits) {
     return text;
 }
 
+/* ["w8","w4:gptq"]: candidates have neither quotes nor backslashes. */
+static const char *candidates_text(hawq_arena *arena, int n,
+                                   const hawq_front_point *p) {
+    char   plain[CANDIDATE_TEXT];
+    size_t size = 3, used = 1;
+    for (int i = 0; i < n; i++)
+        size += 3 + strlen(candidate(p->candidate ? p->candidate[i] : NULL,
+                                     p->weight_bits[i], plain)
+                               .text);
+    char *text = hawq_arena_take(arena, size, 1);
+    if (!text) return NULL;
+    text[0] = '[';
+    for (int i = 0; i < n; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s\"%s\"", i ? "," : "",
+                             candidate(p->candidate ? p->candidate[i] : NULL,
+                                       p->weight_bits[i], plain)
+                                 .text);
+    text[used] = ']';
+    return text;
+}
+
 static hawq_status put_front(hawq_store *store, int64_t run, int64_t analysis,
                              const hawq_front_record *front) {
     hawq_sql *db = store->db;
@@ -402,12 +449,14 @@ static hawq_status put_front(hawq_store *store, int64_t run, int64_t analysis,
         const hawq_front_point *p = &front->point[i];
         const char             *bits =
             bits_text(&store->arena, front->n_layers, p->weight_bits);
-        if (!bits) return HAWQ_ENOMEM;
+        const char *candidates =
+            candidates_text(&store->arena, front->n_layers, p);
+        if (!bits || !candidates) return HAWQ_ENOMEM;
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO front_point VALUES (?, ?, ?, ?, ?, ?)",
+            db, "INSERT INTO front_point VALUES (?, ?, ?, ?, ?, ?, ?)",
             HAWQ_SQL_INT(id), HAWQ_SQL_INT(i), HAWQ_SQL_REAL(p->cost),
             HAWQ_SQL_REAL(p->objective), HAWQ_SQL_REAL(p->mean_bits),
-            HAWQ_SQL_TEXT(bits)));
+            HAWQ_SQL_TEXT(bits), HAWQ_SQL_TEXT(candidates)));
     }
     return HAWQ_OK;
 }
@@ -447,15 +496,16 @@ static hawq_status put_benchmark(hawq_sql *db, int64_t run,
         HAWQ_SQL_REAL(b->latency_spread_us), HAWQ_SQL_REAL(b->speedup_vs_float),
         HAWQ_SQL_REAL(b->speedup_vs_uniform8), HAWQ_SQL_INT(b->bit_exact)));
     *id = hawq_sql_last_id(db);
-    for (int i = 0; i < b->n_layers; i++)
+    for (int i = 0; i < b->n_layers; i++) {
+        const hawq_layer_timing *t = &b->layer[i];
+        char                     text[CANDIDATE_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO benchmark_layer VALUES (?, ?, ?, ?, ?, ?, ?)",
-            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
-            HAWQ_SQL_TEXT(b->layer[i].layer),
-            HAWQ_SQL_INT(b->layer[i].weight_bits),
-            HAWQ_SQL_INT(b->layer[i].activation_bits),
-            HAWQ_SQL_TEXT(b->layer[i].kernel),
-            HAWQ_SQL_REAL(b->layer[i].latency_us)));
+            db, "INSERT INTO benchmark_layer VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i), HAWQ_SQL_TEXT(t->layer),
+            HAWQ_SQL_INT(t->weight_bits), HAWQ_SQL_INT(t->activation_bits),
+            HAWQ_SQL_TEXT(t->kernel), HAWQ_SQL_REAL(t->latency_us),
+            candidate(t->format, t->weight_bits, text)));
+    }
     return HAWQ_OK;
 }
 

@@ -209,8 +209,8 @@ static void check_layers(reference *r) {
             hawq_quant_values(layer, q.bits, scale, values);
             dw2[i][l] = hawq_quant_error(layer, q.bits, scale,
                                          r->dw[l * N_BITS + i], NULL);
-            CHECK_OK(
-                hawq_study_measure(&r->study, l, values, &rise[i], &noise));
+            CHECK_OK(hawq_study_measure(&r->study, l, values, NULL, &rise[i],
+                                        &noise));
             measured[i][l] = rise[i].mean;
         }
         CHECK_OK(hawq_study_quadratic(&r->study, l, N_BITS, dw, rise, NULL));

@@ -109,7 +109,7 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
     static const int        bits[] = {8, 4};
     hawq_sensitivity_record row[32];
     hawq_layer_record       layer[8] = {{0}};
-    hawq_interaction_record both = {0, 4, 1, 4, -0.125};
+    hawq_interaction_record both = {0, 4, 1, 4, -0.125, NULL, NULL};
     char                    hash[HAWQ_HASH_TEXT];
     int64_t                 run = 0;
     int                     n = 0;
@@ -130,8 +130,8 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
         layer[l] = (hawq_layer_record){g->layer[l].name, "Conv", 1, 1, 1,
                                        g->layer[l].name};
         for (int k = 0; k < 2; k++)
-            row[n++] = (hawq_sensitivity_record){l, metric, bits[k],
-                                                 (l + 1.0) / bits[k], 0};
+            row[n++] = (hawq_sensitivity_record){
+                l, metric, bits[k], (l + 1.0) / bits[k], 0, NULL, 0, 0};
     }
     CHECK_OK(hawq_store_begin_run(store, &record, &run));
     CHECK_OK(hawq_store_put_layers(store, run, g->n_layers, layer));
