@@ -148,6 +148,7 @@ typedef struct hawq_budget_record {
 typedef struct hawq_allocation_record {
     const char        *solver, *metric;
     const char        *weight_range; /* of the analysis searched; read only */
+    int64_t            analysis;     /* the run searched, 0: none; read only */
     const char        *state; /* "optimal", "feasible", "infeasible", "limit" */
     double             objective, bound;
     int64_t            weight_bytes, bops;

@@ -193,7 +193,7 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                   .activation_range =
                                       (hawq_range)b->activation_range};
     hawq_status        status =
-        hawq_quantize_choices(b->image_graph, c->n_choices, c->choice,
+        hawq_allocation_codes(b->store, b->image_graph, &c->allocation,
                               b->threads, &weights, &quantized);
     options.quantized = quantized;
     if (status == HAWQ_OK)
