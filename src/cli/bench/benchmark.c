@@ -194,7 +194,7 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                       (hawq_range)b->activation_range};
     hawq_status        status =
         hawq_allocation_codes(b->store, b->image_graph, &c->allocation,
-                              b->threads, &weights, &quantized);
+                              b->threads, &weights, NULL, &quantized);
     options.quantized = quantized;
     if (status == HAWQ_OK)
         status = hawq_program_lower(b->image_graph, &b->calibration, &options,

@@ -172,7 +172,7 @@ static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
                                const hawq_allocation *a,
                                const hawq_choice *choice, int l,
                                hawq_threads *threads, hawq_arena *arena,
-                               hawq_quantized *out) {
+                               bool *missing, hawq_quantized *out) {
     const hawq_layer      *layer = &graph->layer[l];
     hawq_candidate         candidate;
     hawq_quantized_record *row = NULL;
@@ -189,21 +189,24 @@ static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
                                name);
         return HAWQ_OK;
     }
-    if (candidate.method->needs != HAWQ_NEEDS_NOTHING)
-        return need_data(a, layer, &candidate);
+    if (candidate.method->needs != HAWQ_NEEDS_NOTHING) {
+        if (!missing) return need_data(a, layer, &candidate);
+        *missing = true;
+        return HAWQ_OK;
+    }
     return hawq_quantize(layer, &candidate, NULL, NULL, threads, arena, out);
 }
 
 hawq_status hawq_allocation_codes(hawq_store *store, const hawq_graph *graph,
                                   const hawq_allocation *a,
                                   hawq_threads *threads, hawq_arena *arena,
-                                  hawq_quantized **out) {
+                                  bool *missing, hawq_quantized **out) {
     HAWQ_TAKE(*out, arena, (size_t)graph->n_layers);
     for (int i = 0; i < a->n_choices; i++) {
         int l = hawq_graph_find_layer(graph, a->choice[i].layer);
         if (l < 0 || (*out)[l].rows) continue; /* the lowering complains */
         HAWQ_TRY(layer_codes(store, graph, a, &a->choice[i], l, threads, arena,
-                             &(*out)[l]));
+                             missing, &(*out)[l]));
     }
     return HAWQ_OK;
 }

@@ -42,10 +42,12 @@ hawq_allocation_find(const hawq_cli *cli, hawq_store *store,
 
 /* Its quantized weights, one for each layer of the graph: the very codes that
  * were refined for it or analysed, as the database keeps them; what depends on
- * the weights alone is made here. EINVAL where codes depend on data and are not
- * stored. */
-HAWQ_NODISCARD hawq_status hawq_allocation_codes(
-    hawq_store *store, const hawq_graph *graph, const hawq_allocation *a,
-    hawq_threads *threads, hawq_arena *arena, hawq_quantized **out);
+ * the weights alone is made here. A layer whose codes depend on data and are
+ * not stored is left empty (rows 0) and *missing set; with missing NULL that is
+ * EINVAL. */
+HAWQ_NODISCARD hawq_status
+hawq_allocation_codes(hawq_store *store, const hawq_graph *graph,
+                      const hawq_allocation *a, hawq_threads *threads,
+                      hawq_arena *arena, bool *missing, hawq_quantized **out);
 
 #endif
