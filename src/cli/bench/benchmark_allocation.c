@@ -61,6 +61,23 @@ static hawq_status apply_range(hawq_benchmark *b, hawq_contender *c) {
     return HAWQ_OK;
 }
 
+/* Can its weights be told by their bits and range alone? */
+static bool is_by_bits(const hawq_contender *c) {
+    bool        max = c->weight_range == HAWQ_RANGE_MAX;
+    const char *method = max ? "nearest" : hawq_range_name(c->weight_range);
+    for (int i = 0; i < c->n_choices; i++) {
+        hawq_candidate is;
+        if (hawq_candidate_of(&c->choice[i], &is) != HAWQ_OK) return false;
+        hawq_format grid = {.family = HAWQ_NARROW, .bits = is.format.bits};
+        hawq_format real = {.family = HAWQ_UNCODED, .bits = HAWQ_FLOAT_BITS};
+        if (hawq_format_equal(&is.format, &real)) continue;
+        if (!hawq_format_equal(&is.format, &grid) ||
+            strcmp(is.method->name, method) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* Codes that data chooses are chosen by another program. */
 static hawq_status check_needs(const hawq_benchmark *b, const char *name,
                                const hawq_contender *c) {
@@ -139,5 +156,6 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     if (strcmp(name, "float32") == 0) return HAWQ_OK;
     HAWQ_TRY(resolve(b, name, out));
     if (out->weight_range != HAWQ_RANGE_MAX) HAWQ_TRY(apply_range(b, out));
+    out->by_bits = is_by_bits(out);
     return check_needs(b, name, out);
 }

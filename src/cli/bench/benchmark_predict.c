@@ -8,7 +8,8 @@
  * tensors that layers read of the rises at their widths, if they are stored, as
  * hawq_rises_use has them; all in float32 cost nothing.
  * Activations below 8 bits have no prediction without those; nor has anything
- * quantized in another range than the analysis'.
+ * quantized in another range than the analysis', or to other formats than the
+ * grids it knows by their bits.
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
  * runs, and the other networks of this one; its own only where a layer was
@@ -133,7 +134,7 @@ static bool has_range(const analysis *a, const hawq_contender *c) {
 
 /* By an analysis, but for the range. */
 static bool is_predictable(const hawq_contender *c) {
-    return c->choice && !c->metric;
+    return c->choice && !c->metric && c->by_bits;
 }
 
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
