@@ -13,7 +13,8 @@
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
  * runs, and the other networks of this one; its own only where a layer was
- * measured in none of them.
+ * measured in none of them. Times are known by bits, so here, too, only weights
+ * on those grids have a prediction, and are asked for others'.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/records.h"
@@ -173,7 +174,7 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
     HAWQ_TAKE(l.total, &b->arena, (size_t)(known->n_totals + b->n));
     for (int i = 0; i < b->n; i++) {
         const hawq_benchmark_record *r = &b->contender[i].record;
-        if (i == but || !r->n_layers) continue;
+        if (i == but || !r->n_layers || !b->contender[i].by_bits) continue;
         hawq_total_timing *total = &l.total[l.n_totals++];
         *total = (hawq_total_timing){r->latency_us, r->latency_spread_us, 0};
         for (int k = 0; k < r->n_layers; k++) {
@@ -209,7 +210,7 @@ hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
     HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
-        if (!c->record.n_layers) continue;
+        if (!c->record.n_layers || !c->by_bits) continue;
         HAWQ_TRY(collect(b, &known, i, &rest));
         c->predicted_us = hawq_latency_predict(&rest, c->program->n_layers,
                                                c->program->choice);
