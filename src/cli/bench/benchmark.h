@@ -39,6 +39,8 @@ typedef struct hawq_contender {
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
     hawq_range         weight_range;
+    bool by_bits; /* its weights are on the narrow grids that an analysis knows
+                     by their bits, rounded to nearest, or in float32 */
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */
