@@ -1,65 +1,89 @@
-/* outliers.c -- the outliers of a convolution, some rows of outputs at a time,
- * so that the rows of y stay in the cache while all outliers pass over them.
+/* outliers.c -- the outliers of a convolution, a block of output pixels and one
+ * channel at a time: their sums are next to each other, and every y is touched
+ * once.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/tables.h"
 
-enum { BLOCK_BYTES = 128 << 10, MOST_TAPS = 32 };
+#include <string.h>
 
-/* An outlier seen from the outputs: output row oy reads input row oy * stride_h
- * + row, and of its columns those from `from` to before `to` lie inside. */
-typedef struct tap {
-    int32_t   value;
-    int       row, from, to;
-    ptrdiff_t at; /* of x, for output (0, 0) */
-} tap;
+enum { MOST_PIXELS = 256 };
 
-static tap tap_of(const hawq_conv *v, int o, int at, int32_t value) {
-    int n = v->c / v->groups, ky = at / n / v->kw, kx = at / n % v->kw;
-    int c = o / (v->oc / v->groups) * n + at % n;
-    int column = kx * v->dilation_w - v->pad_left;
-    tap t = {.value = value, .row = ky * v->dilation_h - v->pad_top};
-    t.at = ((ptrdiff_t)t.row * v->w + column) * v->c + c;
-    if (column < 0) t.from = (-column + v->stride_w - 1) / v->stride_w;
-    if (column < v->w) t.to = (v->w - 1 - column) / v->stride_w + 1;
-    if (t.to > v->ow) t.to = v->ow;
-    if (t.from > t.to) t.from = t.to;
-    return t;
+/* Output rows y0 .. y1 - 1, columns x0 .. x1 - 1; at most MOST_PIXELS. */
+typedef struct block {
+    int y0, y1, x0, x1;
+} block;
+
+static int at_most(int v, int high) {
+    return v < high ? v : high;
 }
 
-/* A tap's part of output row oy; y is the row at the tap's channel. In the
- * padding every x is the zero point. */
-static void add_row(const hawq_conv *v, const tap *t, int oy, const uint8_t *x,
-                    int32_t *y) {
-    int       iy = oy * v->stride_h + t->row, from = 0, to = 0;
-    ptrdiff_t step = (ptrdiff_t)v->stride_w * v->c, oc = v->oc;
-    ptrdiff_t at = t->at + (ptrdiff_t)oy * v->stride_h * v->w * v->c;
-    if (iy >= 0 && iy < v->h) from = t->from, to = t->to;
-    for (int ox = 0; ox < from; ox++) y[ox * oc] += t->value * v->zero;
-    for (int ox = from; ox < to; ox++)
-        y[ox * oc] += t->value * x[at + ox * step];
-    for (int ox = to; ox < v->ow; ox++) y[ox * oc] += t->value * v->zero;
+static int at_least(int v, int low) {
+    return v > low ? v : low;
 }
 
-/* All outliers' parts of output rows oy0 .. oy1 - 1. */
+/* The columns ox of a block whose input ox * stride_w + column is inside; both
+ * ends at *from if there are none. */
+static void inside(const hawq_conv *v, const block *b, int column, int *from,
+                   int *to) {
+    int stride = v->stride_w;
+    *from = *to = b->x0;
+    if (column < 0) *from = at_least((stride - 1 - column) / stride, b->x0);
+    if (column < v->w) *to = at_most((v->w - 1 - column) / stride + 1, b->x1);
+    if (*from >= *to) *from = *to = b->x0;
+}
+
+/* sums[i] += value * x[i step] */
+static void add_pixels(int32_t value, const uint8_t *restrict x, ptrdiff_t step,
+                       int n, int32_t *restrict sums) {
+    for (int i = 0; i < n; i++) sums[i] += value * x[i * step];
+}
+
+/* sums[pixel of the block] += value * x at a place of channel o's row, which in
+ * the padding is the zero point. */
+static void add_outlier(const hawq_conv *v, const block *b, int o, int place,
+                        int32_t value, const uint8_t *x, int32_t *sums) {
+    int n = v->c / v->groups, ky = place / n / v->kw, kx = place / n % v->kw;
+    int c = o / (v->oc / v->groups) * n + place % n, from, to;
+    int width = b->x1 - b->x0, column = kx * v->dilation_w - v->pad_left;
+    inside(v, b, column, &from, &to);
+    ptrdiff_t step = (ptrdiff_t)v->stride_w * v->c, first = column;
+    first = (first + (ptrdiff_t)from * v->stride_w) * v->c + c;
+    for (int oy = b->y0; oy < b->y1; oy++, sums += width) {
+        int iy = oy * v->stride_h + ky * v->dilation_h - v->pad_top;
+        int before = from - b->x0, n_inside = to - from;
+        if (iy < 0 || iy >= v->h) before = n_inside = 0;
+        add_pixels(value, &v->zero, 0, before, sums);
+        if (n_inside)
+            add_pixels(value, x + (ptrdiff_t)iy * v->w * v->c + first, step,
+                       n_inside, sums + before);
+        add_pixels(value, &v->zero, 0, width - before - n_inside,
+                   sums + before + n_inside);
+    }
+}
+
 static void add_block(const hawq_conv *v, const hawq_outliers *outliers,
-                      int oy0, int oy1, const uint8_t *x, int32_t *y) {
-    ptrdiff_t y_row = (ptrdiff_t)v->ow * v->oc;
-    for (int o = 0; o < v->oc; o++)
-        for (int i = outliers->start[o]; i < outliers->start[o + 1];) {
-            tap taps[MOST_TAPS];
-            int n = 0;
-            for (; n < MOST_TAPS && i < outliers->start[o + 1]; i++)
-                taps[n++] = tap_of(v, o, outliers->at[i], outliers->value[i]);
-            for (int oy = oy0; oy < oy1; oy++)
-                for (int k = 0; k < n; k++)
-                    add_row(v, &taps[k], oy, x, y + oy * y_row + o);
-        }
+                      const block *b, const uint8_t *x, int32_t *y) {
+    int32_t sums[MOST_PIXELS];
+    for (int o = 0; o < v->oc; o++) {
+        const int32_t *from = sums;
+        int            i = outliers->start[o], end = outliers->start[o + 1];
+        if (i == end) continue;
+        memset(sums, 0, sizeof sums);
+        for (; i < end; i++)
+            add_outlier(v, b, o, outliers->at[i], outliers->value[i], x, sums);
+        for (int oy = b->y0; oy < b->y1; oy++)
+            for (int ox = b->x0; ox < b->x1; ox++)
+                y[((ptrdiff_t)oy * v->ow + ox) * v->oc + o] += *from++;
+    }
 }
 
-void hawq_outliers_by_rows(const hawq_conv *v, const hawq_outliers *outliers,
-                           const uint8_t *x, int32_t *y) {
-    int rows = BLOCK_BYTES / (int)sizeof *y / v->oc / v->ow;
-    if (rows < 1) rows = 1;
+void hawq_outliers_by_blocks(const hawq_conv *v, const hawq_outliers *outliers,
+                             const uint8_t *x, int32_t *y) {
+    int columns = at_most(v->ow, MOST_PIXELS), rows = MOST_PIXELS / columns;
     for (int oy = 0; oy < v->oh; oy += rows)
-        add_block(v, outliers, oy, oy + rows < v->oh ? oy + rows : v->oh, x, y);
+        for (int ox = 0; ox < v->ow; ox += columns) {
+            block b = {oy, at_most(oy + rows, v->oh), ox,
+                       at_most(ox + columns, v->ow)};
+            add_block(v, outliers, &b, x, y);
+        }
 }

@@ -105,5 +105,5 @@ hawq_status hawq_import_list(const char *text, hawq_arena *arena, int *n,
 }
 
 int hawq_import_round(double bits) {
-    return (int)ceil(bits - 0.5);
+    return (int)fmax(-1000, fmin(1000, ceil(bits - 0.5)));
 }

@@ -28,7 +28,7 @@ HAWQ_NODISCARD hawq_status hawq_import_list(const char *text, hawq_arena *arena,
                                             int *n, hawq_import_mean **out);
 
 /* The width that stands for a mean: the nearest whole number, halves down, for
- * a fraction is mostly what scales take. */
+ * a fraction is mostly what scales take; never beyond -1000 ... 1000. */
 int hawq_import_round(double bits);
 
 #endif

@@ -185,6 +185,31 @@ hawq_status hawq_problem_add_loss(hawq_problem *p, int layer,
     return HAWQ_OK;
 }
 
+hawq_status hawq_problem_add_fixed(hawq_problem *p, const char *kind,
+                                   double value) {
+    int k = hawq_problem_find_kind(p, kind);
+    if (k < 0 || !p->n_layers || value == 0) return HAWQ_OK;
+    hawq_problem_layer *l = &p->layer[0];
+    hawq_cost_kind     *kinds;
+    hawq_candidate     *changed;
+    HAWQ_TAKE(kinds, &p->arena, (size_t)p->n_kinds);
+    HAWQ_TAKE(changed, &p->arena, (size_t)l->n_candidates);
+    for (int c = 0; c < l->n_candidates; c++) {
+        double *cost;
+        HAWQ_TAKE(cost, &p->arena, (size_t)p->n_kinds);
+        for (int i = 0; i < p->n_kinds; i++) cost[i] = l->candidate[c].cost[i];
+        cost[k] += value;
+        changed[c] = l->candidate[c];
+        changed[c].cost = cost;
+        HAWQ_TRY(check_candidate(p, l->name, c, &changed[c]));
+    }
+    l->candidate = changed;
+    for (int i = 0; i < p->n_kinds; i++) kinds[i] = p->kind[i];
+    if (kinds[k].uniform8 > 0) kinds[k].uniform8 += value;
+    p->kind = kinds;
+    return HAWQ_OK;
+}
+
 static hawq_status add_tie(hawq_problem *p, int n, const char *const *layer,
                            const char *reason, bool activations) {
     hawq_tie    *tie;

@@ -164,6 +164,13 @@ HAWQ_NODISCARD hawq_status hawq_problem_add_loss(hawq_problem *problem,
                                                  int layer, int activation_bits,
                                                  double value);
 
+/* What every allocation costs, whatever its candidates: it joins the costs of
+ * all candidates of the first layer, so that sums, limits and the uniform
+ * network have it; before finish. Nothing if there is no such kind. */
+HAWQ_NODISCARD hawq_status hawq_problem_add_fixed(hawq_problem *problem,
+                                                  const char   *kind,
+                                                  double        value);
+
 /* Ties n >= 2 layers, and with them their groups. The layers are looked up by
  * finish, EINVAL if one is unknown. */
 HAWQ_NODISCARD hawq_status hawq_problem_tie(hawq_problem *problem, int n,

@@ -85,14 +85,17 @@ static bool is_of(const source *s, int i, int layer) {
 
 static hawq_status find_time(const source *s, const char *layer, hawq_width w,
                              double *out) {
-    const hawq_layer_timing         key = {.layer = layer,
-                                           .weight_bits = w.weight_bits,
-                                           .activation_bits = w.activation_bits,
-                                           .format = w.candidate};
-    const hawq_layer_timing        *wanted = &key;
-    const hawq_layer_timing *const *found = bsearch(
-        &wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_format);
-    if (found) {
+    /* what runs in float whatever its input's width was timed once */
+    const int activation[2] = {w.activation_bits, HAWQ_FLOAT_BITS};
+    for (int i = 0; i < 2; i++) {
+        const hawq_layer_timing         key = {.layer = layer,
+                                               .weight_bits = w.weight_bits,
+                                               .activation_bits = activation[i],
+                                               .format = w.candidate};
+        const hawq_layer_timing        *wanted = &key;
+        const hawq_layer_timing *const *found = bsearch(
+            &wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_format);
+        if (!found) continue;
         *out = (*found)->latency_us;
         return HAWQ_OK;
     }
@@ -213,8 +216,25 @@ static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     return hawq_problem_add(p, l->name, NULL, l->params, n, candidate);
 }
 
+/* Bits times these, summed, stay whole numbers. */
+static hawq_status check_sizes(const source *s) {
+    static const int64_t most = INT64_C(1) << 50;
+    for (int i = 0; i < s->n_layers; i++) {
+        const hawq_layer_record *l = &s->layer[i];
+        int64_t                  size[] = {l->params, l->macs, l->channels};
+        for (int k = 0; k < 3; k++)
+            if (size[k] < 0 || size[k] > most)
+                return hawq_fail(HAWQ_EFORMAT,
+                                 "layer '%s': a size of %lld (parameters, "
+                                 "products or channels) is not in 0 ... 2^50",
+                                 l->name, (long long)size[k]);
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status build(source *s, hawq_problem **p) {
     hawq_cost_kind kind[KINDS];
+    HAWQ_TRY(check_sizes(s));
     HAWQ_TRY(sort_records(s));
     HAWQ_TRY(fill_kinds(s, kind));
     HAWQ_TRY(hawq_problem_new(s->timing ? KINDS : LATENCY, kind, p));

@@ -12,7 +12,8 @@
  *                  format, which is what is before its colon     [us]
  *
  * A layer in float32 has 32 bits of both, no scales, and no loss of its
- * weights.
+ * weights. One that no integer kernel computes has been timed with 32-bit
+ * inputs: that is its time whatever the width of its input.
  *
  * The loss of a pair is that of its weights, until the rises of activations
  * are added. No layers are tied here: a group of layers that read one tensor
@@ -34,8 +35,8 @@ typedef struct hawq_width {
 
 /* A problem that is not finished; the caller frees it. Sensitivities are of
  * one metric. timing NULL: without latency. EFORMAT: a layer without
- * sensitivity; ESTATE: a layer and width without a time, the sentence says
- * which; ENONFINITE. */
+ * sensitivity or of more than 2^50 parameters; ESTATE: a layer and width
+ * without a time, the sentence says which; ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_from_records(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,

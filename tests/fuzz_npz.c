@@ -6,7 +6,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static int           file = -1;
     hawq_dataset         data;
-    hawq_dataset_options some = {.skip = 1, .limit = 2, .unlabelled = true};
+    hawq_dataset_options some = {
+        .skip = 1, .limit = 2, .labels = HAWQ_LABELS_OPTIONAL};
     if (file < 0) file = fuzz_open("data.npz");
     fuzz_put(file, bytes, n);
     if (hawq_dataset_load(fuzz_link[0], NULL, &data) == HAWQ_OK)

@@ -12,6 +12,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/store.h"
+#include "src/graph/graph.h"
 #include "tests/images.h"
 #include "tests/program.h"
 

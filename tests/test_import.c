@@ -169,6 +169,8 @@ static void widths_that_are_none(void) {
             "has no \"quant_type\" of integers");
     refuses("conv1=q99999999999999999999", "is neither JSON nor pattern");
     CHECK(hawq_import_round(3.5) == 3 && hawq_import_round(3.6) == 4);
+    CHECK(hawq_import_round(1e308) == 1000 &&
+          hawq_import_round(-1e308) == -1000);
 }
 
 /* As many layers as entries, in a time that their square would not fit. */

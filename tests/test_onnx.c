@@ -174,15 +174,14 @@ static const struct {
      "initializer 'fc.weight': has NaN at element 4"},
     {"no_shape", HAWQ_EUNSUPPORTED, "input 'x' has no declared shape"},
     {"operator", HAWQ_EUNSUPPORTED,
-     "Det is not supported; the nearest of the "},
-    {"opset5", HAWQ_EUNSUPPORTED, "opset 5: supported are 7 to 22"},
-    {"opset23", HAWQ_EUNSUPPORTED, "opset 23: supported are 7 to 22"},
+     "operator Det is not supported, nor is any of a similar name"},
+    {"opset5", HAWQ_EUNSUPPORTED, "opset 5: supported are 7 and newer"},
     {"shape", HAWQ_EFORMAT, "node 'fc' (MatMul)"},
     {"short_weight", HAWQ_EFORMAT, "holds 11 numbers, expected 12 (4x3)"},
     {"sparse", HAWQ_EUNSUPPORTED, "initializer 'sparse' is sparse"},
     {"string_weight", HAWQ_EUNSUPPORTED, "holds elements of type string"},
     {"subgraph", HAWQ_EUNSUPPORTED,
-     "node 'choose' (If): attribute 'else_branch' is a subgraph"},
+     "node 'choose': operator If is control flow"},
     {"two_inputs", HAWQ_EUNSUPPORTED, "inputs 'x' and 'z'"},
     {"undefined", HAWQ_EFORMAT, "node 'fc' (MatMul): input 'q'"},
 };
@@ -382,7 +381,7 @@ static hawq_status load_chain(size_t n, const char *const name[][2],
     hawq_arena       arena = {0};
     hawq_proto_value x = {.name = "x", .shape = {2, {-1, 3}}};
     hawq_proto_value y = {.name = "y", .shape = {2, {-1, 3}}};
-    hawq_proto_node  node[4] = {{{0}, NULL}};
+    hawq_proto_node  node[4] = {{.defect = NULL}};
     hawq_proto  file = {"", 13, 1, 1, n_constants, n, &x, &y, constant, node};
     hawq_graph *g;
     uint8_t    *bytes;

@@ -410,6 +410,25 @@ static void memory_may_run_out(void) {
     }
 }
 
+/* A fixed cost is in every sum, once, and in the uniform network's. */
+static void fixed_costs_are_in_every_sum(void) {
+    const hawq_cost_kind kind = {"bytes", 1, "bytes", 0};
+    const double         cost[] = {8, 4};
+    const hawq_candidate c[] = {{8, 8, 0, &cost[0]}, {4, 8, 1, &cost[1]}};
+    hawq_problem        *p = NULL;
+    bool                 found;
+    CHECK_OK(hawq_problem_new(1, &kind, &p));
+    CHECK_OK(hawq_problem_add(p, "a", NULL, 1, 2, c));
+    CHECK_OK(hawq_problem_add(p, "b", NULL, 1, 2, c));
+    CHECK_OK(hawq_problem_add_fixed(p, "bytes", 100));
+    CHECK_OK(hawq_problem_add_fixed(p, "seconds", 100)); /* no such kind */
+    CHECK_OK(hawq_problem_finish(p));
+    CHECK(hawq_problem_sum(p, 0, (int[]){0, 1}) == 112);
+    CHECK(hawq_problem_sum(p, 0, (int[]){1, 1}) == 108);
+    CHECK(hawq_problem_uniform8(p, 0, &found) == 116 && found);
+    hawq_problem_free(p);
+}
+
 int main(void) {
     bad_kinds();
     bad_candidates();
@@ -425,6 +444,7 @@ int main(void) {
     costs_of_a_network();
     times_of_a_network();
     noise_is_no_gain();
+    fixed_costs_are_in_every_sum();
     memory_may_run_out();
     DONE();
 }

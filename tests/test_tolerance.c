@@ -90,20 +90,20 @@ static int samples_of(const char *begins, const char *after) {
 
 static void each_metric_says_its_own(void) {
     static const char both[] =
-        ANALYSE "--metric trace,gauss-newton --tolerance 0.05 ";
-    program_step(ANALYSE "--metric trace --tolerance 0.05", 0);
+        ANALYSE "--metric trace,gauss-newton --tolerance 0.03 ";
+    program_step(ANALYSE "--metric trace --tolerance 0.03", 0);
     int trace = samples_of("curvature from ", "from ");
-    CHECK(strstr(program_out, "--tolerance 0.05 not reached"));
-    program_step(ANALYSE "--metric gauss-newton --tolerance 0.05", 0);
+    CHECK(strstr(program_out, "--tolerance 0.03 not reached"));
+    program_step(ANALYSE "--metric gauss-newton --tolerance 0.03", 0);
     int gauss_newton = samples_of("curvature from ", "from ");
-    CHECK(strstr(program_out, "--tolerance 0.05 reached"));
+    CHECK(strstr(program_out, "--tolerance 0.03 reached"));
     CHECK(trace == 4096 && gauss_newton >= 16 && gauss_newton < trace);
     if (!program_step(both, 0)) return;
     CHECK(samples_of("\ntrace from ", "from ") == trace);
     CHECK(samples_of("\ngauss-newton from ", "from ") == gauss_newton);
-    CHECK(strstr(program_out, "--tolerance 0.05 not reached"));
-    CHECK(strstr(program_out, "--tolerance 0.05 reached"));
-    CHECK(strstr(program_err, "trace: --tolerance 0.05 was not reached within "
+    CHECK(strstr(program_out, "--tolerance 0.03 not reached"));
+    CHECK(strstr(program_out, "--tolerance 0.03 reached"));
+    CHECK(strstr(program_err, "trace: --tolerance 0.03 was not reached within "
                               "4096 samples"));
     CHECK(!strstr(program_err, "gauss-newton: --tolerance"));
     char json[256];

@@ -68,6 +68,14 @@ size_t hawq_arena_bytes(const hawq_arena *arena) {
 }
 
 void *hawq_arena_take(hawq_arena *arena, size_t count, size_t size) {
+    if (arena->limited && size && count > arena->left / size) {
+        hawq_fail(HAWQ_EUNSUPPORTED,
+                  "needs a table of %zu times %zu bytes, and no more than %zu "
+                  "bytes are left for what is not in the file itself",
+                  count, size, arena->left);
+        return NULL;
+    }
+    if (arena->limited) arena->left -= count * size;
     if (size && count > (SIZE_MAX / 2) / size) {
         hawq_fail(HAWQ_ENOMEM, "out of memory: %zu items of %zu bytes", count,
                   size);

@@ -14,10 +14,13 @@
 #define HAWQ_ARENA_H
 #include "src/base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct hawq_arena {
-    struct hawq_block *last; /* newest block; blocks link backwards */
+    struct hawq_block *last;    /* newest block; blocks link backwards */
+    bool               limited; /* then no more than `left` bytes are given: */
+    size_t             left;    /* what asks for more gets NULL, EUNSUPPORTED */
 } hawq_arena;
 
 typedef struct hawq_mark {

@@ -45,8 +45,16 @@ enum { HAWQ_FLOAT_BITS = 32 };
 
 /* Bytes of a layer's weights at a width, as they lie in a file: packed without
  * gaps, plus one float32 scale per output channel (symmetric: no zero points).
- * Float32 has no scale. The one cost model of search and
- * benchmark. */
+ * Float32 has no scale. The one cost model of search and benchmark:
+ *
+ *     weight bytes of a network = sum of this over its layers
+ *                               + 4 for each weight that no layer has
+ *
+ * whether integer kernels or float32 arithmetic computes the layer, for its
+ * codes are what is stored. A weight that several nodes read counts once; a
+ * weight of no layer is one of two dimensions or more (embeddings, the matrix
+ * of an Einsum): biases and other constants for each channel are in the
+ * file's bytes alone. */
 static inline int64_t hawq_weight_bytes(int64_t params, int64_t channels,
                                         int bits) {
     return (params * bits + 7) / 8 +

@@ -14,6 +14,7 @@
 #include "src/deploy/lower.h"
 
 #include "src/graph/mm.h"
+#include "src/graph/product.h"
 
 #include <math.h>
 #include <string.h>
@@ -256,7 +257,17 @@ static hawq_status check_layer(const lowering *low, const hawq_node *node,
                                const node_plan *plan) {
     const hawq_layer *layer = &low->graph->layer[plan->layer];
     hawq_conv         shape;
+    hawq_product      p;
+    bool known = hawq_product_find((hawq_node *)node, low->graph->batch, &p);
+    if (!known || p.outer != layer->outer || p.channels != layer->channels)
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "its weights have the scales of '%s', which "
+                              "reads them along another axis",
+                              layer->node[0]->name);
     if (is(node, "Conv")) return hawq_lower_conv_shape(node, &shape);
+    if (!p.folds || is(node, "ConvTranspose"))
+        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                              "no integer step computes it");
     return hawq_lower_check_product(node,
                                     hawq_per_image(low->graph, node->in[0]),
                                     layer->outer * layer->inner);
@@ -377,7 +388,7 @@ static void find_bits(lowering *low) {
     const hawq_graph *g = low->graph;
     for (int i = 0; i < g->n_nodes; i++) {
         if (low->plan[i].layer < 0) continue;
-        int *bits = &low->bits[low->root[g->node[i]->in[0]->id]];
+        int *bits = &low->bits[low->root[hawq_product_input(g->node[i])->id]];
         int  wish = low->program->choice[low->plan[i].layer].activation_bits;
         if (wish > 8) wish = 8; /* a float layer reads what 8 bits leave */
         if (wish > *bits) *bits = wish;
@@ -401,7 +412,7 @@ hawq_status hawq_lower_classify(lowering *low) {
         HAWQ_TRY(classify(low, i));
         find_source(low, i);
     }
-    hawq_lower_float_layers(low);
+    HAWQ_TRY(hawq_lower_float_layers(low));
     for (int i = 0; i < g->n_nodes; i++) fuse_bias(low, i);
     HAWQ_TRY(hawq_lower_find_floats(low));
     for (int i = 0; i < g->n_nodes; i++) fuse(low, i);

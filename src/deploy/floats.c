@@ -1,17 +1,18 @@
 /* floats.c -- what stays in float32 inside an integer program, and its steps.
  *
  * A node is in float because its layer is to have 32 bits, or because it has no
- * integer form (classify.c). Between such nodes a quantization would only cost
- * accuracy, so the following stay in float, too:
- *     a function of one element of a float tensor;
- *     an addition or concatenation of float tensors only;
- *     a move or pool of a float tensor that a float node reads, or that is the
- *     output;
- *     what only leads from the image, which is there in floats, to float nodes.
- * Everything else reads what is quantized, with the map that calibration found
- * for the tensor. A Relu or Clip between float and integers takes no step of
- * its own: saturating to the ends of its output's map clamps. An integer layer
- * that only float nodes read gives them its exact accumulators, scaled.
+ * integer form (classify.c). In the latter case the weights of its layer keep
+ * their bits: the node reads what the layer's codes stand for, so that bytes
+ * and accuracy are those of the choice, and only the arithmetic is float's.
+ * Between such nodes a quantization would only cost accuracy, so the following
+ * stay in float, too: a function of one element of a float tensor; an addition
+ * or concatenation of float tensors only; a move or pool of a float tensor that
+ * a float node reads, or that is the output; what only leads from the image,
+ * which is there in floats, to float nodes. Everything else reads what is
+ * quantized, with the map that calibration found for the tensor. A Relu or Clip
+ * between float and integers takes no step of its own: saturating to the ends
+ * of its output's map clamps. An integer layer that only float nodes read gives
+ * them its exact accumulators, scaled.
  *
  * Steps are of one image, so shapes must be of one, too.
  *
@@ -20,23 +21,60 @@
 
 /* --- which nodes --------------------------------------------------------- */
 
-/* One node of a layer in float, or 32 bits: all of it. */
-void hawq_lower_float_layers(lowering *low) {
+/* Nodes of layers of 32 bits are in float; a layer all of whose nodes are reads
+ * no rounded input. */
+hawq_status hawq_lower_float_layers(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
-    for (int i = 0; i < g->n_nodes; i++)
-        if (low->plan[i].kind == KIND_FLOAT && low->plan[i].layer >= 0)
-            p->choice[low->plan[i].layer].weight_bits = HAWQ_FLOAT_BITS;
+    bool             *integer;
+    HAWQ_TAKE(integer, low->scratch, (size_t)g->n_layers);
     for (int i = 0; i < g->n_nodes; i++) {
         node_plan *plan = &low->plan[i];
-        if (plan->layer < 0 ||
-            p->choice[plan->layer].weight_bits != HAWQ_FLOAT_BITS)
-            continue;
-        p->choice[plan->layer].activation_bits = HAWQ_FLOAT_BITS;
-        if (plan->kind == KIND_FLOAT) continue;
+        if (plan->layer < 0 || plan->kind == KIND_FLOAT) continue;
+        integer[plan->layer] =
+            p->choice[plan->layer].weight_bits != HAWQ_FLOAT_BITS;
+        if (integer[plan->layer]) continue;
         plan->kind = KIND_FLOAT;
         plan->why = "its layer has 32 bits";
     }
+    for (int l = 0; l < g->n_layers; l++)
+        if (!integer[l]) p->choice[l].activation_bits = HAWQ_FLOAT_BITS;
+    return HAWQ_OK;
+}
+
+/* The values that a layer's codes stand for. */
+static hawq_status decode(lowering *low, int index, float **out) {
+    const hawq_layer *layer = &low->graph->layer[index];
+    int               bits = low->program->choice[index].weight_bits;
+    hawq_quantizer    how = {bits, low->options->weight_range,
+                             low->options->granularity};
+    double           *scale;
+    HAWQ_TAKE(*out, &low->program->arena, layer->weight->n);
+    HAWQ_TAKE(scale, low->scratch, layer->channels);
+    hawq_quant_scales(layer, &how, scale);
+    hawq_quant_values(layer, bits, scale, *out);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_lower_decode(lowering *low) {
+    const hawq_graph *g = low->graph;
+    hawq_program     *p = low->program;
+    bool             *read;
+    HAWQ_TAKE(p->decoded, &p->arena, (size_t)g->n_tensors);
+    HAWQ_TAKE(read, low->scratch, (size_t)g->n_tensors);
+    for (int i = 0; i < p->n_steps; i++) {
+        const hawq_node *node = p->step[i].u.floating.node;
+        if (p->step[i].kind != HAWQ_STEP_FLOAT) continue;
+        for (int j = 0; j < node->n_in; j++)
+            if (node->in[j]) read[node->in[j]->id] = true;
+    }
+    for (int l = 0; l < g->n_layers; l++) {
+        int id = g->layer[l].weight->id;
+        if (!read[id] || p->choice[l].weight_bits == HAWQ_FLOAT_BITS) continue;
+        if (low->options->places_only) continue;
+        HAWQ_TRY(decode(low, l, &p->decoded[id]));
+    }
+    return HAWQ_OK;
 }
 
 /* Per tensor id. wanted: is it read by a node that runs in float, or would if

@@ -302,65 +302,6 @@ static hawq_status read_choices(lowering *low) {
     return HAWQ_OK;
 }
 
-static bool is_identity(const uint8_t table[256]) {
-    for (int i = 0; i < 256; i++)
-        if (table[i] != i) return false;
-    return true;
-}
-
-/* What a file of the program would have to hold. Index maps are not in it:
- * like packed weights, they follow from shapes and attributes. */
-static int64_t step_bytes(const hawq_step *s) {
-    const hawq_conv *v = &s->u.weights.shape;
-    int64_t          pool_entries = (int64_t)s->u.pool.kh * s->u.pool.kw;
-    switch (s->kind) {
-    case HAWQ_STEP_CONV:
-    case HAWQ_STEP_CONV_S32: {
-        size_t n = (size_t)v->oc * (size_t)v->kh * (size_t)v->kw *
-                   (size_t)(v->c / v->groups);
-        int per_channel = s->kind == HAWQ_STEP_CONV ? 4 + 4 + 1 + 1 : 4 + 4;
-        return (int64_t)hawq_packed_bytes(n, v->weight_bits) +
-               (int64_t)v->oc * per_channel;
-    }
-    case HAWQ_STEP_AVERAGE_POOL:
-        return pool_entries * (4 + 1 + 1);
-    case HAWQ_STEP_MOVE:
-        return is_identity(s->u.gather.table) ? 0 : 256;
-    default:
-        return 0;
-    }
-}
-
-/* The float constants of the float nodes, each once. */
-static hawq_status count_constants(lowering *low) {
-    hawq_program *p = low->program;
-    bool         *counted;
-    HAWQ_TAKE(counted, low->scratch, (size_t)low->graph->n_tensors);
-    for (int i = 0; i < p->n_steps; i++) {
-        const hawq_node *node = p->step[i].u.floating.node;
-        if (p->step[i].kind != HAWQ_STEP_FLOAT) continue;
-        for (int j = 0; j < node->n_in; j++) {
-            const hawq_tensor *t = node->in[j];
-            if (!t || !t->data || counted[t->id]) continue;
-            counted[t->id] = true;
-            p->file_bytes += (int64_t)(t->n * sizeof(float));
-        }
-    }
-    return HAWQ_OK;
-}
-
-static hawq_status count_bytes(lowering *low) {
-    const hawq_graph *g = low->graph;
-    hawq_program     *p = low->program;
-    for (int i = 0; i < g->n_layers; i++)
-        p->weight_bytes += hawq_weight_bytes((int64_t)g->layer[i].weight->n,
-                                             (int64_t)g->layer[i].channels,
-                                             p->choice[i].weight_bits);
-    for (int i = 0; i < p->n_steps; i++)
-        p->file_bytes += step_bytes(&p->step[i]);
-    return count_constants(low);
-}
-
 static hawq_status lower_graph(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
@@ -376,7 +317,8 @@ static hawq_status lower_graph(lowering *low) {
         HAWQ_TRY(lower_node(low, low->node));
     HAWQ_TRY(lower_output(low));
     HAWQ_TRY(hawq_lower_place(low));
-    HAWQ_TRY(count_bytes(low));
+    HAWQ_TRY(hawq_lower_decode(low));
+    HAWQ_TRY(hawq_lower_count_bytes(low));
     hawq_step *steps;
     HAWQ_TAKE(steps, &p->arena, (size_t)p->n_steps);
     memcpy(steps, p->step, (size_t)p->n_steps * sizeof *steps);

@@ -4,7 +4,8 @@
  * together, floats.c what stays in float; lower.c, moves.c and floats.c emit
  * the steps (emit.c); layer.c computes a layer's constants, geometry.c windows;
  * buffers.c gives every value its place. While steps are emitted, `in`, `in2`
- * and `out` of a step are numbers of slots; buffers.c turns them into offsets.
+ * and `out` of a step are numbers of slots; buffers.c turns them into offsets;
+ * bytes.c counts what a file would hold.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_LOWER_H
@@ -92,8 +93,8 @@ HAWQ_NODISCARD hawq_status hawq_lower_classify(lowering *low);
 /* The last failure, without the name of its node. */
 const char *hawq_lower_reason(const hawq_node *node);
 
-/* A Relu, or a Clip with constant bounds and 0 between them? (Every map holds 0,
- * so its ends cannot stand for other bounds.) */
+/* A Relu, or a Clip with constant bounds and 0 between them? (Every map holds
+ * 0, so its ends cannot stand for other bounds.) */
 bool hawq_lower_is_clamp(const hawq_node *node);
 
 /* --- emit.c: steps and values ------------------------------------------ */
@@ -145,9 +146,12 @@ HAWQ_NODISCARD hawq_status hawq_lower_concat(lowering        *low,
 
 /* --- floats.c ---------------------------------------------------------- */
 
-/* After the kinds by operator: layers of 32 bits or with a node in float are
- * in float. */
-void hawq_lower_float_layers(lowering *low);
+/* After the kinds by operator: layers of 32 bits are in float; and
+ * activation_bits of what is. */
+HAWQ_NODISCARD hawq_status hawq_lower_float_layers(lowering *low);
+
+/* After all steps: fills program->decoded. */
+HAWQ_NODISCARD hawq_status hawq_lower_decode(lowering *low);
 
 /* After that: so is what would only lose by a quantization between two float
  * nodes. */
@@ -169,6 +173,11 @@ HAWQ_NODISCARD hawq_status hawq_lower_clamp(lowering        *low,
 /* The value of t, quantized now if only its floats are there. */
 HAWQ_NODISCARD hawq_status hawq_lower_quantized(lowering          *low,
                                                 const hawq_tensor *t);
+
+/* --- bytes.c ----------------------------------------------------------- */
+
+/* weight_bytes and file_bytes of the finished program. */
+HAWQ_NODISCARD hawq_status hawq_lower_count_bytes(lowering *low);
 
 /* --- constants, geometry, places --------------------------------------- */
 

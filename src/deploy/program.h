@@ -11,7 +11,9 @@
  * integer form (a softmax, a normalization, a product of two activations), is
  * run by the operator's own float function on floats in the workspace: what
  * integer steps made is dequantized for it, what integer steps read of it is
- * quantized, and what passes between float nodes stays as it is. The sums are
+ * quantized, and what passes between float nodes stays as it is. Weights of a
+ * layer keep the bits they were given: such a node reads them decoded, and the
+ * file holds their codes. The sums are
  * those of the executor, on one thread, so these bits are the same for every
  * table of kernels, too.
  *
@@ -104,18 +106,23 @@ typedef struct hawq_program {
     int               n_steps;
     hawq_step        *step;
     size_t            workspace_bytes;
-    int               n_floats;      /* FLOAT steps */
-    const hawq_graph *graph;         /* borrowed: whose nodes they run */
-    size_t           *float_at;      /* per tensor id: offset of its floats */
-    size_t            scratch_reals; /* what the nodes want in planes.scratch */
-    int               n_layers;      /* as in the graph */
-    hawq_choice      *choice; /* the bits that were really used; 32: float */
-    int64_t           weight_bytes; /* sum of hawq_weight_bytes */
-    int64_t           file_bytes; /* of every constant: packed weights, biases,
-                                     multipliers and shifts, scales, tables, and
-                                     the float constants of float nodes */
-    int  n_rescaled; /* channels whose scale was raised, see below */
-    int *rescaled;   /* per layer: how many of them */
+    int               n_floats; /* FLOAT steps */
+    const hawq_graph *graph;    /* borrowed: whose nodes they run */
+    size_t           *float_at; /* per tensor id: offset of its floats */
+    float           **decoded;  /* per tensor id: what the codes of a layer
+                                   in a float step stand for; or NULL */
+    size_t       scratch_reals; /* what the nodes want in planes.scratch */
+    int          n_layers;      /* as in the graph */
+    hawq_choice *choice;        /* the bits that were really used; 32: float.
+                                   activation_bits alone 32: no integer step
+                                   computes the layer */
+    int64_t weight_bytes; /* sum of hawq_weight_bytes over the layers, and the
+                             float32 weights of no layer (graph->rest) */
+    int64_t file_bytes;   /* of every constant: packed weights, biases,
+                             multipliers and shifts, scales, tables, and
+                             the float constants of float nodes */
+    int  n_rescaled;      /* channels whose scale was raised, see below */
+    int *rescaled;        /* per layer: how many of them */
 } hawq_program;
 
 typedef struct hawq_lower_options {

@@ -38,6 +38,7 @@ static hawq_status bind_planes(hawq_runner *r, size_t worker) {
     HAWQ_TAKE(planes->scratch, &r->arena, p->scratch_reals);
     for (size_t i = 0; i < n; i++) {
         planes->val[i] = p->graph->tensor[i]->data;
+        if (p->decoded[i]) planes->val[i] = p->decoded[i];
         if (p->float_at[i] < HAWQ_AT_IMAGE)
             planes->val[i] =
                 (real *)(void *)(r->workspace[worker] + p->float_at[i]);

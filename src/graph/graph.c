@@ -4,6 +4,7 @@
 
 #include "src/graph/hash.h"
 #include "src/graph/mm.h"
+#include "src/graph/origin.h"
 #include "src/graph/passes.h"
 
 #include <math.h>
@@ -23,6 +24,7 @@ hawq_status hawq_graph_new(const hawq_op *(*find_op)(const char *), int opset,
     *g = (hawq_graph){.arena = arena,
                       .find_op = find_op,
                       .opset = opset,
+                      .room = HAWQ_NODE_ROOM,
                       .digest = {{(uint64_t)opset, 0}}};
     *out = g;
     return HAWQ_OK;
@@ -154,6 +156,7 @@ hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
     t->dtype = dtype;
     t->shape = *shape;
     HAWQ_TRY(count_elements(t));
+    hawq_originate(t);
     if (dtype == HAWQ_FLOAT) {
         HAWQ_TAKE(t->data, &g->arena, t->n);
         if (t->n) memcpy(t->data, data, t->n * sizeof *t->data);
@@ -161,7 +164,9 @@ hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
         HAWQ_TAKE(t->ints, &g->arena, t->n);
         if (t->n) memcpy(t->ints, data, t->n * sizeof *t->ints);
     }
-    if (!g->output) hawq_digest_constant(&g->digest, t); /* not a pass's */
+    if (g->output) return HAWQ_OK; /* made by a pass, not read from a file */
+    hawq_digest_constant(&g->digest, t);
+    g->room += HAWQ_ROOM_PER_BYTE * t->n * sizeof *t->data;
     return HAWQ_OK;
 }
 
@@ -267,7 +272,19 @@ static hawq_status fold_constant(hawq_graph *g, hawq_node *node) {
                               "is not supported on integer tensors");
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i]) node->out[i]->role = HAWQ_CONSTANT;
-    return HAWQ_OK;
+    return hawq_trace_origin(node, &g->arena);
+}
+
+/* The node's shapes, or its value, within the room that is left. */
+static hawq_status in_room(hawq_graph *g, hawq_node *node, bool fold) {
+    g->arena.limited = true;
+    g->arena.left = g->room;
+    hawq_status status =
+        fold ? fold_constant(g, node) : node->op->shape(node, &g->arena);
+    g->room = g->arena.left;
+    g->arena.limited = false;
+    if (status != HAWQ_ENOMEM) return status;
+    return hawq_prefix("node '%s' (%s): ", node->name, node->op->name);
 }
 
 static hawq_status check_activations(const hawq_node *node) {
@@ -307,12 +324,15 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     HAWQ_TRY(check_spec(spec, node));
     HAWQ_TRY(find_inputs(g, spec, node));
     HAWQ_TRY(make_outputs(g, spec, node));
-    HAWQ_TRY(op->shape(node, &g->arena));
+    HAWQ_TRY(in_room(g, node, false));
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
             return hawq_prefix("node '%s' (%s): ", node->name, op->name);
-    if (node->out[0]->role == HAWQ_CONSTANT) return HAWQ_OK;
-    if (all_constant(node)) return fold_constant(g, node);
+    if (node->out[0]->role == HAWQ_CONSTANT) {
+        hawq_originate(node->out[0]); /* its numbers are in the node */
+        return HAWQ_OK;
+    }
+    if (all_constant(node)) return in_room(g, node, true);
     HAWQ_TRY(check_activations(node));
     HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
     g->node[g->n_nodes++] = node;
@@ -335,7 +355,9 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
                          output);
     HAWQ_TRY(hawq_pass_identities(g));
     hawq_pass_unused(g);
+    HAWQ_TRY(hawq_pass_scale(g));
     HAWQ_TRY(hawq_pass_fold(g));
+    HAWQ_TRY(hawq_pass_merge(g));
     hawq_pass_unused(g);
     HAWQ_TRY(hawq_pass_check_finite(g));
     return hawq_pass_layers(g);

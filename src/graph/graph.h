@@ -9,8 +9,10 @@
  *
  * add() folds: a node whose inputs are all constants is evaluated at once and
  * leaves no node behind. finish() drops identities and what the output does
- * not need, folds BatchNormalization and constant bias additions into the
- * preceding Conv, Gemm or MatMul, and lists the layers.
+ * not need, multiplies constants of Gemm into its operands, folds
+ * BatchNormalization and constant bias additions into the preceding Conv,
+ * ConvTranspose, Gemm or MatMul, makes one of constants that one constant of
+ * the file became with the same numbers, and lists the layers.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_GRAPH_H
@@ -19,16 +21,18 @@
 
 /* A quantizable layer: a weight tensor and the nodes that use it. */
 typedef struct hawq_layer {
-    const char *name; /* weight tensor's name without ".weight", or the first
-                         node's name where the exporter lost it */
-    const char  *op;  /* "Conv", "Gemm" or "MatMul" */
+    const char  *name; /* no two layers have the same: see layers.c */
+    const char  *op;   /* "Conv", "ConvTranspose", "Gemm" or "MatMul" */
     hawq_tensor *weight;
     hawq_tensor *bias; /* float constant, or NULL */
     hawq_node  **node; /* n_nodes >= 1 users; more than one: shared weight */
     int          n_nodes;
     /* weight element (a, c, b) with c the output channel sits at
-     * (a * channels + c) * inner + b, a < outer. Conv: outer 1. */
-    size_t  outer, channels, inner;
+     * (a * channels + c) * inner + b, a < outer. Conv: outer 1. As the first
+     * node reads it: see product.h. */
+    size_t outer, channels, inner;
+    int    axis;  /* of the first node's output that holds the channels; -1: no
+                     single one does */
     int64_t macs; /* multiply-accumulates per image, over all nodes */
 } hawq_layer;
 
@@ -44,17 +48,21 @@ typedef struct hawq_graph {
     int           n_tensors, n_nodes, n_layers;
     hawq_tensor **tensor;
     hawq_node   **node;
-    hawq_layer   *layer; /* in order of first use */
-    hawq_tensor  *input, *output;
-    int           opset;
-    bool          fixed_batch; /* the file itself fixes the batch dimension */
-    const char   *left_out;    /* further float outputs of the file, or NULL */
+    hawq_layer   *layer;  /* in order of first use */
+    int           n_rest; /* float constants of two dimensions or more that no
+                             layer has: they are not quantized */
+    const hawq_tensor **rest;
+    hawq_tensor        *input, *output;
+    int                 opset;
+    bool        fixed_batch; /* the file itself fixes the batch dimension */
+    const char *left_out;    /* further float outputs of the file, or NULL */
     /* private to graph.c */
     const hawq_op *(*find_op)(const char *op_type);
     int           capacity_tensors, capacity_nodes;
     hawq_tensor **named; /* by hash of the name, 2^k slots */
     size_t        n_named, capacity_named;
     hawq_digest   digest; /* of what was added */
+    size_t        room;   /* bytes that nodes may still take, see add */
 } hawq_graph;
 
 /* Versions of ONNX's default domain: the first that is read, and the newest
@@ -83,10 +91,16 @@ HAWQ_NODISCARD hawq_status hawq_graph_constant(hawq_graph       *graph,
                                                const hawq_shape *shape,
                                                const void       *data);
 
+/* Nodes may take 512 MiB for their tables and for constants that are worked
+ * out, and 8 bytes for each byte of the constants given: a few bytes of a file
+ * can ask for anything. */
+enum { HAWQ_NODE_ROOM = 1 << 29, HAWQ_ROOM_PER_BYTE = 8 };
+
 /* A node by names. in[i] == "" is an omitted optional input. Attributes are
  * copied shallowly: their arrays must live in graph->arena or be static.
  * EUNSUPPORTED for an unknown operator or attribute, EFORMAT for unknown
- * inputs or shapes that do not fit; the sentence names the node. */
+ * inputs or shapes that do not fit; ENOMEM for one that needs too much; the
+ * sentence names the node. */
 typedef struct hawq_node_spec {
     const char        *op_type, *name;
     int                n_in, n_out;
@@ -116,6 +130,23 @@ int hawq_graph_find_layer(const hawq_graph *graph, const char *name);
 static inline size_t hawq_per_image(const hawq_graph *g, const hawq_tensor *t) {
     return t->n / (size_t)g->batch;
 }
+
+/* Elements of the constants in graph->rest, as a file has to hold them: what
+ * was spread over the images counts once. */
+size_t hawq_graph_rest_elements(const hawq_graph *graph);
+/* Bytes of the same, in float32; and their names, "embed, mask" (as they are
+ * called in the file, at most a handful, then "and 3 more"), in the arena;
+ * NULL: no memory. */
+static inline int64_t hawq_graph_rest_bytes(const hawq_graph *graph) {
+    return 4 * (int64_t)hawq_graph_rest_elements(graph);
+}
+const char *hawq_graph_rest_names(const hawq_graph *graph, hawq_arena *arena);
+
+/* The name of the layer's weight in the file, and the axis of that tensor along
+ * which its channels lie. EUNSUPPORTED: it was computed from several constants,
+ * or is not laid out like one of the file; the sentence names the layer. */
+HAWQ_NODISCARD hawq_status hawq_layer_in_file(const hawq_layer *layer,
+                                              const char **name, int *axis);
 
 /* Identity of a network: 128-bit XXH3 of the opset, the size of an image, every
  * constant and node that was added (names, operators, attributes of every type)

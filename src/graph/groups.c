@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/groups.h"
 
+#include "src/graph/product.h"
+
 #include <string.h>
 
 static int root(int *parent, int i) {
@@ -38,9 +40,10 @@ hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
             tie(parent, g->node[i]->in[j], g->node[i]->out[0]);
     for (int i = 0; i < g->n_layers; i++) /* a shared weight: one layer */
         for (int k = 1; k < g->layer[i].n_nodes; k++)
-            tie(parent, g->layer[i].node[0]->in[0], g->layer[i].node[k]->in[0]);
+            tie(parent, hawq_product_input(g->layer[i].node[0]),
+                hawq_product_input(g->layer[i].node[k]));
     for (int i = 0; i < g->n_layers; i++) {
-        int set = root(parent, g->layer[i].node[0]->in[0]->id);
+        int set = root(parent, hawq_product_input(g->layer[i].node[0])->id);
         if (first[set] < 0) first[set] = i;
         group[i] = first[set];
     }
@@ -87,8 +90,9 @@ hawq_status hawq_graph_activations(hawq_graph *g, int *n,
     HAWQ_TAKE(all, &g->arena, (size_t)most);
     for (int l = 0; l < g->n_layers; l++)
         for (int k = 0; k < g->layer[l].n_nodes; k++)
-            HAWQ_TRY(add_reader(g, computed(g->layer[l].node[k]->in[0]), l,
-                                &found, all));
+            HAWQ_TRY(
+                add_reader(g, computed(hawq_product_input(g->layer[l].node[k])),
+                           l, &found, all));
     *n = found;
     *out = all;
     return HAWQ_OK;

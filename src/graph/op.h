@@ -57,6 +57,11 @@ typedef struct hawq_tensor {
     int64_t          *ints;     /* value of an integer constant, else NULL */
     struct hawq_node *producer; /* NULL for inputs and constants */
     int               n_uses;   /* node inputs that read it, after finish */
+    /* Of a float constant: the constant of the file whose numbers it has, in
+     * another shape or order, or scaled by folding; itself if it stands in the
+     * file; NULL if it was computed from several. */
+    const struct hawq_tensor *origin;
+    int axis[HAWQ_MAX_RANK]; /* of the origin, for each axis; -1: none */
 } hawq_tensor;
 
 /* An ONNX attribute, as found in the file. */
@@ -80,7 +85,8 @@ typedef struct hawq_attr {
 } hawq_attr;
 
 typedef struct hawq_node {
-    const char           *name; /* as in the file; never empty */
+    const char *name;  /* as in the file; never empty */
+    const char *scope; /* path of the module it was exported from, or NULL */
     const struct hawq_op *op;
     int                   n_in, n_out;
     hawq_tensor         **in;  /* in[i] is NULL for an omitted optional */

@@ -1,8 +1,9 @@
-/* passes.c -- clean-up after loading, and the list of layers.
+/* passes.c -- clean-up after loading, and folding.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/passes.h"
 
-#include <ctype.h>
+#include "src/graph/product.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -90,52 +91,6 @@ void hawq_pass_unused(hawq_graph *g) {
 
 /* --- folding into the preceding product -------------------------------- */
 
-/* Where the output channel of a product's weight and output sits. */
-typedef struct product {
-    hawq_node *node;
-    size_t     outer, channels, inner; /* of the weight, as in hawq_layer */
-    int        axis;                   /* of the output tensor */
-} product;
-
-static bool find_product(hawq_node *node, product *p) {
-    hawq_tensor *w = node && node->n_in >= 2 ? node->in[1] : NULL;
-    if (!w || w->role != HAWQ_CONSTANT || w->dtype != HAWQ_FLOAT) return false;
-    const int64_t *d = w->shape.dim;
-    *p = (product){.node = node, .outer = 1, .inner = 1, .axis = 1};
-    if (is(node, "Conv")) {
-        p->channels = (size_t)d[0];
-        p->inner = w->n / p->channels;
-    } else if (is(node, "Gemm") && hawq_attr_int(node, "transB", 0)) {
-        p->channels = (size_t)d[0];
-        p->inner = (size_t)d[1];
-    } else if (is(node, "Gemm") || (is(node, "MatMul") && w->shape.rank == 2)) {
-        p->outer = (size_t)d[0];
-        p->channels = (size_t)d[1];
-        p->axis = node->out[0]->shape.rank - 1;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-/* A private copy of a constant, so that folding never edits a shared one. */
-static hawq_status own_constant(hawq_graph *g, hawq_node *node, int i,
-                                const char *name, size_t n) {
-    hawq_tensor *old = node->in[i];
-    if (old && old->n_uses == 1) return HAWQ_OK;
-    real *zero;
-    HAWQ_TAKE(zero, &g->arena, n);
-    hawq_shape shape = {1, {(int64_t)n}};
-    HAWQ_TRY(hawq_graph_constant(g, old ? old->name : name, HAWQ_FLOAT,
-                                 old ? &old->shape : &shape,
-                                 old ? old->data : zero));
-    node->in[i] = g->tensor[g->n_tensors - 1];
-    node->in[i]->n_uses = 1;
-    if (old) old->n_uses--;
-    if (node->n_in <= i) node->n_in = i + 1;
-    return HAWQ_OK;
-}
-
 /* "conv1.weight" -> "conv1.bias" */
 static const char *bias_name(hawq_graph *g, const hawq_tensor *weight) {
     size_t n = strlen(weight->name);
@@ -160,31 +115,46 @@ static bool per_channel(const hawq_tensor *t, const hawq_shape *like,
 
 /* A bias of one value per channel that may be edited. Gemm may broadcast a
  * bias of other shapes: those are left alone (false). */
-static hawq_status own_bias(hawq_graph *g, const product *p, bool *ok) {
+static hawq_status own_bias(hawq_graph *g, const hawq_product *p, bool *ok) {
     hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
     *ok = hawq_attr_float(p->node, "beta", 1) == 1 &&
           (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
                   (is(p->node, "Conv") ||
                    per_channel(b, &p->node->out[0]->shape, p->axis))));
     if (!*ok) return HAWQ_OK;
-    const char *name = bias_name(g, p->node->in[1]);
+    const char *name = bias_name(g, p->weight);
     if (!name) return HAWQ_ENOMEM;
-    HAWQ_TRY(own_constant(g, p->node, 2, name, p->channels));
+    HAWQ_TRY(hawq_own_constant(g, p->node, 2, name, p->channels));
     return p->node->op->shape(p->node, &g->arena); /* plans the bias */
 }
 
-static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
-                                   bool *folded) {
+/* x w + b of two dimensions is a Gemm, which has a place for b; *ok = false:
+ * a MatMul of more, which has none. */
+static hawq_status as_gemm(hawq_graph *g, hawq_product *p, bool *ok) {
+    *ok = p->folds;
+    if (!*ok || !is(p->node, "MatMul")) return HAWQ_OK;
+    *ok = p->node->out[0]->shape.rank == 2;
+    if (!*ok) return HAWQ_OK;
+    hawq_tensor **in;
+    HAWQ_TAKE(in, &g->arena, 4);
+    memcpy(in, p->node->in, 2 * sizeof *in);
+    p->node->in = in;
+    p->node->op = g->find_op("Gemm");
+    return p->node->op->shape(p->node, &g->arena);
+}
+
+static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn,
+                                   hawq_product *p, bool *folded) {
     for (int i = 1; i < 5; i++)
         if (!bn->in[i] || bn->in[i]->role != HAWQ_CONSTANT ||
             bn->in[i]->n != p->channels)
             return HAWQ_OK;
-    if (p->axis != 1 || hawq_attr_float(p->node, "alpha", 1) != 1)
-        return HAWQ_OK;
+    if (p->axis != 1) return HAWQ_OK;
     bool ok;
-    HAWQ_TRY(own_bias(g, p, &ok));
+    HAWQ_TRY(as_gemm(g, p, &ok));
+    if (ok) HAWQ_TRY(own_bias(g, p, &ok));
     if (!ok) return HAWQ_OK;
-    HAWQ_TRY(own_constant(g, p->node, 1, "", p->node->in[1]->n));
+    HAWQ_TRY(hawq_own_constant(g, p->node, 1, "", p->node->in[1]->n));
     double      epsilon = hawq_attr_float(bn, "epsilon", 1e-5);
     real       *w = p->node->in[1]->data, *b = p->node->in[2]->data;
     const real *gamma = bn->in[1]->data, *beta = bn->in[2]->data;
@@ -203,22 +173,15 @@ static hawq_status fold_batch_norm(hawq_graph *g, hawq_node *bn, product *p,
 }
 
 static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
-                             const hawq_tensor *value, product *p,
+                             const hawq_tensor *value, hawq_product *p,
                              bool *folded) {
     const hawq_shape *shape = &p->node->out[0]->shape;
     if (!per_channel(value, shape, p->axis) ||
         !hawq_shape_equal(&add->out[0]->shape, shape))
         return HAWQ_OK;
-    if (is(p->node, "MatMul")) {
-        if (shape->rank != 2) return HAWQ_OK;
-        p->node->op = g->find_op("Gemm"); /* x w + b: two-dimensional only */
-        hawq_tensor **in;
-        HAWQ_TAKE(in, &g->arena, 4);
-        memcpy(in, p->node->in, 2 * sizeof *in);
-        p->node->in = in;
-    }
     bool ok;
-    HAWQ_TRY(own_bias(g, p, &ok));
+    HAWQ_TRY(as_gemm(g, p, &ok));
+    if (ok) HAWQ_TRY(own_bias(g, p, &ok));
     if (!ok) return HAWQ_OK;
     real *b = p->node->in[2]->data;
     for (size_t c = 0; c < p->channels; c++)
@@ -230,12 +193,12 @@ static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
 /* *into: the product's output, if the node went into it. */
 static hawq_status fold_node(hawq_graph *g, hawq_node *node,
                              hawq_tensor **into) {
-    product p;
+    hawq_product p;
     for (int i = 0; i < (is(node, "Add") ? 2 : 1) && !*into; i++) {
         bool         folded = false;
         hawq_tensor *x = node->in[i];
         if (!x || x == g->output || x->n_uses != 1 ||
-            !find_product(x->producer, &p))
+            !hawq_product_find(x->producer, g->batch, &p))
             continue;
         if (is(node, "BatchNormalization"))
             HAWQ_TRY(fold_batch_norm(g, node, &p, &folded));
@@ -290,64 +253,6 @@ hawq_status hawq_pass_check_finite(const hawq_graph *g) {
                                      node->name, node->op->name, t->name,
                                      (double)t->data[k], k);
         }
-    }
-    return HAWQ_OK;
-}
-
-/* --- layers ------------------------------------------------------------ */
-
-/* Names that exporters make up when they lose the real one. */
-static bool made_up(const char *name) {
-    if (strncmp(name, "onnx::", 6) == 0) return true;
-    const char *c = strncmp(name, "val_", 4) == 0 ? name + 4 : name;
-    while (isdigit((unsigned char)*c)) c++;
-    return *c == 0;
-}
-
-static const char *layer_name(hawq_graph *g, const hawq_node *node) {
-    const char *name = node->in[1]->name;
-    if (made_up(name)) return node->name;
-    size_t n = strlen(name);
-    if (n > 7 && strcmp(name + n - 7, ".weight") == 0) n -= 7;
-    const char *text = hawq_arena_string_n(&g->arena, name, n);
-    return text && hawq_graph_find_layer(g, text) >= 0 ? name : text;
-}
-
-static int64_t macs_per_image(const hawq_graph *g, const product *p) {
-    int64_t outputs = (int64_t)hawq_per_image(g, p->node->out[0]);
-    int64_t depth = (int64_t)(p->outer * p->inner); /* products per output */
-    return outputs * depth;
-}
-
-hawq_status hawq_pass_layers(hawq_graph *g) {
-    int *of_weight; /* by tensor id: 1 + its layer */
-    g->n_layers = 0;
-    HAWQ_TAKE(g->layer, &g->arena, (size_t)g->n_nodes);
-    HAWQ_TAKE(of_weight, &g->arena, (size_t)g->n_tensors);
-    for (int i = 0; i < g->n_nodes; i++) {
-        product p;
-        if (!find_product(g->node[i], &p)) continue;
-        hawq_tensor *weight = g->node[i]->in[1];
-        hawq_layer  *layer;
-        if (of_weight[weight->id]) {
-            layer = &g->layer[of_weight[weight->id] - 1];
-        } else {
-            const char *name = layer_name(g, g->node[i]);
-            if (!name) return HAWQ_ENOMEM;
-            layer = &g->layer[g->n_layers++];
-            of_weight[weight->id] = g->n_layers;
-            *layer = (hawq_layer){.name = name,
-                                  .op = g->node[i]->op->name,
-                                  .weight = weight,
-                                  .outer = p.outer,
-                                  .channels = p.channels,
-                                  .inner = p.inner};
-            HAWQ_TAKE(layer->node, &g->arena, (size_t)weight->n_uses);
-        }
-        hawq_tensor *b = g->node[i]->n_in > 2 ? g->node[i]->in[2] : NULL;
-        if (b && b->role == HAWQ_CONSTANT) layer->bias = b;
-        layer->node[layer->n_nodes++] = g->node[i];
-        layer->macs += macs_per_image(g, &p);
     }
     return HAWQ_OK;
 }

@@ -3,14 +3,14 @@
 #include "src/graph/reading.h"
 
 #include "src/base/wide.h"
+#include "src/graph/product.h"
 
 #include <string.h>
 
-enum { X, W };
-
 bool hawq_can_read(const hawq_graph *g) {
     for (int i = 0; i < g->n_layers; i++)
-        if (g->layer[i].n_nodes != 1 || g->layer[i].weight->n_uses != 1)
+        if (g->layer[i].n_nodes != 1 || g->layer[i].weight->n_uses != 1 ||
+            g->layer[i].axis < 0)
             return false;
     return true;
 }
@@ -33,7 +33,8 @@ static void run_with(hawq_sweep_fn *sweep, const hawq_node *node,
 void hawq_read_tangent(const hawq_node *node, const hawq_planes *p,
                        real *kept) {
     real **dot = p->dot[0];
-    int    x = node->in[X]->id, w = node->in[W]->id, z = node->out[0]->id;
+    int    x = hawq_product_input(node)->id, z = node->out[0]->id;
+    int    w = hawq_product_weight(node)->id;
     size_t n = node->out[0]->n;
     real  *dx = dot[x], *dz = dot[z];
     dot[x] = NULL;
@@ -75,9 +76,8 @@ void hawq_read_adjoint(const hawq_layer *layer, const hawq_planes *p,
     const hawq_shape *s = &node->out[0]->shape;
     real            **dot = p->dot[0];
     const real       *bdz = p->bardot[0][node->out[0]->id];
-    int               w = node->in[W]->id;
-    int               axis = strcmp(layer->op, "Conv") == 0 ? 1 : s->rank - 1;
-    size_t            inner = (size_t)hawq_shape_count(s, axis + 1, s->rank);
+    int               w = layer->weight->id;
+    size_t inner = (size_t)hawq_shape_count(s, layer->axis + 1, s->rank);
     size_t rows = node->out[0]->n / inner; /* images times channels */
     if (dot[w] && inner == 1)
         add_rows(rows / layer->channels, layer->channels, kept, bdz, reading);

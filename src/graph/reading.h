@@ -21,8 +21,8 @@
 #define HAWQ_READING_H
 #include "src/graph/graph.h"
 
-/* Every layer's weight is used by one node and by nothing else, so that the
- * above holds. */
+/* Every layer's weight is used by one node and by nothing else, and one axis of
+ * its output holds the channels, so that the above holds. */
 bool hawq_can_read(const hawq_graph *graph);
 
 /* The output channels of all layers, in layer order. */

@@ -124,9 +124,12 @@ static hawq_status select_images(const hawq_images          *from,
 static const char supported[] =
     "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
 
-static hawq_status read_images(const char *spec, hawq_labelling want,
+static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
                                hawq_arena *arena, hawq_images *out) {
-    size_t n = strlen(spec);
+    size_t         n = strlen(spec);
+    hawq_labelling want = o->labels;
+    size_t         most =
+        o->limit && o->skip < SIZE_MAX - o->limit ? o->skip + o->limit : 0;
     if (strncmp(spec, "idx:", 4) == 0)
         return hawq_idx_read(spec + 4, want, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
@@ -135,7 +138,7 @@ static hawq_status read_images(const char *spec, hawq_labelling want,
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
     if (n > 4 && strcmp(spec + n - 4, ".npz") == 0)
-        return hawq_npz_read(spec, want, arena, out);
+        return hawq_npz_read(spec, want, most, arena, out);
     return hawq_fail(HAWQ_EUNSUPPORTED, "is no kind of data that is read; %s",
                      supported);
 }
@@ -151,7 +154,7 @@ hawq_status hawq_dataset_load(const char                 *spec,
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
     if (!options) options = &none;
-    hawq_status status = read_images(spec, options->labels, &scratch, &images);
+    hawq_status status = read_images(spec, options, &scratch, &images);
     if (status == HAWQ_OK)
         status = select_images(&images, options, &scratch, &set);
     hawq_arena_free(&scratch);

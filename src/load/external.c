@@ -55,6 +55,20 @@ static hawq_status read_part(const hawq_external *where, const char *path,
     return hawq_file_read(path, offset, need, memory);
 }
 
+/* Does `path` lie in the folder once all links are followed? A path that does
+ * not exist does, and cannot be read. */
+static bool resolves_inside(const char *folder, const char *path) {
+    char  *root = realpath(folder[0] ? folder : ".", NULL);
+    char  *file = realpath(path, NULL);
+    size_t n = root ? strlen(root) : 0;
+    if (n == 1) n = 0; /* "/" holds everything */
+    bool inside =
+        !root || !file || (strncmp(file, root, n) == 0 && file[n] == '/');
+    free(root);
+    free(file);
+    return inside;
+}
+
 hawq_status hawq_external_read(const hawq_external *where, size_t need,
                                hawq_arena *arena, const void **bytes) {
     if (!where->location)
@@ -66,6 +80,11 @@ hawq_status hawq_external_read(const hawq_external *where, size_t need,
     const char *path =
         hawq_arena_format(arena, "%s%s", where->folder, where->location);
     if (!path) return HAWQ_ENOMEM;
+    if (!resolves_inside(where->folder, path))
+        return hawq_fail(HAWQ_EFORMAT,
+                         "external file '%s' is a link that leaves the model's "
+                         "folder; put the file itself there",
+                         where->location);
     hawq_status status = read_part(where, path, need, arena, bytes);
     return status == HAWQ_OK
                ? status

@@ -3,8 +3,8 @@
  * onnx.proto, TensorProto.external_data: "location" is a path relative to the
  * model's folder, "offset" and "length" count bytes. A model is data from
  * somewhere, so a location that leaves the folder is refused: absolute, or
- * with ".." in it. (Links inside the folder are followed: their maker had
- * write access to it.)
+ * with ".." in it, or a link that ends elsewhere. Links within the folder are
+ * followed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_EXTERNAL_H

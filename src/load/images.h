@@ -26,17 +26,27 @@ static inline bool hawq_can_inflate(uint64_t packed, uint64_t bytes) {
     return bytes / 1032 <= packed;
 }
 
+/* most: images to read from the start, at most; 0: all. What is not read is not
+ * checked. */
 HAWQ_NODISCARD hawq_status hawq_npz_read(const char *path, hawq_labelling want,
-                                         hawq_arena *arena, hawq_images *out);
-HAWQ_NODISCARD hawq_status hawq_idx_read(const char    *prefix,
-                                         hawq_labelling want, hawq_arena *arena,
+                                         size_t most, hawq_arena *arena,
                                          hawq_images *out);
-/* files: comma-separated */
-HAWQ_NODISCARD hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
-                                           hawq_images *out);
+                                         HAWQ_NODISCARD hawq_status
+                                         hawq_idx_read(const char    *prefix,
+                                                       hawq_labelling want,
+                                                       hawq_arena    *arena,
+                                                       hawq_images   *out);
+                                         /* files: comma-separated */
+                                         HAWQ_NODISCARD hawq_status
+                                         hawq_cifar_read(const char  *files,
+                                                         hawq_arena  *arena,
+                                                         hawq_images *out);
 
-/* "1.2.13": of the libraries that the readers run with. */
-const char *hawq_idx_zlib_version(void);
-const char *hawq_npz_libzip_version(void);
+                                         /* "1.2.13": of the libraries that the
+                                          * readers run with. */
+                                         const char *
+                                         hawq_idx_zlib_version(void);
+                                         const char *
+                                         hawq_npz_libzip_version(void);
 
 #endif

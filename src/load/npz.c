@@ -21,7 +21,8 @@ enum { MOST_HEADER = 1 << 16 };
 typedef struct npy {
     hawq_number    type;
     hawq_shape     shape;
-    size_t         n; /* numbers */
+    size_t         n;    /* numbers, of the rows that were read */
+    size_t         rows; /* all that the file has */
     const uint8_t *bytes;
 } npy;
 
@@ -99,60 +100,86 @@ static hawq_status parse_header(const char *header, npy *out) {
 
 /* --- the member -------------------------------------------------------- */
 
-/* Splits the member's bytes. `bytes` has a zero after its n. */
-static hawq_status parse_member(const uint8_t *bytes, size_t n,
-                                hawq_arena *arena, npy *out) {
-    if (n < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+/* A member that is being decompressed. */
+typedef struct member {
+    zip_file_t *file;
+    size_t      left; /* bytes that it still claims to have */
+} member;
+
+static hawq_status read_bytes(member *m, void *bytes, size_t n) {
+    zip_int64_t got = zip_fread(m->file, bytes, n);
+    if (got < 0)
+        return hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
+                         zip_file_strerror(m->file));
+    if ((size_t)got != n)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "is truncated: found %zu bytes, expected %zu more",
+                         (size_t)got, n);
+    m->left -= n;
+    return HAWQ_OK;
+}
+
+/* Only at the very end is the sum checked. */
+static hawq_status check_end(member *m) {
+    uint8_t     more;
+    zip_int64_t end = zip_fread(m->file, &more, 1);
+    if (end < 0)
+        return hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
+                         zip_file_strerror(m->file));
+    if (end > 0)
+        return hawq_fail(HAWQ_EFORMAT, "is longer than the archive says");
+    return HAWQ_OK;
+}
+
+static hawq_status read_header(member *m, hawq_arena *arena, npy *out) {
+    uint8_t start[12];
+    if (m->left < sizeof start)
         return hawq_fail(HAWQ_EFORMAT, "is not a NumPy array");
-    size_t start = bytes[6] == 1 ? 10 : 12;
-    size_t length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
-    if (bytes[6] > 1)
-        length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-    if (length > MOST_HEADER || length > n - start)
+    HAWQ_TRY(read_bytes(m, start, 10));
+    if (memcmp(start, "\x93NUMPY", 6) != 0)
+        return hawq_fail(HAWQ_EFORMAT, "is not a NumPy array");
+    size_t length = (size_t)start[8] | (size_t)start[9] << 8;
+    if (start[6] > 1) {
+        HAWQ_TRY(read_bytes(m, start + 10, 2));
+        length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
+    }
+    if (length > MOST_HEADER || length > m->left)
         return hawq_fail(HAWQ_EFORMAT,
                          "has a header of %zu bytes, too long or truncated",
                          length);
-    char *header =
-        hawq_arena_string_n(arena, (const char *)bytes + start, length);
-    if (!header) return HAWQ_ENOMEM;
-    HAWQ_TRY(parse_header(header, out));
-    size_t need = out->n * hawq_number_bytes(out->type);
-    if (n - start - length != need)
+    char *header;
+    HAWQ_TAKE(header, arena, length + 1);
+    HAWQ_TRY(read_bytes(m, header, length));
+    return parse_header(header, out);
+}
+
+/* The numbers of the first `most` rows; 0: of all. */
+static hawq_status read_numbers(member *m, size_t most, hawq_arena *arena,
+                                npy *out) {
+    size_t   need = out->n * hawq_number_bytes(out->type);
+    uint8_t *bytes;
+    if (m->left != need)
         return hawq_fail(
             HAWQ_EFORMAT,
             "is truncated or too long: found %zu bytes of numbers, "
             "expected %zu",
-            n - start - length, need);
-    out->bytes = bytes + start + length;
-    return HAWQ_OK;
-}
-
-static hawq_status inflate_member(zip_t *zip, zip_uint64_t index, size_t n,
-                                  hawq_arena *arena, uint8_t **bytes) {
-    HAWQ_TAKE(*bytes, arena, n);
-    zip_file_t *file = zip_fopen_index(zip, index, 0);
-    if (!file)
-        return hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
-                         zip_strerror(zip));
-    uint8_t more; /* the end must be reached: only there is the sum checked */
-    zip_int64_t got = zip_fread(file, *bytes, n);
-    zip_int64_t end = got < 0 ? got : zip_fread(file, &more, 1);
-    hawq_status status = HAWQ_OK;
-    if (end < 0)
-        status = hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
-                           zip_file_strerror(file));
-    else if ((size_t)got != n || end != 0)
-        status = hawq_fail(HAWQ_EFORMAT,
-                           "is truncated: found %zu bytes, expected %zu",
-                           (size_t)(got + end), n);
-    zip_fclose(file);
-    return status;
+            m->left, need);
+    out->rows = out->shape.rank ? (size_t)out->shape.dim[0] : 1;
+    bool part = most && most < out->rows;
+    if (part) {
+        need = need / out->rows * most;
+        out->n = out->n / out->rows * most;
+        out->shape.dim[0] = (int64_t)most;
+    }
+    HAWQ_TAKE(bytes, arena, need);
+    HAWQ_TRY(read_bytes(m, bytes, need));
+    out->bytes = bytes;
+    return part ? HAWQ_OK : check_end(m);
 }
 
 static hawq_status read_member(zip_t *zip, uint64_t packed, const char *name,
-                               hawq_arena *arena, npy *out) {
+                               size_t most, hawq_arena *arena, npy *out) {
     zip_stat_t  info;
-    uint8_t    *bytes = NULL;
     zip_int64_t index = zip_name_locate(zip, name, 0);
     if (index < 0)
         return hawq_fail(HAWQ_EFORMAT, "is not in the archive; expected "
@@ -164,23 +191,28 @@ static hawq_status read_member(zip_t *zip, uint64_t packed, const char *name,
         return hawq_fail(
             HAWQ_EFORMAT, "claims %llu bytes in an archive of %llu",
             (unsigned long long)info.size, (unsigned long long)packed);
-    HAWQ_TRY(inflate_member(zip, (zip_uint64_t)index, (size_t)info.size, arena,
-                            &bytes));
-    return parse_member(bytes, (size_t)info.size, arena, out);
+    member m = {zip_fopen_index(zip, (zip_uint64_t)index, 0),
+                (size_t)info.size};
+    if (!m.file)
+        return hawq_fail(HAWQ_EFORMAT, "cannot be decompressed: %s",
+                         zip_strerror(zip));
+    hawq_status status = read_header(&m, arena, out);
+    if (status == HAWQ_OK) status = read_numbers(&m, most, arena, out);
+    zip_fclose(m.file);
+    return status;
 }
 
 /* --- x and y ----------------------------------------------------------- */
 
 /* y: integers are labels; floating numbers are targets. How many an image needs
  * only a network can tell. */
-static hawq_status set_targets(const npy *y, hawq_arena *arena,
+static hawq_status set_targets(const npy *x, const npy *y, hawq_arena *arena,
                                hawq_images *out) {
-    size_t   rows = y->shape.rank ? (size_t)y->shape.dim[0] : 1;
     real    *targets;
     int64_t *labels;
-    if (rows != out->n)
+    if (y->rows != x->rows)
         return hawq_fail(HAWQ_EFORMAT, "x has %zu images, y has %zu rows",
-                         out->n, rows);
+                         x->rows, y->rows);
     for (int i = 1; i < y->shape.rank; i++)
         out->y.dim[out->y.rank++] = y->shape.dim[i];
     if (hawq_number_dtype(y->type) == HAWQ_FLOAT) {
@@ -196,15 +228,15 @@ static hawq_status set_targets(const npy *y, hawq_arena *arena,
 }
 
 static hawq_status read_members(zip_t *zip, uint64_t packed,
-                                hawq_labelling want, hawq_arena *arena,
-                                hawq_images *out) {
+                                hawq_labelling want, size_t most,
+                                hawq_arena *arena, hawq_images *out) {
     npy  x = {0}, y = {0};
     bool has_y =
         want == HAWQ_LABELS_NEEDED ||
         (want == HAWQ_LABELS_OPTIONAL && zip_name_locate(zip, "y.npy", 0) >= 0);
-    if (read_member(zip, packed, "x.npy", arena, &x) != HAWQ_OK)
+    if (read_member(zip, packed, "x.npy", most, arena, &x) != HAWQ_OK)
         return hawq_prefix("x ");
-    if (has_y && read_member(zip, packed, "y.npy", arena, &y) != HAWQ_OK)
+    if (has_y && read_member(zip, packed, "y.npy", most, arena, &y) != HAWQ_OK)
         return hawq_prefix("y ");
     if (x.shape.rank < 1)
         return hawq_fail(HAWQ_EFORMAT,
@@ -217,10 +249,10 @@ static hawq_status read_members(zip_t *zip, uint64_t packed,
         out->item.dim[i] = x.shape.dim[i + 1];
     out->stride = hawq_number_bytes(x.type) *
                   (size_t)hawq_shape_count(&out->item, 0, out->item.rank);
-    return has_y ? set_targets(&y, arena, out) : HAWQ_OK;
+    return has_y ? set_targets(&x, &y, arena, out) : HAWQ_OK;
 }
 
-hawq_status hawq_npz_read(const char *path, hawq_labelling want,
+hawq_status hawq_npz_read(const char *path, hawq_labelling want, size_t most,
                           hawq_arena *arena, hawq_images *out) {
     uint64_t size = 0;
     int      code = 0;
@@ -236,7 +268,7 @@ hawq_status hawq_npz_read(const char *path, hawq_labelling want,
         zip_error_fini(&error);
         return status;
     }
-    hawq_status status = read_members(zip, size, want, arena, out);
+    hawq_status status = read_members(zip, size, want, most, arena, out);
     zip_discard(zip);
     return status;
 }

@@ -177,7 +177,11 @@ static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
     for (int i = 0; i < spec.n_attr; i++)
         HAWQ_TRY(copy_attribute(&spec.attr[i], &g->arena, &attr[i]));
     spec.attr = attr;
-    return hawq_graph_add(g, &spec);
+    int next = g->n_nodes;
+    HAWQ_TRY(hawq_graph_add(g, &spec));
+    if (g->n_nodes == next || !node->scope) return HAWQ_OK;
+    g->node[next]->scope = hawq_arena_string(&g->arena, node->scope);
+    return g->node[next]->scope ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 static hawq_status check_output(const hawq_graph *g) {

@@ -121,8 +121,8 @@ const char *hawq_onnx_unsupported(hawq_arena *arena, const char *op_type) {
             arena, "is not supported; spelled alike, and supported, are: %s",
             list);
     return hawq_arena_format(arena,
-                             "is not among the %zu that are supported; "
-                             "hawq-analyze --list-ops shows every node that "
-                             "would not run",
+                             "is not supported, nor is any of a similar name "
+                             "among the %zu that are; hawq-analyze --list-ops "
+                             "shows every node that would not run",
                              n);
 }

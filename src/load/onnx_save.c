@@ -3,10 +3,10 @@
  * A node keeps the attributes and inputs of the opset it was read under, so
  * the file is written in that opset: no form needs translation. Two things
  * are not as a file wants them. Tensors that passes made may share a name:
- * later ones get a number. And a free batch dimension has been made concrete:
- * a Reshape's target starts with the batch times something. Written back it
- * starts with -1, which is that product for any batch.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * later ones get a number, but weights the name of their layer. And a free
+ * batch dimension has been made concrete: a Reshape's target starts with the
+ * batch times something. Written back it starts with -1, which is that product
+ * for any batch. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
 
 #include "src/load/file.h"
@@ -20,6 +20,7 @@ typedef struct writer {
     hawq_arena       *arena;
     hawq_names        used;
     const char      **name; /* in the file, by tensor id; NULL: not yet */
+    const char      **wish; /* the same, if it can be; NULL: as in the graph */
     hawq_proto        file;
 } writer;
 
@@ -46,7 +47,8 @@ static hawq_status name_of(writer *w, const hawq_tensor *t, const char **out) {
     *out = "";
     if (!t) return HAWQ_OK;
     if (!w->name[t->id]) {
-        w->name[t->id] = unique(w, t->name);
+        const char *wish = w->wish[t->id];
+        w->name[t->id] = unique(w, wish ? wish : t->name);
         if (!w->name[t->id]) return HAWQ_ENOMEM;
         if (t->role == HAWQ_CONSTANT)
             HAWQ_TRY(add_constant(w, w->name[t->id], t));
@@ -97,6 +99,28 @@ static hawq_status add_node(writer *w, const hawq_node *node) {
     return HAWQ_OK;
 }
 
+static bool ends_in_weight(const char *name) {
+    size_t n = strlen(name);
+    return n > 7 && strcmp(name + n - 7, ".weight") == 0;
+}
+
+/* A weight whose name would not give its layer's name again is called after the
+ * layer: the file read back has the same layers. */
+static hawq_status name_weights(writer *w) {
+    const hawq_graph *g = w->graph;
+    HAWQ_TAKE(w->wish, w->arena, (size_t)g->n_tensors);
+    for (int l = 0; l < g->n_layers; l++) {
+        const char *layer = g->layer[l].name;
+        const char *own = g->layer[l].weight->name;
+        const char *full = hawq_arena_format(w->arena, "%s.weight", layer);
+        if (!full) return HAWQ_ENOMEM;
+        bool plain = strcmp(own, layer) == 0 && !ends_in_weight(own);
+        if (strcmp(own, full) != 0 && !plain)
+            w->wish[g->layer[l].weight->id] = full;
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status add_value(writer *w, const hawq_tensor *t,
                              hawq_proto_value **out, size_t *n) {
     HAWQ_TAKE(*out, w->arena, 1);
@@ -112,6 +136,7 @@ static hawq_status fill(writer *w, const char *producer) {
     w->file.producer = producer;
     w->file.opset = g->opset;
     HAWQ_TAKE(w->name, w->arena, (size_t)g->n_tensors);
+    HAWQ_TRY(name_weights(w));
     HAWQ_TAKE(w->file.constant, w->arena, most);
     HAWQ_TAKE(w->file.node, w->arena, (size_t)g->n_nodes);
     HAWQ_TRY(add_value(w, g->input, &w->file.input, &w->file.n_inputs));

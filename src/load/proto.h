@@ -22,6 +22,7 @@ typedef struct hawq_proto_value {
 typedef struct hawq_proto_node {
     hawq_node_spec spec; /* name never empty: "Conv_12" if missing */
     const char    *defect;
+    const char    *scope; /* as in hawq_node */
 } hawq_proto_node;
 
 typedef struct hawq_proto {

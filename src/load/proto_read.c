@@ -9,6 +9,7 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/scope.h"
 #include "src/load/wire.h"
 
 #include <math.h>
@@ -283,6 +284,40 @@ static bool default_domain(const char *domain) {
     return !domain || !domain[0] || strcmp(domain, "ai.onnx") == 0;
 }
 
+/* The value of a node's metadata, which older descriptions of the format do not
+ * know: then field 9 is there as bytes, its length first. "" if there is none.
+ */
+static hawq_status find_metadata(const Onnx__NodeProto *node, const char *key,
+                                 hawq_arena *arena, const char **out) {
+    const ProtobufCMessage *m = &node->base;
+    *out = "";
+    for (unsigned i = 0; i < m->n_unknown_fields; i++) {
+        const ProtobufCMessageUnknownField *f = &m->unknown_fields[i];
+        ProtobufCMessage                   *entry = NULL;
+        size_t                              skip = 0;
+        if (f->tag != 9 || f->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+            continue;
+        while (skip < f->len && f->data[skip] > 127) skip++;
+        if (skip >= f->len) continue;
+        hawq_status status = hawq_wire_unpack(
+            f->data + skip + 1, f->len - skip - 1,
+            &onnx__string_string_entry_proto__descriptor, arena, &entry);
+        if (status == HAWQ_ENOMEM) return status;
+        if (status != HAWQ_OK) continue;
+        const Onnx__StringStringEntryProto *e = (const void *)entry;
+        if (strcmp(text(e->key), key) == 0) *out = text(e->value);
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status find_scope(const Onnx__NodeProto *node, const char *name,
+                              hawq_arena *arena, const char **out) {
+    const char *list;
+    HAWQ_TRY(find_metadata(node, "pkg.torch.onnx.name_scopes", arena, &list));
+    HAWQ_TRY(hawq_scope_of_list(list, arena, out));
+    return *out ? HAWQ_OK : hawq_scope_of_name(name, arena, out);
+}
+
 static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
                              const char *folder, hawq_arena *arena,
                              hawq_proto_node *out) {
@@ -293,6 +328,7 @@ static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
     if (!spec->name[0])
         spec->name = hawq_arena_format(arena, "%s_%zu", spec->op_type, index);
     if (!spec->name) return HAWQ_ENOMEM;
+    HAWQ_TRY(find_scope(node, spec->name, arena, &out->scope));
     spec->n_in = (int)node->n_input;
     spec->n_out = (int)node->n_output;
     spec->in = (const char *const *)node->input;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { MOST_NESTED = 64 };
 
@@ -25,15 +26,35 @@ static bool varint(wire *w, uint64_t *value) {
     return false;
 }
 
+/* Fields that hold names, which reach tables, databases and terminals. */
+static bool is_name(const ProtobufCFieldDescriptor *field) {
+    static const char *const names[] = {
+        "name", "op_type", "domain", "input", "output", "dim_param", "key"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found |= strcmp(field->name, names[i]) == 0;
+    return found && field->type == PROTOBUF_C_TYPE_STRING;
+}
+
+/* Without control characters, those of Latin-1 (C2 80 to C2 9F) included. */
+static bool is_printable(const uint8_t *at, const uint8_t *end) {
+    for (; at < end; at++) {
+        bool latin = *at == 0xc2 && end - at > 1 && at[1] < 0xa0;
+        if (*at < ' ' || *at == 0x7f || latin) return false;
+    }
+    return true;
+}
+
 static bool skip(wire *w, uint64_t n) {
     if (n > (uint64_t)(w->end - w->at)) return false;
     w->at += n;
     return true;
 }
 
-/* Is this a well-formed message of at most `depth` levels? */
+/* Is this a well-formed message of at most `depth` levels? bad_name: the first
+ * name that is not printable, if there is one. */
 static bool well_formed(wire w, const ProtobufCMessageDescriptor *message,
-                        int depth) {
+                        int depth, wire *bad_name) {
     while (w.at < w.end) {
         uint64_t key, n = 0;
         if (!varint(&w, &key)) return false;
@@ -50,8 +71,12 @@ static bool well_formed(wire w, const ProtobufCMessageDescriptor *message,
             protobuf_c_message_descriptor_get_field(message,
                                                     (unsigned)(key >> 3));
         if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
-            (depth == 0 || !well_formed(inner, field->descriptor, depth - 1)))
+            (depth == 0 ||
+             !well_formed(inner, field->descriptor, depth - 1, bad_name)))
             return false;
+        if (field && !bad_name->at && is_name(field) &&
+            !is_printable(inner.at, inner.end))
+            *bad_name = inner;
     }
     return true;
 }
@@ -87,13 +112,27 @@ static uint64_t bytes_missing(wire w, const ProtobufCMessageDescriptor *type) {
     return 0;
 }
 
-static hawq_status unpack(const uint8_t *bytes, size_t n,
-                          const ProtobufCMessageDescriptor *type,
-                          hawq_arena *arena, ProtobufCMessage **out) {
+static hawq_status refuse_name(wire name) {
+    char   shown[65];
+    size_t n = 0;
+    for (; n < sizeof shown - 1 && name.at + n < name.end; n++)
+        shown[n] =
+            name.at[n] < ' ' || name.at[n] > '~' ? '?' : (char)name.at[n];
+    shown[n] = 0;
+    return hawq_fail(HAWQ_EFORMAT,
+                     "the name '%s' holds a control character (shown as ?), "
+                     "which tables cannot show; rename it",
+                     shown);
+}
+
+hawq_status hawq_wire_unpack(const uint8_t *bytes, size_t n,
+                             const ProtobufCMessageDescriptor *type,
+                             hawq_arena *arena, ProtobufCMessage **out) {
     heap               h = {arena, false};
     ProtobufCAllocator allocator = {take, keep, &h};
     wire               w = {bytes, bytes + n};
-    if (!well_formed(w, type, MOST_NESTED)) {
+    wire               bad_name = {NULL, NULL};
+    if (!well_formed(w, type, MOST_NESTED, &bad_name)) {
         uint64_t missing = bytes_missing(w, type);
         if (missing && missing < UINT32_MAX)
             return hawq_fail(HAWQ_EFORMAT,
@@ -102,6 +141,7 @@ static hawq_status unpack(const uint8_t *bytes, size_t n,
                              n, (unsigned long long)(n + missing));
         return hawq_fail(HAWQ_EFORMAT, "is not an ONNX model, or is damaged");
     }
+    if (bad_name.at) return refuse_name(bad_name);
     *out = protobuf_c_message_unpack(type, &allocator, n, bytes);
     if (!*out && h.exhausted) return HAWQ_ENOMEM;
     if (!*out)
@@ -131,7 +171,8 @@ hawq_status hawq_wire_read(const char                       *path,
     uint8_t    *bytes = NULL;
     size_t      n = 0;
     hawq_status status = read_bytes(path, &scratch, &bytes, &n);
-    if (status == HAWQ_OK) status = unpack(bytes, n, type, arena, out);
+    if (status == HAWQ_OK)
+        status = hawq_wire_unpack(bytes, n, type, arena, out);
     hawq_arena_free(&scratch);
     return status;
 }

@@ -11,6 +11,8 @@
 #define HAWQ_WIRE_H
 #include "src/base/arena.h"
 
+#include <stdint.h>
+
 struct ProtobufCMessageDescriptor;
 struct ProtobufCMessage;
 
@@ -23,5 +25,10 @@ hawq_wire_read(const char *path, const struct ProtobufCMessageDescriptor *type,
 
 /* "1.4.1": of the protobuf-c it runs with. */
 const char *hawq_wire_protobuf_version(void);
+/* The same of bytes in memory, which may be given back afterwards. */
+HAWQ_NODISCARD hawq_status
+hawq_wire_unpack(const uint8_t *bytes, size_t n,
+                 const struct ProtobufCMessageDescriptor *type,
+                 hawq_arena *arena, struct ProtobufCMessage **out);
 
 #endif

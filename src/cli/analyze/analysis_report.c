@@ -128,6 +128,7 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
     const hawq_layer *layer = &a->graph->layer[l];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
+    hawq_json_text(w, "node", layer->node[0]->name);
     hawq_json_text(w, "op", layer->op);
     hawq_json_integer(w, "params", (int64_t)layer->weight->n);
     hawq_json_integer(w, "macs", layer->macs);
@@ -213,6 +214,8 @@ static void print_json(const hawq_analysis *a, double *work) {
     if (sampled >= 0) json_samples(a, &w, sampled);
     hawq_json_integer(&w, "run", a->run);
     json_candidates(a, &w);
+    hawq_json_integer(&w, "not_quantized_bytes",
+                      hawq_graph_rest_bytes(a->graph));
     hawq_json_array(&w, "layers");
     for (int l = 0; l < a->graph->n_layers; l++) json_layer(a, &w, l);
     hawq_json_end(&w);

@@ -272,7 +272,7 @@ static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
 /* --- records ----------------------------------------------------------- */
 
 static int64_t float_bytes(const hawq_graph *g, bool biases) {
-    int64_t bytes = 0;
+    int64_t bytes = hawq_graph_rest_bytes(g);
     for (int i = 0; i < g->n_layers; i++) {
         const hawq_layer *l = &g->layer[i];
         bytes += 4 * (int64_t)l->weight->n;

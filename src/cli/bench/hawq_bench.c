@@ -222,6 +222,8 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "agreement", r->agreement);
     hawq_json_real(w, "output_mse", c->output_mse);
     hawq_json_integer(w, "weight_bytes", r->weight_bytes);
+    hawq_json_integer(w, "not_quantized_bytes",
+                      hawq_graph_rest_bytes(b->graph));
     hawq_json_integer(w, "file_bytes", r->file_bytes);
     hawq_json_real(w, "latency_us", r->latency_us);
     hawq_json_real(w, "latency_spread_us", r->latency_spread_us);

@@ -5,6 +5,19 @@
 #include "src/graph/score.h"
 #include "src/load/onnx.h"
 
+/* Weights that no candidate of a layer covers. */
+static void note_rest(const hawq_cli *cli, const char *path,
+                      const hawq_graph *g) {
+    hawq_arena  arena = {0};
+    const char *names = hawq_graph_rest_names(g, &arena);
+    hawq_cli_note(cli,
+                  "%s: not quantized: %lld bytes (%s); they stay in float32, "
+                  "and weight bytes and budgets on weight-size count them",
+                  path, (long long)hawq_graph_rest_bytes(g),
+                  names ? names : "");
+    hawq_arena_free(&arena);
+}
+
 static hawq_status load(const hawq_cli *cli, const char *path, int batch,
                         bool logits, hawq_graph **out) {
     hawq_graph *g;
@@ -21,6 +34,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
                       path, last);
+    if (g->n_rest) note_rest(cli, path, g);
     if (g->left_out)
         hawq_cli_note(cli,
                       "%s: the first float output, '%s', is read as the "

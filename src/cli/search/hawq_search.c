@@ -29,7 +29,9 @@ static const hawq_option options[] = {
         "budget", 'b', &o.budgets, "KIND=VALUE",
         "weight-size=250KiB, weight-size=0.5x, bops=12G, "
         "mean-bits=4.5bits, latency=900us; x: times the uniform "
-        "8-bit network. accuracy-drop=0.01: the least weight-size "
+        "8-bit network. weight-size counts a shared weight once, and 4 bytes "
+        "for each weight that no layer has. accuracy-drop=0.01: the least "
+        "weight-size "
         "whose predicted loss rise is at most this; "
         "activation-peak=64KiB: a constant of the network, but for layers "
         "in float"),
@@ -65,8 +67,9 @@ static const hawq_option options[] = {
                      "hawq-analyze --activation-bits measures: the predicted "
                      "loss then has no term for their error"),
     HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=CANDIDATE",
-                      "candidate, or bits of the codes, of a layer, or of all "
-                      "whose name matches a "
+                      "candidate, or bits of the codes, of a layer, by its "
+                      "name or that of its weight "
+                      "or node in the file, or of all whose name matches a "
                       "pattern: 'layer1.*=8'; conv1=float keeps it in float32 "
                       "whether --bits lists that or not. A name goes before "
                       "--first-last, that before a pattern, a longer pattern "

@@ -139,8 +139,11 @@ static const char *effort(const hawq_search *s) {
 void hawq_search_print_analysis(const hawq_search *s) {
     if (!s->analysis) return;
     printf("%-15s run %lld: metric %s, loss %s, weight range %s\n", "analysis",
-           (long long)s->analysis, s->metric, s->loss, s->run.weight_range);
-    printf("%-15s data %s; %s\n", "", s->run.data, effort(s));
+           (long long)s->analysis, s->metric,
+           hawq_shown(&s->cli->arena, s->loss),
+           hawq_shown(&s->cli->arena, s->run.weight_range));
+    printf("%-15s data %s; %s\n", "", hawq_shown(&s->cli->arena, s->run.data),
+           hawq_shown(&s->cli->arena, effort(s)));
 }
 
 void hawq_search_json_analysis(const hawq_search *s, hawq_json *w) {

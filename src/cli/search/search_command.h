@@ -24,10 +24,11 @@
 
 /* A layer of the model by its names: layer, weight tensor, input tensor. */
 typedef struct hawq_search_layer {
-    const char  *name, *weight, *input;
-    const char  *op;
+    const char  *name, *input, *op;
+    const char  *weight;     /* as the file calls it, or NULL: see unnamed */
+    const char  *unnamed;    /* why it is no constant of the file, a sentence */
     int          dimensions; /* of the weight tensor */
-    int          axis;       /* of its output channels */
+    int          axis;       /* of the output channels in that constant */
     int          n_nodes;
     const char **node; /* their names: more than one with a shared weight */
 } hawq_search_layer;
@@ -71,6 +72,8 @@ typedef struct hawq_search {
     hawq_search_group *group;
     char               hash[HAWQ_HASH_TEXT];
     const char        *image; /* name of the input tensor */
+    int64_t rest_bytes; /* of weights that no layer has; in the costs of the
+                           first layer */
 
     hawq_problem            *problem;
     hawq_store              *store;    /* NULL with a problem file */

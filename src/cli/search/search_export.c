@@ -13,6 +13,10 @@
  * compressed-tensors; of type f32 for llama; of 32 bits for hawq, whose
  * modules then round to 2^31 levels.
  *
+ * ort and llama name tensors of the file: a layer is there as the initializer
+ * it was made of, before transposes and folding. Layers made of one need one
+ * width, and it is written once.
+ *
  * search/import.h reads all of them back.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -78,6 +82,43 @@ static bool speaks_for_input(const target *t, int l, const char *input) {
     return true;
 }
 
+/* Does a layer before l, of those quantized at all, come from the same constant
+ * of the file? Then it has spoken for both. */
+static int earlier_reader(const target *t, int l) {
+    const hawq_search_layer *layer = model_layer(t, l);
+    for (int i = 0; layer && i < l; i++) {
+        const hawq_search_layer *other = model_layer(t, i);
+        if (!is_float(t, i) && other && !strcmp(other->weight, layer->weight))
+            return i;
+    }
+    return -1;
+}
+
+/* A file that names tensors can give a tensor one width. */
+static hawq_status check_tensor(const target *t, int l, const char *format) {
+    const hawq_search_layer *layer = model_layer(t, l);
+    if (layer && !layer->weight)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--export-as %s: it names constants of the file; %s",
+                         format, layer->unnamed);
+    for (int i = 0; layer && i < l; i++) {
+        const hawq_search_layer *other = model_layer(t, i);
+        int a = chosen(t, i)->weight_bits, b = chosen(t, l)->weight_bits;
+        if (!other || strcmp(other->weight, layer->weight)) continue;
+        if (a == b && (other->axis == layer->axis || is_float(t, l))) continue;
+        if (is_float(t, i) || is_float(t, l))
+            if (!strcmp(format, "ort")) continue; /* named by their nodes */
+        return hawq_fail(
+            HAWQ_EINVAL,
+            "--export-as %s: layers '%s' (%d bits) and '%s' (%d) are both made "
+            "of the file's '%s', which it can name once; tie them with "
+            "--group '%s,%s', or use --export-as compressed-tensors or hawq",
+            format, layer_name(t, i), a, layer_name(t, l), b, layer->weight,
+            layer_name(t, i), layer_name(t, l));
+    }
+    return HAWQ_OK;
+}
+
 static hawq_status check_ort(const target *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const hawq_candidate *c = chosen(t, l);
@@ -86,6 +127,7 @@ static hawq_status check_ort(const target *t) {
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort needs a model: a problem file "
                              "does not have the names of its tensors");
+        HAWQ_TRY(check_tensor(t, l, "ort"));
         if (!is_float(t, l) &&
             ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16)))
             return hawq_fail(HAWQ_EINVAL,
@@ -114,7 +156,8 @@ static void put_ort(target *t) {
         floats |= is_float(t, l);
         if (is_float(t, l)) continue;
         snprintf(type, sizeof type, "QInt%d", chosen(t, l)->weight_bits);
-        put_override(&t->json, layer->weight, type, true, layer->axis);
+        if (earlier_reader(t, l) < 0)
+            put_override(&t->json, layer->weight, type, true, layer->axis);
         if (!speaks_for_input(t, l, layer->input)) continue;
         snprintf(type, sizeof type, "QUInt%d", chosen(t, l)->activation_bits);
         put_override(&t->json, layer->input, type, false, -1);
@@ -191,12 +234,14 @@ static const char *ggml_type(int bits) {
 }
 
 static hawq_status check_llama(const target *t) {
-    for (int l = 0; l < t->s->problem->n_layers; l++)
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        HAWQ_TRY(check_tensor(t, l, "llama"));
         if (!ggml_type(chosen(t, l)->weight_bits))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as llama: layer '%s' has %d bits, for "
                              "which there is no type",
                              layer_name(t, l), chosen(t, l)->weight_bits);
+    }
     return HAWQ_OK;
 }
 
@@ -205,6 +250,7 @@ static void put_llama(target *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const hawq_search_layer *layer = model_layer(t, l);
         const char *name = layer ? layer->weight : layer_name(t, l);
+        if (earlier_reader(t, l) >= 0) continue;
         fputc('^', file);
         for (; *name; name++) {
             if (strchr(".[]{}()*+?^$|\\", *name)) fputc('\\', file);

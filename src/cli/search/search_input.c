@@ -80,6 +80,8 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_problem_from_widths(n_layers, layer, s->n_sensitivities,
                                       s->sensitivity, n_timings, timing,
                                       s->n_widths, s->width, &s->problem));
+    HAWQ_TRY(hawq_problem_add_fixed(s->problem, "weight-size",
+                                    (double)s->rest_bytes));
     HAWQ_TRY(hawq_search_add_activations(s));
     return interacts(s) ? load_interactions(s) : HAWQ_OK;
 }

@@ -4,6 +4,7 @@
 #include "src/cli/kit/model.h"
 #include "src/cli/search/search_command.h"
 #include "src/graph/groups.h"
+#include "src/graph/product.h"
 
 #include <string.h>
 
@@ -12,28 +13,27 @@ static hawq_status copy(hawq_search *s, const char *text, const char **out) {
     return *out ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-/* Axis of the output channels in the weight tensor. */
-static int channel_axis(const hawq_layer *layer) {
-    size_t before = 1;
-    int    axis = 0;
-    for (; axis < layer->weight->shape.rank - 1 && before < layer->outer;
-         axis++)
-        before *= (size_t)layer->weight->shape.dim[axis];
-    return axis;
+/* The weight as the file calls it. */
+static hawq_status describe_weight(hawq_search *s, const hawq_layer *from,
+                                   hawq_search_layer *to) {
+    const char *name;
+    hawq_status status = hawq_layer_in_file(from, &name, &to->axis);
+    if (status == HAWQ_OK) return copy(s, name, &to->weight);
+    return status == HAWQ_EUNSUPPORTED ? copy(s, hawq_message(), &to->unnamed)
+                                       : status;
 }
 
 static hawq_status describe_layer(hawq_search *s, const hawq_layer *from,
                                   hawq_search_layer *to) {
-    to->axis = channel_axis(from);
     to->dimensions = from->weight->shape.rank;
     HAWQ_TRY(copy(s, from->op, &to->op));
     HAWQ_TRY(copy(s, from->name, &to->name));
-    HAWQ_TRY(copy(s, from->weight->name, &to->weight));
+    HAWQ_TRY(describe_weight(s, from, to));
     to->n_nodes = from->n_nodes;
     HAWQ_TAKE(to->node, &s->cli->arena, (size_t)from->n_nodes);
     for (int i = 0; i < from->n_nodes; i++)
         HAWQ_TRY(copy(s, from->node[i]->name, &to->node[i]));
-    return copy(s, from->node[0]->in[0]->name, &to->input);
+    return copy(s, hawq_product_input(from->node[0])->name, &to->input);
 }
 
 /* Why the layers of a group share the width of their input. */
@@ -69,6 +69,7 @@ static hawq_status describe(hawq_search *s, hawq_graph *graph) {
     int *group;
     hawq_graph_hash(graph, s->hash);
     s->n_layers = graph->n_layers;
+    s->rest_bytes = hawq_graph_rest_bytes(graph);
     HAWQ_TRY(copy(s, graph->input->name, &s->image));
     HAWQ_TAKE(group, &s->cli->arena, (size_t)graph->n_layers);
     HAWQ_TAKE(s->layer, &s->cli->arena, (size_t)graph->n_layers);

@@ -48,6 +48,11 @@ static hawq_status end(hawq_search *s, int64_t run, hawq_status status) {
     return status;
 }
 
+/* A sum of whole numbers; the largest that can be stored, beyond. */
+static int64_t whole(double value) {
+    return value < 0x1p63 ? (int64_t)value : INT64_MAX;
+}
+
 static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
                                 int64_t run) {
     const hawq_problem *p = s->problem;
@@ -77,8 +82,8 @@ static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
         .state = hawq_found_text(solution->state),
         .objective = solution->objective,
         .bound = solution->bound,
-        .weight_bytes = (int64_t)totals.weight_bytes,
-        .bops = (int64_t)totals.bops,
+        .weight_bytes = whole(totals.weight_bytes),
+        .bops = whole(totals.bops),
         .mean_bits = totals.mean_bits,
         .latency_us = isnan(totals.latency_us) ? -1 : totals.latency_us,
         .n_layers = p->n_layers,

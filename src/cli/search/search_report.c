@@ -37,6 +37,12 @@ void hawq_search_note_problem(const hawq_search *s) {
 /* --- the layers ------------------------------------------------------------
  */
 
+/* Bytes in the costs of layer l that are not its own. */
+static double rest_of(const hawq_search *s, int l, int kind) {
+    bool bytes = kind == hawq_problem_find_kind(s->problem, "weight-size");
+    return l == 0 && bytes ? (double)s->rest_bytes : 0;
+}
+
 static hawq_status print_layers(const hawq_search     *s,
                                 const hawq_solution   *solution,
                                 const hawq_confidence *sure) {
@@ -62,7 +68,8 @@ static hawq_status print_layers(const hawq_search     *s,
         hawq_table_integer(&t, c->weight_bits);
         hawq_table_integer(&t, c->activation_bits);
         hawq_table_real(&t, c->loss, 4);
-        if (bytes >= 0) hawq_table_real(&t, c->cost[bytes], 12);
+        if (bytes >= 0)
+            hawq_table_real(&t, c->cost[bytes] - rest_of(s, l, bytes), 12);
         if (sure->n_resamples) hawq_table_fixed(&t, sure->kept[l], 2);
         if (named) hawq_table_text(&t, c->name ? c->name : "");
     }
@@ -82,8 +89,8 @@ static double shown(const hawq_budget_use *u, double value) {
 static void print_budget(const hawq_search *s, const hawq_budget_use *u) {
     bool bytes = !s->problem_path && (!strcmp(u->kind, "weight-size") ||
                                       !strcmp(u->kind, "activation-peak"));
-    printf("%-15s %s <= %.10g%s", "budget", u->kind, shown(u, u->limit),
-           u->unit_name);
+    printf("%-15s %s <= %.10g%s", "budget", hawq_shown(&s->cli->arena, u->kind),
+           shown(u, u->limit), u->unit_name);
     if (bytes) printf(" (%s)", hawq_bytes_text(&s->cli->arena, u->limit));
     printf(", used %.10g", shown(u, u->used));
     double spread = hawq_search_spread(s, u->kind);
@@ -173,7 +180,10 @@ static hawq_status fill_alternatives(const hawq_search      *s,
         hawq_table_real(t, a->best.objective, 6);
         hawq_table_real(t, a->regret, 4);
         for (int k = 0; k < p->n_kinds; k++)
-            hawq_table_real(t, a->candidate->cost[k] / p->kind[k].unit, 6);
+            hawq_table_real(t,
+                            (a->candidate->cost[k] - rest_of(s, e->layer, k)) /
+                                p->kind[k].unit,
+                            6);
         if (named) hawq_table_text(t, name ? name : "");
     }
     return HAWQ_OK;
@@ -187,7 +197,7 @@ static hawq_status print_alternatives(const hawq_search      *s,
         printf("\n%s: what each choice costs, and how much the best allocation "
                "with it\nloses against the optimum (- : not within the "
                "budgets)\n",
-               p->layer[e->layer].name);
+               hawq_shown(&s->cli->arena, p->layer[e->layer].name));
     if (p->group[p->layer[e->layer].in_group].n_layers > 1)
         hawq_cli_note(s->cli,
                       "%s is tied to other layers, which change with "
@@ -222,6 +232,9 @@ static hawq_status print_table(const hawq_search   *s,
     if (solution->state != HAWQ_FOUND_OPTIMAL)
         printf("%-15s %.6g\n", "lower bound", solution->bound);
     print_total("weight bytes", totals.weight_bytes, 15, "");
+    if (s->rest_bytes)
+        printf("%-15s %lld bytes of them\n", "not quantized",
+               (long long)s->rest_bytes);
     print_total("mean bits", totals.mean_bits, 4, "");
     print_total("BOPS", totals.bops, 10, "");
     if (s->times)
@@ -337,6 +350,8 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "bound", solution->bound);
     hawq_json_real(&w, "gap", solution->gap);
     hawq_json_real(&w, "weight_bytes", totals.weight_bytes);
+    if (!s->problem_path)
+        hawq_json_integer(&w, "not_quantized_bytes", s->rest_bytes);
     hawq_json_real(&w, "bops", totals.bops);
     hawq_json_real(&w, "latency_us", totals.latency_us);
     hawq_json_real(&w, "mean_bits", totals.mean_bits);

@@ -329,14 +329,36 @@ static int literal_characters(const char *pattern) {
  * with more literal characters before one with fewer. */
 enum { FIRST_LAST = HAWQ_PIN_BY_NAME - 1 };
 
-/* A layer's own name, or else a pattern of the shell's kind. */
+/* Is it the name of the layer's weight in the file, or of one of its nodes? */
+static bool is_called(const hawq_search_layer *layer, const char *name) {
+    bool is = layer->weight && !strcmp(layer->weight, name);
+    for (int i = 0; i < layer->n_nodes && !is; i++)
+        is = !strcmp(layer->node[i], name);
+    return is;
+}
+
+/* Pins the layers of the model that go by another of their names. */
+static hawq_status pin_by_other_name(hawq_search *s, const char *name,
+                                     const hawq_named *to, int *n) {
+    for (int l = 0; l < s->n_layers; l++) {
+        if (!is_called(&s->layer[l], name)) continue;
+        HAWQ_TRY(pin(s, s->layer[l].name, to, HAWQ_PIN_BY_NAME));
+        ++*n;
+    }
+    return HAWQ_OK;
+}
+
+/* A layer's own name, else that of its constant or node in the file, or else a
+ * pattern of the shell's kind. */
 static hawq_status add_pin(hawq_search *s, const char *text) {
     const char *pattern;
     hawq_named  to;
     int         n = 0;
     HAWQ_TRY(read_pin(s, text, &pattern, &to));
-    if (hawq_problem_find_layer(s->problem, pattern) >= 0 ||
-        !strpbrk(pattern, "*?["))
+    bool own = hawq_problem_find_layer(s->problem, pattern) >= 0;
+    if (!own) HAWQ_TRY(pin_by_other_name(s, pattern, &to, &n));
+    if (n) return HAWQ_OK;
+    if (own || !strpbrk(pattern, "*?["))
         return pin(s, pattern, &to, HAWQ_PIN_BY_NAME);
     for (int l = 0; l < s->problem->n_layers; l++) {
         const char *name = s->problem->layer[l].name;
