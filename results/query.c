@@ -404,7 +404,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         store->db,
         "SELECT solver, metric, allocation.state, objective, bound,"
         " weight_bytes, bops, mean_bits, ifnull(latency_us, -1),"
-        " ifnull(weight_range, '') FROM allocation"
+        " ifnull(weight_range, ''), ifnull(analysis_run_id, 0) FROM allocation"
         " LEFT JOIN run ON run.id = analysis_run_id WHERE allocation.id = ?",
         &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
@@ -418,6 +418,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         r.mean_bits = hawq_sql_real(&rows, 7);
         r.latency_us = hawq_sql_real(&rows, 8);
         r.weight_range = hawq_sql_text(&rows, 9, arena);
+        r.analysis = hawq_sql_int(&rows, 10);
     }
     HAWQ_TRY(rows.status);
     if (!r.solver)
