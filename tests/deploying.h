@@ -123,9 +123,17 @@ static inline void fixture_close(fixture *f) {
 
 static inline hawq_status lower(const fixture *f, int n,
                                 const hawq_choice *choice, hawq_program **out) {
+    hawq_arena         arena = {0};
+    hawq_quantized    *quantized = NULL;
     hawq_lower_options options = {
         .n_choices = n, .choice = choice, .activation_range = HAWQ_RANGE_MSE};
-    return hawq_program_lower(f->graph, &f->calibration, &options, out);
+    hawq_status status = hawq_quantize_choices(f->graph, n, choice, f->threads,
+                                               &arena, &quantized);
+    options.quantized = quantized;
+    if (status == HAWQ_OK)
+        status = hawq_program_lower(f->graph, &f->calibration, &options, out);
+    hawq_arena_free(&arena);
+    return status;
 }
 
 static inline hawq_status lower_uniform(fixture *f, int weight_bits,

@@ -28,9 +28,12 @@ static void uniform_names(hawq_benchmark *b) {
     static const struct {
         const char *name;
         int         weight_bits, activation_bits;
-    } known[] = {{"uniform8", 8, 8}, {"uniform4", 4, 8}, {"uniform2", 2, 8},
-                 {"w4a4", 4, 4},     {"w2a8", 2, 8},     {"w8a2", 8, 2},
-                 {"w32a32", 32, 32}};
+    } known[] = {{"uniform8", 8, 8},  {"uniform4", 4, 8},  {"uniform2", 2, 8},
+                 {"w4a4", 4, 4},      {"w2a8", 2, 8},      {"w8a2", 8, 2},
+                 {"w32a32", 32, 32},  {"uniform3", 3, 8},  {"w5", 5, 8},
+                 {"w2ca4", 2, 4},     {"k3", 3, 8},        {"ta2", 2, 2},
+                 {"w4g64", 4, 8},     {"w4+0.5%a4", 4, 4}, {"w1:mse", 1, 8},
+                 {"nf4a8:mse", 4, 8}, {"f16", 16, 32},     {"float", 32, 32}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         hawq_contender c;
         if (!CHECK_OK(hawq_benchmark_allocation(b, known[i].name, &c)))
@@ -49,15 +52,17 @@ static void uniform_names(hawq_benchmark *b) {
 }
 
 static void other_names_are_refused(hawq_benchmark *b) {
-    static const char *const bad[] = {"uniform3", "uniform88", "w4",    "w4a3",
-                                      "w32",      "w32a8",     "w4a44", "best",
-                                      "",         "-1"};
+    static const char *const bad[] = {
+        "uniform9", "uniform88", "w9", "w4a3", "w32",   "w32a8",
+        "w4a44",    "best",      "",   "-1",   "f16a8", "w4:best"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         hawq_contender c;
         CHECK_FAILS(hawq_benchmark_allocation(b, bad[i], &c), HAWQ_EINVAL,
-                    "expected an id, last, uniform8");
-        CHECK(strstr(hawq_message(), "w32a32 (every layer in float)"));
+                    "or a candidate such as w4a8");
     }
+    hawq_contender c;
+    CHECK_FAILS(hawq_benchmark_allocation(b, "w3a4:gptq", &c), HAWQ_EINVAL,
+                "quantize first: hawq-quantize");
 }
 
 static void files(hawq_benchmark *b) {

@@ -50,7 +50,8 @@ static int64_t at(const map *m, int c, int y, int x) {
     return inside ? m->v[(c * m->h + y) * m->w + x] : m->q.zero;
 }
 
-/* Weights of one output channel: integers, and the channel's scale. */
+/* Weights of one output channel: integers, and the channel's scale, which is
+ * stored in 32 bits. */
 static double quantize_row(const real *w, int n, int bits, int64_t *q) {
     int    top = (1 << (bits - 1)) - 1;
     double scale, largest = 0;
@@ -58,7 +59,7 @@ static double quantize_row(const real *w, int n, int bits, int64_t *q) {
     scale = largest / top;
     for (int i = 0; i < n; i++)
         q[i] = clip(rint((double)w[i] / scale), -top, top);
-    return scale;
+    return (double)(float)scale;
 }
 
 /* Accumulators of a convolution, and s_x s_w of every channel. */
@@ -189,11 +190,11 @@ static void oracle(const fixture *f, widths b, const float *image, float *y) {
 }
 
 static void check_against_oracle(const fixture *f, widths b) {
-    const hawq_choice choice[] = {{"fc", b.fc, b.fl},
-                                  {"c2", b.c2, b.r1},
-                                  {"c1", b.c1, b.x},
-                                  {"c4", b.c4, b.mp},
-                                  {"c3", b.c3, b.r2}};
+    const hawq_choice choice[] = {{"fc", b.fc, b.fl, NULL},
+                                  {"c2", b.c2, b.r1, NULL},
+                                  {"c1", b.c1, b.x, NULL},
+                                  {"c4", b.c4, b.mp, NULL},
+                                  {"c3", b.c3, b.r2, NULL}};
     hawq_program     *p = NULL;
     float             want[5], *same;
     if (!CHECK_OK(lower(f, 5, choice, &p))) return;

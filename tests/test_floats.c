@@ -51,7 +51,9 @@ static hawq_status lower_four(const fixture *f, const int bits[4],
     static const char *const name[] = {"c1", "c2", "c3", "fc"};
     hawq_choice              choice[4];
     for (int i = 0; i < 4; i++)
-        choice[i] = (hawq_choice){name[i], bits[i], bits[i] == 32 ? 32 : 8};
+        choice[i] = (hawq_choice){.layer = name[i],
+                                  .weight_bits = bits[i],
+                                  .activation_bits = bits[i] == 32 ? 32 : 8};
     return lower(f, 4, choice, out);
 }
 
@@ -112,11 +114,12 @@ static void run_part(const fixture *whole, hawq_graph *g, const char *input,
 /* c2 in float: what c1 leaves, dequantized, through c2 alone, quantized with
  * the range of its Relu, through c3. */
 static void a_float_layer_is_a_part_of_its_own(void) {
-    const hawq_choice choice[] = {{"c1", 8, 8}, {"c2", 32, 32}, {"c3", 8, 8}};
-    int64_t           map[] = {1, 6, 5, 7};
-    fixture           f;
-    hawq_program     *p = NULL;
-    hawq_engine      *engine = NULL;
+    const hawq_choice choice[] = {
+        {"c1", 8, 8, NULL}, {"c2", 32, 32, NULL}, {"c3", 8, 8, NULL}};
+    int64_t       map[] = {1, 6, 5, 7};
+    fixture       f;
+    hawq_program *p = NULL;
+    hawq_engine  *engine = NULL;
     fixture_open(&f, three_layers());
     size_t n = IMAGES * f.n_out;
     float *r1 = hawq_arena_take(&f.arena, n, sizeof *r1);
@@ -363,9 +366,9 @@ static void what_does_not_fit_runs_in_float(void) {
 static void what_floats_need_is_said(void) {
     fixture           f;
     hawq_program     *p = NULL;
-    const hawq_choice half[] = {{"c1", 32, 8}};
+    const hawq_choice half[] = {{"c1", 32, 8, NULL}};
     fixture_open(&f, four_layers());
-    CHECK_FAILS(lower(&f, 1, half, &p), HAWQ_EINVAL, "in float 32 of both");
+    CHECK_FAILS(lower(&f, 1, half, &p), HAWQ_EINVAL, "32 around a layer");
     fixture_close(&f);
     fixture_open(&f, every_step()); /* batches of two */
     CHECK_FAILS(lower_uniform(&f, 32, 32, &p), HAWQ_EUNSUPPORTED,

@@ -45,7 +45,8 @@ static void shared_inputs_take_the_wider_wish(void) {
     node(g, "Add", "p2 p3", "a", "");
     CHECK_OK(hawq_graph_finish(g, "a"));
     fixture_open(&f, g);
-    const hawq_choice choice[] = {{"p1", 8, 8}, {"p2", 8, 8}, {"p3", 8, 4}};
+    const hawq_choice choice[] = {
+        {"p1", 8, 8, NULL}, {"p2", 8, 8, NULL}, {"p3", 8, 4, NULL}};
     if (CHECK_OK(lower(&f, 3, choice, &p))) {
         CHECK(p->choice[2].activation_bits == 8);
         run(&f, p, "ref", f.output); /* u8 outputs, moved back to NCHW */
@@ -295,17 +296,22 @@ static void dead_channels_keep_their_bias(void) {
 /* --- refusals ------------------------------------------------------------ */
 
 static void bad_allocations_are_refused(void) {
-    const hawq_choice all[] = {{"c1", 8, 8}, {"c2", 8, 8}, {"c3", 8, 8},
-                               {"c4", 8, 8}, {"fc", 8, 8}, {"fc", 8, 8}};
-    const hawq_choice other[] = {{"conv9", 8, 8}};
-    const hawq_choice three[] = {{"c1", 3, 8}};
+    const hawq_choice all[] = {{"c1", 8, 8, NULL}, {"c2", 8, 8, NULL},
+                               {"c3", 8, 8, NULL}, {"c4", 8, 8, NULL},
+                               {"fc", 8, 8, NULL}, {"fc", 8, 8, NULL}};
+    const hawq_choice other[] = {{"conv9", 8, 8, NULL}};
+    const hawq_choice one[] = {{"c1", 1, 8, NULL}};
+    const hawq_choice inputs[] = {{"c1", 8, 3, NULL}};
+    const hawq_choice unknown[] = {{"c1", 4, 8, "w4:best"}};
     hawq_program     *p = NULL;
     fixture           f;
     fixture_open(&f, every_step());
     CHECK_FAILS(lower(&f, 4, all, &p), HAWQ_EINVAL, "no bits for layer 'fc'");
     CHECK_FAILS(lower(&f, 6, all, &p), HAWQ_EINVAL, "names layer 'fc' twice");
     CHECK_FAILS(lower(&f, 1, other, &p), HAWQ_EINVAL, "'conv9'");
-    CHECK_FAILS(lower(&f, 1, three, &p), HAWQ_EINVAL, "8, 4 and 2");
+    CHECK_FAILS(lower(&f, 1, one, &p), HAWQ_EINVAL, "2 to 8");
+    CHECK_FAILS(lower(&f, 1, inputs, &p), HAWQ_EINVAL, "8, 4 or 2 bits");
+    CHECK_FAILS(lower(&f, 1, unknown, &p), HAWQ_EINVAL, "layer 'c1': 'best'");
     CHECK(p == NULL);
     fixture_close(&f);
 }

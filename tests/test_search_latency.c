@@ -259,6 +259,7 @@ static void fronts_need_nothing_else(void) {
 static void what_cannot_be_measured_is_refused(void) {
     program_says(SEARCH "--kernels nobodys --budget latency=1x", 2,
                  "measuring latency: --kernels nobodys: unknown, not built");
+    program_says(SEARCH "--bits w9a8 --budget latency=1x", 2, "9");
     program_says(SEARCH "--bits w3a8 --budget latency=1x", 2,
                  "no sensitivities at w3");
 }

@@ -129,7 +129,8 @@ typedef struct hawq_activation_record {
 } hawq_activation_record;
 
 /* Bits of one layer. activation_bits: of the layer's input tensor. Both
- * HAWQ_FLOAT_BITS: the layer stays in float32. */
+ * HAWQ_FLOAT_BITS: the layer stays in float32 (weights of 16 bits: in float,
+ * too). */
 typedef struct hawq_choice {
     const char *layer;
     int         weight_bits, activation_bits;
@@ -196,7 +197,7 @@ typedef struct hawq_latency_key {
 
 typedef struct hawq_benchmark_record {
     int64_t     allocation; /* id in the store, 0 = none (uniform, float) */
-    const char *label;      /* "uniform8", "allocation 3", "float32" */
+    const char *label;      /* "uniform8", "k3", "allocation 3", "float32" */
     const char *device, *kernels;
     int         batch_size, threads, repeats;
     int64_t     samples; /* images the accuracy was measured on */

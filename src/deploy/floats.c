@@ -1,28 +1,30 @@
 /* floats.c -- what stays in float32 inside an integer program, and its steps.
  *
- * A node is in float because its layer is to have 32 bits, or because it has no
- * integer form (classify.c). In the latter case the weights of its layer keep
- * their bits: the node reads what the layer's codes stand for, so that bytes
- * and accuracy are those of the choice, and only the arithmetic is float's.
- * Between such nodes a quantization would only cost accuracy, so the following
- * stay in float, too: a function of one element of a float tensor; an addition
- * or concatenation of float tensors only; a move or pool of a float tensor that
- * a float node reads, or that is the output; what only leads from the image,
- * which is there in floats, to float nodes. Everything else reads what is
- * quantized, with the map that calibration found for the tensor. A Relu or Clip
- * between float and integers takes no step of its own: saturating to the ends
- * of its output's map clamps. An integer layer that only float nodes read gives
- * them its exact accumulators, scaled.
+ * A node is in float because the format of its layer's weights has no codes, or
+ * because it has no integer form (classify.c). In the latter case the weights
+ * of its layer keep their format: the node reads what the layer's codes stand
+ * for, so that bytes and accuracy are those of the choice, and only the
+ * arithmetic is float's. Between such nodes a quantization would only cost
+ * accuracy, so the following stay in float, too: a function of one element of a
+ * float tensor; an addition or concatenation of float tensors only; a move or
+ * pool of a float tensor that a float node reads, or that is the output; what
+ * only leads from the image, which is there in floats, to float nodes.
+ * Everything else reads what is quantized, with the map that calibration found
+ * for the tensor. A Relu or Clip between float and integers takes no step of
+ * its own: saturating to the ends of its output's map clamps. An integer layer
+ * that only float nodes read gives them its exact accumulators, scaled.
  *
  * Steps are of one image, so shapes must be of one, too.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/lower.h"
 
+#include <string.h>
+
 /* --- which nodes --------------------------------------------------------- */
 
-/* Nodes of layers of 32 bits are in float; a layer all of whose nodes are reads
- * no rounded input. */
+/* Nodes of layers without codes are in float; a layer all of whose nodes are
+ * reads no rounded input. */
 hawq_status hawq_lower_float_layers(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
@@ -31,28 +33,42 @@ hawq_status hawq_lower_float_layers(lowering *low) {
     for (int i = 0; i < g->n_nodes; i++) {
         node_plan *plan = &low->plan[i];
         if (plan->layer < 0 || plan->kind == KIND_FLOAT) continue;
-        integer[plan->layer] =
-            p->choice[plan->layer].weight_bits != HAWQ_FLOAT_BITS;
+        const hawq_format *format = &low->format[plan->layer];
+        integer[plan->layer] = !hawq_format_is_uncoded(format);
         if (integer[plan->layer]) continue;
         plan->kind = KIND_FLOAT;
-        plan->why = "its layer has 32 bits";
+        plan->why = format->bits == 32 ? "its layer has 32 bits"
+                                       : "its layer has 16-bit floats";
     }
     for (int l = 0; l < g->n_layers; l++)
         if (!integer[l]) p->choice[l].activation_bits = HAWQ_FLOAT_BITS;
     return HAWQ_OK;
 }
 
-/* The values that a layer's codes stand for. */
-static hawq_status decode(lowering *low, int index, float **out) {
-    const hawq_layer *layer = &low->graph->layer[index];
-    int               bits = low->program->choice[index].weight_bits;
-    hawq_quantizer    how = {bits, low->options->weight_range,
-                             low->options->granularity};
-    double           *scale;
-    HAWQ_TAKE(*out, &low->program->arena, layer->weight->n);
-    HAWQ_TAKE(scale, low->scratch, layer->channels);
-    hawq_quant_scales(layer, &how, scale);
-    hawq_quant_values(layer, bits, scale, *out);
+/* Are these the graph's own weights, as they are in 32 bits unless something
+ * has changed them? */
+static bool are_own(const hawq_quantized *q, const hawq_layer *l) {
+    if (!q->values) return false;
+    for (size_t c = 0; c < q->rows; c++)
+        for (size_t k = 0; k < q->cols; k++)
+            if (q->values[c * q->cols + k] !=
+                l->weight->data[hawq_weight_at(l, c, k)])
+                return false;
+    return true;
+}
+
+/* What a layer's weights have become, and its bias where it was corrected. */
+static hawq_status decode(lowering *low, int index) {
+    const hawq_layer     *l = &low->graph->layer[index];
+    const hawq_quantized *q = &low->options->quantized[index];
+    hawq_program         *p = low->program;
+    if (!are_own(q, l)) {
+        HAWQ_TAKE(p->decoded[l->weight->id], &p->arena, l->weight->n);
+        hawq_quantized_decode(q, l, p->decoded[l->weight->id]);
+    }
+    if (!q->bias || !l->bias || l->bias->n != q->rows) return HAWQ_OK;
+    HAWQ_TAKE(p->decoded[l->bias->id], &p->arena, q->rows);
+    memcpy(p->decoded[l->bias->id], q->bias, q->rows * sizeof *q->bias);
     return HAWQ_OK;
 }
 
@@ -68,12 +84,8 @@ hawq_status hawq_lower_decode(lowering *low) {
         for (int j = 0; j < node->n_in; j++)
             if (node->in[j]) read[node->in[j]->id] = true;
     }
-    for (int l = 0; l < g->n_layers; l++) {
-        int id = g->layer[l].weight->id;
-        if (!read[id] || p->choice[l].weight_bits == HAWQ_FLOAT_BITS) continue;
-        if (low->options->places_only) continue;
-        HAWQ_TRY(decode(low, l, &p->decoded[id]));
-    }
+    for (int l = 0; l < g->n_layers && !low->options->places_only; l++)
+        if (read[g->layer[l].weight->id]) HAWQ_TRY(decode(low, l));
     return HAWQ_OK;
 }
 

@@ -1,9 +1,14 @@
-/* layer.c -- the constants of one integer layer.
+/* layer.c -- the constants of one integer layer, from its quantized weights.
  *
- * With x = s_x (q_x - z_x), w = s_w[c] q_w and bias b (DESIGN: kernels/arith.h)
- *     acc[c] = B[c] + sum q_w q_x,   B[c] = round(b / (s_x s_w)) - z_x sum q_w
+ * With x = s_x (q_x - z_x), w = s_w[c] (q_w + o_w), where q_w is the int8
+ * integer of a weight's code and o_w what an outlier adds to it, and bias b
+ * (see kernels/arith.h)
+ *     acc[c] = B[c] + sum (q_w + o_w) q_x
+ *     B[c]   = round(b / (s_x s_w)) - z_x sum (q_w + o_w)
  *     y      = z_y + acc M[c],       M[c] = s_x s_w[c] / s_y
- * and |B| + 255 sum |q_w| < 2^31 for every channel, in 64-bit arithmetic.
+ * and |B| + 255 (sum |q_w| + sum |o_w|) < 2^31 for every channel, in 64-bit
+ * arithmetic. Where B is too large for that, its weights being tiny, the
+ * channel's integers are divided by 2^j and its scale is multiplied by it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/lower.h"
@@ -11,38 +16,51 @@
 #include "kernels/arith.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
-/* Sums over one channel's integers, and the bias they are given. */
+/* One channel of a layer as the kernels get it. */
 typedef struct channel {
-    int64_t sum, magnitude;
-    double  scale; /* s_w as used: see channel_scale */
-    double  bias;  /* B, still a real number */
+    const hawq_quantized *q;
+    size_t                c;
+    int                   halvings;  /* j */
+    int64_t               magnitude; /* sum |q_w| + sum |o_w| */
+    double                scale;     /* s_w as used: see channel_scale */
+    double                bias;      /* B, still a real number */
 } channel;
 
-static double bias_of(const hawq_tensor *b, size_t c) {
-    return b ? (double)b->data[c % b->n] : 0;
+static int shifted(const channel *ch, int v) {
+    return ch->halvings ? (int)rint(ldexp(v, -ch->halvings)) : v;
+}
+
+static int integer(const channel *ch, size_t k) {
+    return shifted(ch, hawq_quantized_integer(ch->q, ch->c, k));
 }
 
 /* Without weights the scale is free: one at which the bias is 2^16. */
-static double channel_scale(const channel *ch, double scale, double bias,
-                            double x_scale) {
+static double channel_scale(const channel *ch, double bias, double x_scale) {
+    double scale = ldexp((double)(float)ch->q->scale[ch->c], ch->halvings);
     if (ch->magnitude || bias == 0) return scale;
     return fabs(bias) / (x_scale * 0x1p16);
 }
 
-static channel channel_read(const hawq_layer *l, const int8_t *q,
-                            const double *scale, size_t c, double bias,
-                            hawq_affine x) {
-    channel ch = {0};
-    for (size_t a = 0; a < l->outer; a++)
-        for (size_t b = 0; b < l->inner; b++) {
-            int w = q[(a * l->channels + c) * l->inner + b];
-            ch.sum += w;
+static channel channel_read(const hawq_quantized *q, size_t c, int halvings,
+                            double bias, hawq_affine x) {
+    channel ch = {.q = q, .c = c, .halvings = halvings};
+    int64_t sum = 0;
+    for (size_t k = 0; k < q->cols; k++) {
+        int w = integer(&ch, k);
+        sum += w;
+        ch.magnitude += w < 0 ? -w : w;
+    }
+    if (q->outlier_start)
+        for (int32_t i = q->outlier_start[c]; i < q->outlier_start[c + 1];
+             i++) {
+            int w = shifted(&ch, q->outlier[i]);
+            sum += w;
             ch.magnitude += w < 0 ? -w : w;
         }
-    ch.scale = channel_scale(&ch, scale[c], bias, x.scale);
-    ch.bias = rint(bias / (x.scale * ch.scale)) - (double)(x.zero * ch.sum);
+    ch.scale = channel_scale(&ch, bias, x.scale);
+    ch.bias = rint(bias / (x.scale * ch.scale)) - (double)(x.zero * sum);
     return ch;
 }
 
@@ -50,29 +68,13 @@ static double largest_accumulator(const channel *ch) {
     return fabs(ch->bias) + 255.0 * (double)ch->magnitude;
 }
 
-/* The layer's integers, at scales raised until every bias fits; returns the
- * number of channels raised. `first` receives their scales before. */
-static int quantize(lowering *low, const hawq_layer *layer, int bits,
-                    const hawq_tensor *bias, hawq_affine x, double *first,
-                    double *scale, int8_t *q) {
-    hawq_quantizer how = {bits, low->options->weight_range,
-                          low->options->granularity};
-    bool           changed;
-    int            raised = 0;
-    hawq_quant_scales(layer, &how, scale);
-    memcpy(first, scale, layer->channels * sizeof *scale);
-    do {
-        changed = false;
-        hawq_quant_integers(layer, bits, scale, q);
-        for (size_t c = 0; c < layer->channels; c++) {
-            channel ch = channel_read(layer, q, scale, c, bias_of(bias, c), x);
-            if (largest_accumulator(&ch) < 0x1p31) continue;
-            scale[c] *= 2;
-            changed = true;
-        }
-    } while (changed);
-    for (size_t c = 0; c < layer->channels; c++) raised += scale[c] != first[c];
-    return raised;
+/* The channel, halved until its bias fits. */
+static channel channel_fit(const hawq_quantized *q, size_t c, double bias,
+                           hawq_affine x) {
+    channel ch = channel_read(q, c, 0, bias, x);
+    while (!(largest_accumulator(&ch) < 0x1p31))
+        ch = channel_read(q, c, ch.halvings + 1, bias, x);
+    return ch;
 }
 
 /* A layer of several nodes counts with the largest of their numbers. */
@@ -82,30 +84,65 @@ static void count_raised(hawq_program *p, int layer, int raised) {
     p->rescaled[layer] = raised;
 }
 
+/* --- weights ------------------------------------------------------------- */
+
 /* A row for each channel, element p of the row being row-major element
- * value_logical(p) of the channel. */
-static hawq_status arrange(hawq_arena *arena, const hawq_layer *l,
-                           const int8_t *q, size_t row_channels,
-                           const int8_t **out) {
-    size_t  row = l->outer * l->inner;
-    int8_t *rows;
-    HAWQ_TAKE(rows, arena, l->weight->n);
-    for (size_t c = 0; c < l->channels; c++)
+ * value_logical(p) of the channel. Returns the largest magnitude. */
+static int fill_rows(const channel *ch, size_t n, size_t row_channels,
+                     int8_t *rows) {
+    size_t row = ch->q->cols;
+    int    largest = 0;
+    for (size_t c = 0; c < n; c++)
         for (size_t p = 0; p < row; p++) {
-            size_t k = value_logical(row, row_channels, p);
-            size_t at = (k / l->inner * l->channels + c) * l->inner;
-            rows[c * row + p] = q[at + k % l->inner];
+            int w = integer(&ch[c], value_logical(row, row_channels, p));
+            rows[c * row + p] = (int8_t)w;
+            largest = abs(w) > largest ? abs(w) : largest;
         }
-    *out = rows;
+    return largest;
+}
+
+/* The outliers at their places in those rows. */
+static hawq_status fill_outliers(hawq_arena *arena, const channel *ch, size_t n,
+                                 size_t row_channels, hawq_outliers *out) {
+    const hawq_quantized *q = ch->q;
+    int32_t              *start, *at, total = q->outlier_start[n];
+    int16_t              *value;
+    HAWQ_TAKE(start, arena, n + 1);
+    HAWQ_TAKE(at, arena, (size_t)total);
+    HAWQ_TAKE(value, arena, (size_t)total);
+    for (size_t c = 0; c < n; c++) {
+        start[c] = q->outlier_start[c];
+        for (int32_t i = start[c]; i < q->outlier_start[c + 1]; i++) {
+            size_t k = (size_t)q->outlier_at[i];
+            at[i] = (int32_t)value_position(q->cols, row_channels, k);
+            value[i] = (int16_t)shifted(&ch[c], q->outlier[i]);
+        }
+    }
+    start[n] = total;
+    *out = (hawq_outliers){start, at, value};
     return HAWQ_OK;
 }
 
-/* The levels of the narrow grid, and below them the one it does not use. */
-static void set_levels(hawq_conv *shape, int bits) {
-    shape->weight_bits = bits;
-    for (int i = 0; bits < 8 && i < 1 << bits; i++)
-        shape->level[i] = (int8_t)(i - (1 << (bits - 1)));
+/* Kernels hold codes of 2 or 4 bits where one table of levels serves the whole
+ * layer and is small enough; everything else they hold as int8. */
+static void set_levels(const hawq_format *format, const int8_t *level, int n,
+                       hawq_conv *shape) {
+    bool one_table = format->family != HAWQ_FITTED && !format->group;
+    shape->weight_bits = !one_table || n > 16 ? 8 : n > 4 ? 4 : 2;
+    for (int i = 0; shape->weight_bits < 8 && i < 1 << shape->weight_bits; i++)
+        shape->level[i] = level[i < n ? i : n - 1];
 }
+
+bool hawq_lower_has_outliers(const lowering *low, int layer) {
+    const hawq_layer     *l = &low->graph->layer[layer];
+    const hawq_quantized *q = low->options->quantized;
+    if (low->options->places_only)
+        return hawq_format_outliers(&low->format[layer], l->channels,
+                                    l->outer * l->inner) > 0;
+    return q[layer].outlier_start && q[layer].outlier_start[q[layer].rows] > 0;
+}
+
+/* --- requantization ------------------------------------------------------ */
 
 typedef struct requant_arrays {
     int32_t *bias, *multiplier;
@@ -121,8 +158,9 @@ static hawq_status take_arrays(hawq_arena *arena, size_t n,
     return HAWQ_OK;
 }
 
-static hawq_status requant(const hawq_layer *layer, size_t c, const channel *ch,
-                           double M, requant_arrays *r) {
+static hawq_status requant(const hawq_layer *layer, const channel *ch, double M,
+                           requant_arrays *r) {
+    size_t  c = ch->c;
     int64_t bound = (int64_t)largest_accumulator(ch);
     r->bias[c] = (int32_t)ch->bias;
     if (hawq_multiplier(M, bound, &r->multiplier[c], &r->pre[c], &r->shift[c]))
@@ -135,37 +173,79 @@ static hawq_status requant(const hawq_layer *layer, size_t c, const channel *ch,
                      layer->name, c, M);
 }
 
+static hawq_status fill_requant(lowering *low, const hawq_layer *layer,
+                                const channel *ch, hawq_affine x, hawq_affine y,
+                                hawq_requant *out, float *scale) {
+    requant_arrays r;
+    HAWQ_TRY(take_arrays(&low->program->arena, layer->channels, &r));
+    for (size_t c = 0; c < layer->channels; c++) {
+        scale[c] = (float)(x.scale * ch[c].scale);
+        HAWQ_TRY(requant(layer, &ch[c], x.scale * ch[c].scale / y.scale, &r));
+    }
+    *out = (hawq_requant){.bias = r.bias,
+                          .multiplier = r.multiplier,
+                          .pre = r.pre,
+                          .shift = r.shift,
+                          .zero = y.zero,
+                          .high = y.high};
+    return HAWQ_OK;
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+/* A corrected bias takes the place of the layer's own; what a node adds
+ * besides stays. */
+static double bias_of(const hawq_layer *l, const hawq_quantized *q,
+                      const hawq_tensor *b, size_t c) {
+    if (b && b == l->bias && q->bias) return (double)q->bias[c];
+    return b ? (double)b->data[c % b->n] : 0;
+}
+
+static hawq_status fill_weights(lowering *low, int index,
+                                const hawq_tensor *bias, size_t row_channels,
+                                hawq_affine x, channel *ch,
+                                hawq_weights *what) {
+    const hawq_layer     *layer = &low->graph->layer[index];
+    const hawq_quantized *q = &low->options->quantized[index];
+    hawq_arena           *arena = &low->program->arena;
+    int                   raised = 0;
+    int8_t               *rows;
+    for (size_t c = 0; c < layer->channels; c++) {
+        ch[c] = channel_fit(q, c, bias_of(layer, q, bias, c), x);
+        raised += ch[c].halvings > 0;
+    }
+    count_raised(low->program, index, raised);
+    HAWQ_TAKE(rows, arena, layer->weight->n);
+    int largest = fill_rows(ch, layer->channels, row_channels, rows);
+    what->weights = rows;
+    /* halved integers are no levels any more */
+    if (raised) what->shape.weight_bits = 8;
+    if (what->shape.weight_bits == 8) what->shape.largest = (uint8_t)largest;
+    if (!hawq_lower_has_outliers(low, index)) return HAWQ_OK;
+    return fill_outliers(arena, ch, layer->channels, row_channels,
+                         &what->outliers);
+}
+
 hawq_status hawq_lower_weights(lowering *low, int index,
                                const hawq_tensor *bias, size_t row_channels,
                                hawq_affine x, hawq_affine y, hawq_weights *what,
-                               float *scale_out) {
-    const hawq_layer *layer = &low->graph->layer[index];
-    hawq_arena       *arena = &low->program->arena;
-    hawq_mark         mark = hawq_arena_mark(low->scratch);
-    int               bits = low->program->choice[index].weight_bits;
-    double           *scale, *first;
-    int8_t           *q;
-    set_levels(&what->shape, bits);
-    if (low->options->places_only) return HAWQ_OK;
-    HAWQ_TAKE(scale, low->scratch, layer->channels);
-    HAWQ_TAKE(first, low->scratch, layer->channels);
-    HAWQ_TAKE(q, low->scratch, layer->weight->n);
-    count_raised(low->program, index,
-                 quantize(low, layer, bits, bias, x, first, scale, q));
-    HAWQ_TRY(arrange(arena, layer, q, row_channels, &what->weights));
-    requant_arrays r;
-    HAWQ_TRY(take_arrays(arena, layer->channels, &r));
-    for (size_t c = 0; c < layer->channels; c++) {
-        channel ch = channel_read(layer, q, scale, c, bias_of(bias, c), x);
-        scale_out[c] = (float)(x.scale * ch.scale);
-        HAWQ_TRY(requant(layer, c, &ch, x.scale * ch.scale / y.scale, &r));
+                               float *scale) {
+    const hawq_layer     *layer = &low->graph->layer[index];
+    const hawq_quantized *q = low->options->quantized;
+    hawq_mark             mark = hawq_arena_mark(low->scratch);
+    int8_t                level[HAWQ_LEVELS_MAX];
+    channel              *ch;
+    if (low->options->places_only) {
+        set_levels(&low->format[index], level,
+                   hawq_format_levels(&low->format[index], level),
+                   &what->shape);
+        return HAWQ_OK;
     }
-    what->requant.bias = r.bias;
-    what->requant.multiplier = r.multiplier;
-    what->requant.pre = r.pre;
-    what->requant.shift = r.shift;
-    what->requant.zero = y.zero;
-    what->requant.high = y.high;
+    set_levels(&q[index].format, q[index].level, q[index].n_levels,
+               &what->shape);
+    HAWQ_TAKE(ch, low->scratch, layer->channels);
+    HAWQ_TRY(fill_weights(low, index, bias, row_channels, x, ch, what));
+    HAWQ_TRY(fill_requant(low, layer, ch, x, y, &what->requant, scale));
     hawq_arena_reset(low->scratch, mark);
     return HAWQ_OK;
 }

@@ -50,29 +50,63 @@ static hawq_status layer_input(lowering *low, const hawq_node *node,
     return HAWQ_OK;
 }
 
-/* int32 accumulators in a slot, scaled by the next step: to the outputs, or to
- * the floats of tensor t. */
+/* The layer's int32 accumulators, outliers included, in a slot of n. */
+static hawq_status emit_accumulators(lowering *low, hawq_step *step, size_t n,
+                                     int *out) {
+    HAWQ_TRY(hawq_lower_slot(low, n * sizeof(int32_t), out));
+    step->kind = HAWQ_STEP_CONV_S32;
+    step->out = (size_t)*out;
+    HAWQ_TRY(hawq_lower_emit(low, step, 0));
+    if (!hawq_lower_has_outliers(low, step->layer)) return HAWQ_OK;
+    step->kind = HAWQ_STEP_OUTLIERS;
+    return hawq_lower_emit(low, step, 0);
+}
+
+/* Accumulators scaled by the next step: to the outputs, or to the floats of
+ * tensor t. */
 static hawq_status emit_scaled(lowering *low, const hawq_node *node,
                                hawq_step *step, size_t out_channels,
                                const float *scale, const hawq_tensor *t) {
-    value  y = {.n = hawq_per_image(low->graph, node->out[0])};
-    size_t oc = (size_t)step->u.weights.shape.oc;
-    HAWQ_TRY(hawq_lower_slot(low, y.n * sizeof(int32_t), &y.slot));
-    step->kind = HAWQ_STEP_CONV_S32;
-    step->out = (size_t)y.slot;
-    HAWQ_TRY(hawq_lower_emit(low, step, 0));
+    size_t n = hawq_per_image(low->graph, node->out[0]);
+    int    accumulators;
+    HAWQ_TRY(emit_accumulators(low, step, n, &accumulators));
     hawq_step last = {
         .kind = HAWQ_STEP_SCALE,
         .name = t ? t->name : "output",
         .layer = t ? step->layer : -1,
-        .in = (size_t)y.slot,
-        .u.boundary = {.n = y.n,
+        .in = (size_t)accumulators,
+        .u.boundary = {.n = n,
                        .outside = !t,
-                       .channels = hawq_lower_order(y.n, out_channels),
-                       .n_scales = oc,
+                       .channels = hawq_lower_order(n, out_channels),
+                       .n_scales = (size_t)step->u.weights.shape.oc,
                        .scale = scale}};
     if (t) HAWQ_TRY(hawq_lower_take_floats(low, t));
     if (t) last.out = (size_t)low->floats[t->id];
+    return hawq_lower_emit(low, &last, 0);
+}
+
+/* u8 values of tensor t: in one step or, with outliers, in three. */
+static hawq_status emit_quantized(lowering *low, hawq_step *step,
+                                  size_t out_channels, hawq_affine map,
+                                  const hawq_tensor *t) {
+    const hawq_weights *w = &step->u.weights;
+    size_t              n = hawq_per_image(low->graph, t);
+    value               y;
+    int                 accumulators;
+    if (!hawq_lower_has_outliers(low, step->layer)) {
+        HAWQ_TRY(hawq_lower_value(low, t, out_channels, map, &y));
+        step->out = (size_t)y.slot;
+        return hawq_lower_emit(low, step, 0);
+    }
+    HAWQ_TRY(emit_accumulators(low, step, n, &accumulators));
+    HAWQ_TRY(hawq_lower_value(low, t, out_channels, map, &y));
+    hawq_step last = {.kind = HAWQ_STEP_REQUANTIZE,
+                      .name = step->name,
+                      .layer = step->layer,
+                      .in = (size_t)accumulators,
+                      .out = (size_t)y.slot,
+                      .u.requantization = {n / (size_t)w->shape.oc,
+                                           (size_t)w->shape.oc, w->requant}};
     return hawq_lower_emit(low, &last, 0);
 }
 
@@ -82,30 +116,25 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
     hawq_step         step = {
                 .kind = HAWQ_STEP_CONV, .name = node->name, .layer = plan->layer};
     hawq_weights      *w = &step.u.weights;
-    value              x, y = {0};
+    value              x;
+    hawq_affine        y = {.scale = 1}; /* for what is not requantized */
     size_t             row_channels, out_channels;
     float             *scale;
     const hawq_tensor *bias = plan->bias       ? plan->bias
                               : node->n_in > 2 ? node->in[2]
                                                : NULL;
+    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
     HAWQ_TRY(layer_input(low, node, layer, &w->shape, &x, &row_channels,
                          &out_channels));
     HAWQ_TAKE(scale, &low->program->arena, layer->channels);
     step.in = (size_t)x.slot;
-    const hawq_tensor *t = (plan->end ? plan->end : node)->out[0];
-    if (plan->logits || plan->scaled) {
-        y.q = (hawq_affine){.scale = 1}; /* not requantized at all */
-        HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q,
-                                    y.q, w, scale));
-        return emit_scaled(low, node, &step, out_channels, scale,
-                           plan->logits ? NULL : t);
-    }
-    HAWQ_TRY(hawq_lower_affine(low, t, &y.q));
-    HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q, y.q,
-                                w, scale));
-    HAWQ_TRY(hawq_lower_value(low, t, out_channels, y.q, &y));
-    step.out = (size_t)y.slot;
-    return hawq_lower_emit(low, &step, 0);
+    bool is_scaled = plan->logits || plan->scaled;
+    if (!is_scaled) HAWQ_TRY(hawq_lower_affine(low, t, &y));
+    HAWQ_TRY(hawq_lower_weights(low, plan->layer, bias, row_channels, x.q, y, w,
+                                scale));
+    if (!is_scaled) return emit_quantized(low, &step, out_channels, y, t);
+    return emit_scaled(low, node, &step, out_channels, scale,
+                       plan->logits ? NULL : t);
 }
 
 /* --- additions and pools ----------------------------------------------- */
@@ -258,10 +287,63 @@ static hawq_status lower_output(lowering *low) {
     return hawq_lower_emit(low, &step, 0);
 }
 
-static bool are_widths(const hawq_choice *c) {
-    int w = c->weight_bits, a = c->activation_bits;
-    return (w == HAWQ_FLOAT_BITS && a == HAWQ_FLOAT_BITS) ||
-           ((w == 8 || w == 4 || w == 2) && (a == 8 || a == 4 || a == 2));
+/* Weights of one layer as they will be: the format that its choice names, and
+ * the quantized weights in it. */
+static hawq_status read_weights(lowering *low, int layer,
+                                const hawq_choice *choice) {
+    const hawq_layer     *l = &low->graph->layer[layer];
+    const hawq_quantized *q = low->options->quantized;
+    hawq_format           named;
+    char                  asked[HAWQ_FORMAT_TEXT], given[HAWQ_FORMAT_TEXT];
+    HAWQ_TRY(hawq_choice_format(choice, &named));
+    low->format[layer] = named;
+    if (low->options->places_only) return HAWQ_OK;
+    q += layer;
+    if (q->rows != l->channels || q->cols != l->outer * l->inner)
+        return hawq_fail(HAWQ_EINVAL,
+                         "layer '%s': quantized weights of %zu rows of %zu, "
+                         "but it has %zu of %zu: were they made for another "
+                         "network?",
+                         l->name, q->rows, q->cols, l->channels,
+                         l->outer * l->inner);
+    if (hawq_format_equal(&q->format, &named)) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "layer '%s': the allocation has %s, but its quantized "
+                     "weights are %s",
+                     l->name, hawq_format_text(&named, asked),
+                     hawq_format_text(&q->format, given));
+}
+
+static hawq_status check_activation_bits(const hawq_choice *c,
+                                         const hawq_format *format) {
+    int  a = c->activation_bits;
+    bool integer = a == 8 || a == 4 || a == 2;
+    bool real = hawq_format_is_uncoded(format);
+    if (real ? a == HAWQ_FLOAT_BITS || (integer && format->bits == 16)
+             : integer)
+        return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "layer '%s': weights of %d and activations of %d bits; "
+                     "activations have 8, 4 or 2 bits, and 32 around a layer "
+                     "that stays in float",
+                     c->layer, format->bits, a);
+}
+
+/* The caller's choice for layer `at`, made complete. */
+static hawq_status read_choice(lowering *low, int at, const hawq_choice *c) {
+    hawq_arena        *arena = &low->program->arena;
+    const hawq_format *format = &low->format[at];
+    hawq_choice       *to = &low->program->choice[at];
+    char               text[HAWQ_FORMAT_TEXT];
+    HAWQ_TRY(read_weights(low, at, c));
+    HAWQ_TRY(check_activation_bits(c, format));
+    const char *name =
+        c->candidate ? c->candidate : hawq_format_text(format, text);
+    *to = (hawq_choice){.layer = hawq_arena_string(arena, c->layer),
+                        .weight_bits = format->bits,
+                        .activation_bits = c->activation_bits,
+                        .candidate = hawq_arena_string(arena, name)};
+    return to->layer && to->candidate ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 /* The caller's choices, one per layer in the graph's order. */
@@ -272,6 +354,7 @@ static hawq_status read_choices(lowering *low) {
     p->n_layers = g->n_layers;
     HAWQ_TAKE(p->choice, &p->arena, (size_t)g->n_layers);
     HAWQ_TAKE(p->rescaled, &p->arena, (size_t)g->n_layers);
+    HAWQ_TAKE(low->format, low->scratch, (size_t)g->n_layers);
     for (int i = 0; i < o->n_choices; i++) {
         const hawq_choice *c = &o->choice[i];
         int                at = hawq_graph_find_layer(g, c->layer);
@@ -284,21 +367,29 @@ static hawq_status read_choices(lowering *low) {
         if (p->choice[at].layer)
             return hawq_fail(HAWQ_EINVAL,
                              "the allocation names layer '%s' twice", c->layer);
-        if (!are_widths(c))
-            return hawq_fail(HAWQ_EINVAL,
-                             "layer '%s': weights of %d and activations of %d "
-                             "bits; integer kernels have 8, 4 and 2, a layer "
-                             "in float 32 of both",
-                             c->layer, c->weight_bits, c->activation_bits);
-        p->choice[at] = *c;
-        p->choice[at].layer = hawq_arena_string(&p->arena, c->layer);
-        if (!p->choice[at].layer) return HAWQ_ENOMEM;
+        HAWQ_TRY(read_choice(low, at, c));
     }
     for (int i = 0; i < g->n_layers; i++)
         if (!p->choice[i].layer)
             return hawq_fail(HAWQ_EINVAL,
                              "the allocation has no bits for layer '%s'",
                              g->layer[i].name);
+    return HAWQ_OK;
+}
+
+static hawq_status list_maps(lowering *low) {
+    hawq_program *p = low->program;
+    size_t        n = (size_t)low->graph->n_tensors;
+    hawq_affine  *map;
+    bool         *has_map;
+    HAWQ_TAKE(map, &p->arena, n);
+    HAWQ_TAKE(has_map, &p->arena, n);
+    for (size_t i = 0; i < n; i++) {
+        has_map[i] = low->value[i].n > 0;
+        if (has_map[i]) map[i] = low->value[i].q;
+    }
+    p->map = map;
+    p->has_map = has_map;
     return HAWQ_OK;
 }
 
@@ -319,6 +410,7 @@ static hawq_status lower_graph(lowering *low) {
     HAWQ_TRY(hawq_lower_place(low));
     HAWQ_TRY(hawq_lower_decode(low));
     HAWQ_TRY(hawq_lower_count_bytes(low));
+    HAWQ_TRY(list_maps(low));
     hawq_step *steps;
     HAWQ_TAKE(steps, &p->arena, (size_t)p->n_steps);
     memcpy(steps, p->step, (size_t)p->n_steps * sizeof *steps);
@@ -388,16 +480,4 @@ void hawq_program_free(hawq_program *program) {
     if (!program) return;
     hawq_arena arena = program->arena; /* the program lives in it */
     hawq_arena_free(&arena);
-}
-
-hawq_status hawq_choice_uniform(const hawq_graph *graph, int weight_bits,
-                                int activation_bits, hawq_arena *arena,
-                                hawq_choice **out) {
-    hawq_choice *c;
-    HAWQ_TAKE(c, arena, (size_t)graph->n_layers);
-    for (int i = 0; i < graph->n_layers; i++)
-        c[i] =
-            (hawq_choice){graph->layer[i].name, weight_bits, activation_bits};
-    *out = c;
-    return HAWQ_OK;
 }

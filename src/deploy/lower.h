@@ -3,9 +3,9 @@
  * classify.c decides what each node becomes and which activation maps belong
  * together, floats.c what stays in float; lower.c, moves.c and floats.c emit
  * the steps (emit.c); layer.c computes a layer's constants, geometry.c windows;
- * buffers.c gives every value its place. While steps are emitted, `in`, `in2`
- * and `out` of a step are numbers of slots; buffers.c turns them into offsets;
- * bytes.c counts what a file would hold.
+ * buffers.c gives every value its place, bytes.c counts. While steps are
+ * emitted, `in`, `in2` and `out` of a step are numbers of slots; buffers.c
+ * turns them into offsets.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_LOWER_H
@@ -71,6 +71,7 @@ typedef struct lowering {
     node_plan                *plan;    /* per node */
     int                      *root;    /* per tensor id: whose map it shares */
     int                      *bits;    /* per tensor id, at roots */
+    hawq_format              *format;  /* per layer, of its weights */
     int *source;    /* per tensor id: the tensor it is a function of, element by
                        element; its own id if it is none */
     value  *value;  /* per tensor id; n is 0 before it is there */
@@ -146,7 +147,7 @@ HAWQ_NODISCARD hawq_status hawq_lower_concat(lowering        *low,
 
 /* --- floats.c ---------------------------------------------------------- */
 
-/* After the kinds by operator: layers of 32 bits are in float; and
+/* After the kinds by operator: layers without codes are in float; and
  * activation_bits of what is. */
 HAWQ_NODISCARD hawq_status hawq_lower_float_layers(lowering *low);
 
@@ -184,16 +185,19 @@ HAWQ_NODISCARD hawq_status hawq_lower_count_bytes(lowering *low);
 /* Places the slots and turns slot numbers into offsets. */
 HAWQ_NODISCARD hawq_status hawq_lower_place(lowering *low);
 
-/* Constants of a layer: quantizes its weights, with the rows in the order of
- * the given channels, computes bias and requantization for input map x and
- * output map y, and fills what->packed and what->requant; what->shape is
- * filled but for weight_bits. bias: one value per channel or for all, or NULL.
- * `scale` receives s_x s_w per channel. */
+/* Constants of a layer from its quantized weights, with the rows in the order
+ * of the given channels: bias and requantization for input map x and output map
+ * y. Fills all of *what but the geometry of what->shape. bias: of the node, one
+ * value per channel or for all, or NULL. `scale` receives s_x s_w per channel.
+ */
 HAWQ_NODISCARD hawq_status hawq_lower_weights(lowering *low, int layer,
                                               const hawq_tensor *bias,
                                               size_t             row_channels,
                                               hawq_affine x, hawq_affine y,
                                               hawq_weights *what, float *scale);
+
+/* Are weights of the layer kept apart? */
+bool hawq_lower_has_outliers(const lowering *low, int layer);
 
 /* Geometry. EUNSUPPORTED names what does not fit. */
 HAWQ_NODISCARD hawq_status hawq_lower_conv_shape(const hawq_node *node,

@@ -133,14 +133,15 @@ static void run_float(const hawq_program *p, const hawq_node *node,
 
 static void run_step(const hawq_runner *r, int i, int worker, const float *x,
                      float *y) {
-    const hawq_kernels  *k = r->kernels;
-    const hawq_step     *s = &r->program->step[i];
-    const hawq_boundary *b = &s->u.boundary;
-    const hawq_weights  *w = &s->u.weights;
-    const hawq_gather   *g = &s->u.gather;
-    uint8_t             *base = r->workspace[worker];
-    uint8_t             *in = base + s->in, *out = base + s->out;
-    void                *scratch = r->scratch[worker];
+    const hawq_kernels        *k = r->kernels;
+    const hawq_step           *s = &r->program->step[i];
+    const hawq_boundary       *b = &s->u.boundary;
+    const hawq_weights        *w = &s->u.weights;
+    const hawq_gather         *g = &s->u.gather;
+    const hawq_requantization *q = &s->u.requantization;
+    uint8_t                   *base = r->workspace[worker];
+    uint8_t                   *in = base + s->in, *out = base + s->out;
+    void                      *scratch = r->scratch[worker];
     switch (s->kind) {
     case HAWQ_STEP_QUANTIZE:
         k->quantize(b->n, b->outside ? x : (const float *)(const void *)in,
@@ -152,6 +153,13 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
     case HAWQ_STEP_CONV_S32:
         k->conv_s32(&w->shape, r->packed[i], w->requant.bias, in,
                     (int32_t *)(void *)out, scratch);
+        break;
+    case HAWQ_STEP_OUTLIERS:
+        k->conv_outliers(&w->shape, &w->outliers, in, (int32_t *)(void *)out);
+        break;
+    case HAWQ_STEP_REQUANTIZE:
+        k->requantize(q->pixels, q->channels, &q->requant,
+                      (const int32_t *)(const void *)in, out);
         break;
     case HAWQ_STEP_ADD:
         k->add(&s->u.add, in, base + s->in2, out);

@@ -46,8 +46,9 @@ static bool row_matches(const struct row *r, const char *text, int *bits,
     n += suffix;
     if (isalnum((unsigned char)text[n]) && text[n] != 'g' && text[n] != 'a')
         return false;
+    if (*bits < r->least || *bits > r->most) return false;
     *length = n;
-    return *bits >= r->least && *bits <= r->most;
+    return true;
 }
 
 static hawq_status unknown(const char *text) {

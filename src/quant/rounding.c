@@ -156,15 +156,15 @@ double hawq_row_scale_percentile(const hawq_row *row) {
 
 /* --- groups ------------------------------------------------------------- */
 
-/* s = max_g s_g / m_max with m_max = floor(127 / max |level|), m_g the nearest
- * whole multiple of it: the largest group is exact, the others to 1 / 2 m_max
- * of it. */
+/* s = max_g s_g / m_max with m_max = floor(127 / max |level|) (1 for the level
+ * -128), m_g the nearest whole multiple of it: the largest group is exact, the
+ * others to 1 / 2 m_max of it. */
 void hawq_row_fit_groups(hawq_row *row, const double *weight) {
     if (!row->multiplier) return;
     int largest = abs(row->level[0]);
     if (abs(row->level[row->n_levels - 1]) > largest)
         largest = abs(row->level[row->n_levels - 1]);
-    int    most = 127 / largest;
+    int    most = largest > 127 ? 1 : 127 / largest;
     double s = 0;
     for (int pass = 0; pass < 2; pass++)
         for (size_t g = 0, from = 0; from < row->cols; g++) {

@@ -186,13 +186,20 @@ static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
 }
 
 static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
+    hawq_arena         weights = {0};
+    hawq_quantized    *quantized = NULL;
     hawq_lower_options options = {.n_choices = c->n_choices,
                                   .choice = c->choice,
-                                  .weight_range = c->weight_range,
                                   .activation_range =
                                       (hawq_range)b->activation_range};
-    hawq_status status = hawq_program_lower(b->image_graph, &b->calibration,
-                                            &options, &c->program);
+    hawq_status        status =
+        hawq_quantize_choices(b->image_graph, c->n_choices, c->choice,
+                              b->threads, &weights, &quantized);
+    options.quantized = quantized;
+    if (status == HAWQ_OK)
+        status = hawq_program_lower(b->image_graph, &b->calibration, &options,
+                                    &c->program);
+    hawq_arena_free(&weights);
     if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
     if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
     c->mean_bits = mean_bits(b->graph, c->program->choice);

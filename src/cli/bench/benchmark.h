@@ -54,7 +54,7 @@ typedef struct hawq_contender {
 typedef struct hawq_benchmark {
     hawq_cli   *cli; /* set these; all borrowed */
     const char *model_path;
-    hawq_texts  allocations; /* ID, last, uniform8, w4a4, float32, ... */
+    hawq_texts  allocations; /* ID, last, uniform8, k3a4, float32, ... */
     const char *calibrate;   /* data specification, or NULL: the data itself */
     int         calibration_limit;
     const char *device;  /* "cpu", "cuda", "opencl" */

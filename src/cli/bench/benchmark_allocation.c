@@ -1,8 +1,10 @@
 /* benchmark_allocation.c -- what --allocation may name:
  *
  *     float32                   the network as it is
- *     uniform8 uniform4 uniform2  weights of so many bits, activations of 8
- *     w4a4 w8a4 ...             weights and activations, 8, 4 or 2 bits each
+ *     uniform8 ... uniform2     weights of so many bits (w8 ... w2),
+ *                               activations of 8
+ *     w3, w2c, k3a4, w4g64 ...  one candidate (method.h) for all layers, with
+ *                               activations of 8 bits or as it says
  *     w32a32                    every layer in float32 inside the integer
  *                               program, image by image, with a time each
  *     last                      the newest allocation of this model in the
@@ -15,41 +17,64 @@
 #include "src/cli/bench/benchmark.h"
 
 #include "search/import.h"
+#include "src/quant/method.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool is_width(char c) {
-    return c == '8' || c == '4' || c == '2';
-}
-
-/* Weight and activation bits of a uniform name; false if it is none. */
-static bool read_uniform(const char *name, int bits[2]) {
-    if (strncmp(name, "uniform", 7) == 0 && is_width(name[7]) && !name[8]) {
-        bits[0] = name[7] - '0';
-        bits[1] = 8;
-        return true;
-    }
-    if (!strcmp(name, "w32a32")) {
-        bits[0] = bits[1] = HAWQ_FLOAT_BITS;
-        return true;
-    }
-    if (name[0] != 'w' || !is_width(name[1]) || name[2] != 'a' ||
-        !is_width(name[3]) || name[4])
-        return false;
-    bits[0] = name[1] - '0';
-    bits[1] = name[3] - '0';
-    return true;
-}
-
-static hawq_status from_uniform(hawq_benchmark *b, const char *name,
-                                const int bits[2], hawq_contender *out) {
+/* uniformN is another name for wN. */
+static hawq_status from_candidate(hawq_benchmark *b, const char *name,
+                                  hawq_contender *out) {
+    bool         uniform = strncmp(name, "uniform", 7) == 0;
+    const char  *text = uniform ? name + 7 : name;
     hawq_choice *choice;
-    HAWQ_TRY(
-        hawq_choice_uniform(b->graph, bits[0], bits[1], &b->arena, &choice));
+    if (hawq_choice_everywhere(b->graph, text, &b->arena, &choice) != HAWQ_OK)
+        return hawq_prefix("--allocation: expected an id, last, FILE.json, "
+                           "float32, uniform8 and the like, or a candidate "
+                           "such as w4a8: ");
     out->label = name;
     out->choice = choice;
     out->n_choices = b->graph->n_layers;
+    return HAWQ_OK;
+}
+
+/* Weights rounded to nearest, where no method is named, get the range's scale:
+ * the methods have the ranges' names. */
+static hawq_status apply_range(hawq_benchmark *b, hawq_contender *c) {
+    hawq_choice *choice;
+    HAWQ_TAKE(choice, &b->arena, (size_t)c->n_choices);
+    for (int i = 0; i < c->n_choices; i++) {
+        hawq_candidate candidate;
+        char           text[HAWQ_CANDIDATE_TEXT];
+        choice[i] = c->choice[i];
+        HAWQ_TRY(hawq_candidate_of(&choice[i], &candidate));
+        if (candidate.method != &hawq_method_nearest ||
+            hawq_format_is_uncoded(&candidate.format))
+            continue;
+        HAWQ_TRY(hawq_method_find(hawq_range_name(c->weight_range),
+                                  &candidate.method));
+        choice[i].candidate =
+            hawq_arena_string(&b->arena, hawq_candidate_text(&candidate, text));
+        if (!choice[i].candidate) return HAWQ_ENOMEM;
+    }
+    c->choice = choice;
+    return HAWQ_OK;
+}
+
+/* Codes that data chooses are chosen by another program. */
+static hawq_status check_needs(const hawq_benchmark *b, const char *name,
+                               const hawq_contender *c) {
+    for (int i = 0; i < c->n_choices; i++) {
+        hawq_candidate candidate;
+        HAWQ_TRY(hawq_candidate_of(&c->choice[i], &candidate));
+        if (candidate.method->needs == HAWQ_NEEDS_NOTHING) continue;
+        return hawq_fail(HAWQ_EINVAL,
+                         "--allocation %s: layer '%s': method %s looks at the "
+                         "layer's inputs, so quantize first: hawq-quantize %s "
+                         "--allocation %s --data SPEC",
+                         name, c->choice[i].layer, candidate.method->name,
+                         b->model_path, name);
+    }
     return HAWQ_OK;
 }
 
@@ -88,36 +113,38 @@ static hawq_status from_store(hawq_benchmark *b, int64_t id,
     return out->label ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
-                                      hawq_contender *out) {
-    int     bits[2];
+static hawq_status from_file(hawq_benchmark *b, const char *name,
+                             hawq_contender *out) {
+    hawq_choice *choice;
+    HAWQ_TRY(hawq_allocation_read(name, &b->arena, &out->n_choices, &choice));
+    out->label = name;
+    out->choice = choice;
+    return HAWQ_OK;
+}
+
+static hawq_status resolve(hawq_benchmark *b, const char *name,
+                           hawq_contender *out) {
     int64_t id = 0;
     size_t  n = strlen(name);
-    *out = (hawq_contender){
-        .predicted = NAN, .predicted_us = NAN, .weight_range = HAWQ_RANGE_MAX};
-    if (b->weight_range >= 0) out->weight_range = (hawq_range)b->weight_range;
-    if (strcmp(name, "float32") == 0) {
-        out->label = name;
-        return HAWQ_OK;
-    }
-    if (read_uniform(name, bits)) return from_uniform(b, name, bits, out);
     if (strcmp(name, "last") == 0) return from_store(b, 0, out);
     if (n && strspn(name, "0123456789") == n) {
         HAWQ_TRY(hawq_parse_int("--allocation", name, 1, INT64_MAX, &id));
         return from_store(b, id, out);
     }
-    if (n > 5 && strcmp(name + n - 5, ".json") == 0) {
-        hawq_choice *choice;
-        HAWQ_TRY(
-            hawq_allocation_read(name, &b->arena, &out->n_choices, &choice));
-        out->label = name;
-        out->choice = choice;
-        return HAWQ_OK;
-    }
-    return hawq_fail(HAWQ_EINVAL,
-                     "--allocation '%s': expected an id, last, uniform8, "
-                     "uniform4, uniform2, w4a4 (weights, activations: 8, 4 or "
-                     "2 bits), w32a32 (every layer in float), FILE.json or "
-                     "float32",
-                     name);
+    if (n > 5 && strcmp(name + n - 5, ".json") == 0)
+        return from_file(b, name, out);
+    return from_candidate(b, name, out);
+}
+
+hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
+                                      hawq_contender *out) {
+    *out = (hawq_contender){.label = name,
+                            .predicted = NAN,
+                            .predicted_us = NAN,
+                            .weight_range = HAWQ_RANGE_MAX};
+    if (b->weight_range >= 0) out->weight_range = (hawq_range)b->weight_range;
+    if (strcmp(name, "float32") == 0) return HAWQ_OK;
+    HAWQ_TRY(resolve(b, name, out));
+    if (out->weight_range != HAWQ_RANGE_MAX) HAWQ_TRY(apply_range(b, out));
+    return check_needs(b, name, out);
 }

@@ -70,7 +70,7 @@ static hawq_choice choice_of(const analysis *a, const hawq_contender *c,
     for (int i = 0; i < c->n_choices; i++)
         if (strcmp(c->choice[i].layer, a->layer[l].name) == 0)
             return c->choice[i];
-    return (hawq_choice){NULL, 0, 0};
+    return (hawq_choice){0};
 }
 
 static int bits_of(const analysis *a, const hawq_contender *c, int l) {

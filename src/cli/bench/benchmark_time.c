@@ -83,10 +83,25 @@ static hawq_status list_floats(hawq_benchmark *b, hawq_contender *c,
  * form and runs in float instead, those it was to have. */
 static const hawq_choice *timed_as(const hawq_contender *c, int layer) {
     const hawq_choice *used = &c->program->choice[layer];
-    for (int i = 0; used->weight_bits == HAWQ_FLOAT_BITS && i < c->n_choices;
-         i++)
+    for (int i = 0;
+         used->activation_bits == HAWQ_FLOAT_BITS && i < c->n_choices; i++)
         if (!strcmp(c->choice[i].layer, used->layer)) return &c->choice[i];
     return used;
+}
+
+/* What a layer's time is of. */
+static hawq_status name_layer(hawq_benchmark *b, const hawq_contender *c,
+                              int layer, hawq_layer_timing *out) {
+    const hawq_choice *as = timed_as(c, layer);
+    hawq_format        format;
+    char               text[HAWQ_FORMAT_TEXT];
+    HAWQ_TRY(hawq_choice_format(as, &format));
+    *out = (hawq_layer_timing){.layer = c->program->choice[layer].layer,
+                               .weight_bits = as->weight_bits,
+                               .activation_bits = as->activation_bits,
+                               .kernel = ""};
+    out->format = hawq_arena_string(&b->arena, hawq_format_text(&format, text));
+    return out->format ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
 hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
@@ -99,17 +114,14 @@ hawq_status hawq_benchmark_time_layers(hawq_benchmark *b, hawq_contender *c) {
     HAWQ_TAKE(samples, &b->arena, steps * (size_t)b->repeats);
     hawq_runner_profile(c->runner, (size_t)b->batch_size, b->data.x, b->repeats,
                         samples, ns);
-    for (int i = 0; i < p->n_layers; i++) {
-        const hawq_choice *as = timed_as(c, i);
-        layer[i] = (hawq_layer_timing){p->choice[i].layer, as->weight_bits,
-                                       as->activation_bits, "", 0};
-    }
+    for (int i = 0; i < p->n_layers; i++)
+        HAWQ_TRY(name_layer(b, c, i, &layer[i]));
     for (int i = 0; i < p->n_steps; i++) {
         hawq_step_kind kind = p->step[i].kind;
         if (p->step[i].layer < 0) continue;
         layer[p->step[i].layer].latency_us += ns[i] / 1e3;
-        if (kind != HAWQ_STEP_QUANTIZE && kind != HAWQ_STEP_DEQUANTIZE &&
-            kind != HAWQ_STEP_SCALE)
+        if (kind == HAWQ_STEP_CONV || kind == HAWQ_STEP_CONV_S32 ||
+            kind == HAWQ_STEP_FLOAT)
             layer[p->step[i].layer].kernel = hawq_runner_kernel(c->runner, i);
     }
     c->record.n_layers = p->n_layers;

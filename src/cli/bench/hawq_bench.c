@@ -21,10 +21,11 @@ static struct {
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
-                      "an id in the database, last, FILE.json, uniform8, "
-                      "uniform4, uniform2 (8-bit activations), w4a4 and the "
-                      "like, w32a32 (layers in float, timed one by one), or "
-                      "float32 (default uniform8)"),
+                      "an id in the database, last, FILE.json, uniform8 ... "
+                      "uniform2 (8-bit activations), a candidate for all "
+                      "layers such as w4a4, w2c or k3, w32a32 (layers in "
+                      "float, timed one by one), or float32 (default "
+                      "uniform8)"),
     HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
                      "images that fix the activations' ranges (default: the "
                      "first ones of --data)"),
@@ -176,6 +177,7 @@ static void json_layers(hawq_json *w, const hawq_contender *c) {
         hawq_json_text(w, "name", l->layer);
         hawq_json_integer(w, "weight_bits", used->weight_bits);
         hawq_json_integer(w, "activation_bits", used->activation_bits);
+        hawq_json_text(w, "candidate", used->candidate);
         hawq_json_text(w, "kernel", l->kernel);
         hawq_json_real(w, "latency_us", l->latency_us);
         hawq_json_end(w);
@@ -260,10 +262,10 @@ static const char *plural(size_t n) {
     return n == 1 ? "" : "s";
 }
 
-/* Whether some of its layers have 32 bits. */
+/* Whether some of its layers stay in float. */
 static bool holds_float_layers(const hawq_program *p) {
     for (int i = 0; i < p->n_layers; i++)
-        if (p->choice[i].weight_bits == 32) return true;
+        if (p->choice[i].activation_bits == HAWQ_FLOAT_BITS) return true;
     return false;
 }
 

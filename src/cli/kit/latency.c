@@ -75,9 +75,9 @@ double hawq_latency_format(const hawq_latency *l, const char *layer,
         char                     text[16];
         const char              *its =
             t->format ? t->format : plain_format(t->weight_bits, text);
-        if ((t->activation_bits == activation_bits ||
-             t->activation_bits == HAWQ_FLOAT_BITS) &&
-            !strcmp(its, format) && !strcmp(t->layer, layer))
+        bool wide = t->activation_bits == activation_bits ||
+                    t->activation_bits == HAWQ_FLOAT_BITS;
+        if (wide && !strcmp(its, format) && !strcmp(t->layer, layer))
             return t->latency_us;
     }
     return NAN;
