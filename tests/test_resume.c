@@ -90,31 +90,6 @@ static size_t read_file(const char *name, char *text, size_t size) {
     return n;
 }
 
-static void killed_and_resumed(void) {
-    static char whole[1 << 20], resumed[1 << 20];
-    finish(start("whole.db", "whole.json", "1", "--quiet"));
-    kill_at(start("killed.db", "out", "1", "--quiet"), "killed.db", "trace",
-            3 * LAYERS);
-    int before = progress_of("killed.db", "trace");
-    CHECK(before >= 3 * LAYERS && before < n_samples * LAYERS);
-    kill_at(start("killed.db", "out", "2", "--resume"), "killed.db",
-            "quadratic", 2 * WIDTHS);
-    CHECK(progress_of("killed.db", "trace") == n_samples * LAYERS);
-    before = progress_of("killed.db", "quadratic");
-    CHECK(before >= 2 * WIDTHS && before < LAYERS * WIDTHS);
-    kill_at(start("killed.db", "out", "1", "--resume"), "killed.db",
-            "activations", 2);
-    before = progress_of("killed.db", "activations");
-    CHECK(before >= 2 && before < LAYERS);
-    finish(start("killed.db", "resumed.json", "2", "--resume"));
-    size_t n = read_file("whole.json", whole, sizeof whole - 1);
-    size_t m = read_file("resumed.json", resumed, sizeof resumed);
-    CHECK(n > 1000 && n == m && memcmp(whole, resumed, n) == 0);
-    whole[n] = '\0';
-    CHECK(strstr(whole, "\"activations\": [") != NULL);
-    same_codes();
-}
-
 /* The codes of data-dependent candidates are the same bytes, too. */
 static void same_codes(void) {
     hawq_store            *store[2] = {NULL, NULL};
@@ -140,6 +115,31 @@ static void same_codes(void) {
     for (int k = 0; k < 2; k++)
         if (store[k]) hawq_store_close(store[k]);
     hawq_arena_free(&arena);
+}
+
+static void killed_and_resumed(void) {
+    static char whole[1 << 20], resumed[1 << 20];
+    finish(start("whole.db", "whole.json", "1", "--quiet"));
+    kill_at(start("killed.db", "out", "1", "--quiet"), "killed.db", "trace",
+            3 * LAYERS);
+    int before = progress_of("killed.db", "trace");
+    CHECK(before >= 3 * LAYERS && before < n_samples * LAYERS);
+    kill_at(start("killed.db", "out", "2", "--resume"), "killed.db",
+            "quadratic", 2 * WIDTHS);
+    CHECK(progress_of("killed.db", "trace") == n_samples * LAYERS);
+    before = progress_of("killed.db", "quadratic");
+    CHECK(before >= 2 * WIDTHS && before < LAYERS * WIDTHS);
+    kill_at(start("killed.db", "out", "1", "--resume"), "killed.db",
+            "activations", 2);
+    before = progress_of("killed.db", "activations");
+    CHECK(before >= 2 && before < LAYERS);
+    finish(start("killed.db", "resumed.json", "2", "--resume"));
+    size_t n = read_file("whole.json", whole, sizeof whole - 1);
+    size_t m = read_file("resumed.json", resumed, sizeof resumed);
+    CHECK(n > 1000 && n == m && memcmp(whole, resumed, n) == 0);
+    whole[n] = '\0';
+    CHECK(strstr(whole, "\"activations\": [") != NULL);
+    same_codes();
 }
 
 /* A finished run is not resumed: another one begins. */
