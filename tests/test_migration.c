@@ -136,7 +136,7 @@ static void views_are_kept(void) {
     check_rows("SELECT * FROM allocation_layers WHERE allocation_id = 1", 7,
                "1|n.onnx|0|a|8|8|w8|;1|n.onnx|1|b|32|32|float|;");
     check_rows("SELECT * FROM pareto_front", 11,
-               "1|3|n.onnx|trace|dp|weight-size|0|10.0|0.5|4.0|[8,32]|");
+               "1|3|n.onnx|trace|dp|weight-size|0|10.0|0.5|4.0|[8,32]|;");
     check_rows("SELECT name, weight_bits, activation_bits, latency_us,"
                " benchmark_id, format FROM latency_table",
                6, "a|4|8|10.0|1|w4|;b|32|32|15.0|1|float|;");
