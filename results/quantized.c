@@ -7,10 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static hawq_value id_or_null(int64_t id) {
-    return id ? HAWQ_SQL_INT(id) : HAWQ_SQL_TEXT(NULL);
-}
-
 static hawq_status put(hawq_sql *db, int64_t run, int64_t allocation,
                        const hawq_quantized_record *r) {
     if (!isfinite(r->stored_bits) || !isfinite(r->seconds))
@@ -22,7 +18,7 @@ static hawq_status put(hawq_sql *db, int64_t run, int64_t allocation,
         db,
         "INSERT OR REPLACE INTO quantized VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " ?)",
-        id_or_null(run), id_or_null(allocation), HAWQ_SQL_INT(r->layer),
+        hawq_value_id(run), hawq_value_id(allocation), HAWQ_SQL_INT(r->layer),
         HAWQ_SQL_TEXT(r->candidate), HAWQ_SQL_INT(r->bytes),
         HAWQ_SQL_REAL(r->stored_bits), HAWQ_SQL_REAL(r->seconds),
         HAWQ_SQL_REAL(r->error_before), HAWQ_SQL_REAL(r->error_after),

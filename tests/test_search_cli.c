@@ -168,7 +168,7 @@ static void refused_before_the_database_is_asked(void) {
     program_says("hawq-search net.onnx --budget bops=1G --bits w9x8", 2,
                  "'w9x8' does not begin with a weight format");
     program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,8", 2,
-                 "w8a8 is given twice");
+                 "8 is given twice");
     program_says("hawq-search net.onnx --budget bops=1G --bits w8a8,w4a4 "
                  "--metric sqnr",
                  2, "a rise of the loss, which cannot be added to 'sqnr'");

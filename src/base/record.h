@@ -146,17 +146,17 @@ typedef struct hawq_budget_record {
 } hawq_budget_record;
 
 typedef struct hawq_allocation_record {
-    const char        *solver, *metric;
-    const char        *weight_range; /* of the analysis searched; read only */
-    int64_t            analysis;     /* the run searched, 0: none; read only */
-    const char        *state; /* "optimal", "feasible", "infeasible", "limit" */
-    double             objective, bound;
-    int64_t            weight_bytes, bops;
-    double             mean_bits;
-    double             latency_us; /* negative: unknown */
-    int                n_layers;
-    const hawq_choice *choice;
-    int                n_budgets;
+    const char *solver, *metric;
+    const char *weight_range; /* of the analysis searched; read only */
+    int64_t     analysis;     /* its run, where codes are; 0: none; read only */
+    const char *state;        /* "optimal", "feasible", "infeasible", "limit" */
+    double      objective, bound;
+    int64_t     weight_bytes, bops;
+    double      mean_bits;
+    double      latency_us; /* negative: unknown */
+    int         n_layers;
+    const hawq_choice        *choice;
+    int                       n_budgets;
     const hawq_budget_record *budget;
 } hawq_allocation_record;
 

@@ -1,11 +1,11 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
- * (candidates, groups, pins), search_analysis.c (which analysis),
- * search_activations.c (what narrow ones cost), search_latency.c (times) and
- * search_budgets.c; what is said about it from search_answers.c,
- * search_confidence.c, search_report.c and search_front.c; what is stored from
- * search_record.c, which files are written and where from search_outputs.c and
- * search_export.c.
+ * (candidates, groups, pins) with search_candidates.c (their names),
+ * search_analysis.c (which analysis), search_activations.c (what narrow ones
+ * cost), search_latency.c (times) and search_budgets.c; what is said about it
+ * from search_answers.c, search_confidence.c, search_report.c and
+ * search_front.c; what is stored from search_record.c, which files are written
+ * and where from search_outputs.c and search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
