@@ -198,13 +198,21 @@ static hawq_status quantize_layer(hawq_analysis *a, int l,
     return status;
 }
 
+/* Without the cross moments, which only refinement takes. */
+static size_t moments_bytes(const hawq_graph *g, int l, int threads) {
+    size_t all = hawq_moments_bytes(g, l, threads);
+    size_t cross = g->layer[l].weight->n *
+                   (sizeof(double) + (size_t)threads * sizeof(real));
+    return all > cross ? all - cross : 0;
+}
+
 /* How many layers from number `first` on have their moments taken at once. */
 static int layers_at_once(const hawq_analysis *a, int first, int threads,
                           size_t *bytes) {
     int n = 0;
     *bytes = 0;
     for (; first + n < a->graph->n_layers; n++) {
-        size_t more = hawq_moments_bytes(a->graph, first + n, threads);
+        size_t more = moments_bytes(a->graph, first + n, threads);
         if (n && *bytes + more > a->evidence) break;
         *bytes += more;
     }
@@ -271,8 +279,18 @@ static size_t scratch_bytes(const hawq_layer *l, bool inputs) {
     return inputs ? bytes + 4 * cols * cols * sizeof(double) : bytes;
 }
 
+/* The twin's quantized copy is not run: its planes and weights stay unwritten
+ * and take no memory. */
+static size_t unused_bytes(const hawq_graph *g, int threads) {
+    size_t planes = 0, weights = 0;
+    for (int i = 0; i < g->n_tensors; i++)
+        if (g->tensor[i]->role != HAWQ_CONSTANT) planes += g->tensor[i]->n;
+    for (int l = 0; l < g->n_layers; l++) weights += g->layer[l].weight->n;
+    return (planes * (size_t)threads + weights) * sizeof(real);
+}
+
 size_t hawq_analysis_evidence_bytes(const hawq_analysis *a, int threads) {
-    enum { TILES = 6 << 20 }; /* of a worker: unfolded inputs, clips of a row */
+    enum { TILES = 5 << 19 }; /* of a worker: unfolded inputs, clips of a row */
     bool   inputs = any_needs_inputs(a);
     size_t most = 0, scratch = 0, bytes;
     for (int l = 0, n; l < a->graph->n_layers; l += n) {
@@ -284,7 +302,8 @@ size_t hawq_analysis_evidence_bytes(const hawq_analysis *a, int threads) {
         if (bytes > scratch) scratch = bytes;
     }
     if (!inputs) return scratch;
-    return hawq_twin_bytes(a->graph, threads) + most + scratch +
+    return hawq_twin_bytes(a->graph, threads) -
+           unused_bytes(a->graph, threads) + most + scratch +
            (size_t)threads * TILES;
 }
 

@@ -183,6 +183,7 @@ static void json_samples(const hawq_analysis *a, hawq_json *w, int first) {
     hawq_json_end(w);
 }
 
+/* Seconds are in the database: what is printed here repeats. */
 static void json_candidates(const hawq_analysis *a, hawq_json *w) {
     hawq_json_array(w, "bits");
     for (int i = 0; i < a->n_candidates; i++)
@@ -191,11 +192,6 @@ static void json_candidates(const hawq_analysis *a, hawq_json *w) {
     hawq_json_array(w, "candidates");
     for (int i = 0; i < a->n_candidates; i++)
         hawq_json_text(w, NULL, a->name[i]);
-    hawq_json_end(w);
-    if (!a->cli->verbose) return; /* all else is the same whenever it runs */
-    hawq_json_object(w, "method_seconds");
-    for (int i = 0; i < a->n_candidates; i++)
-        hawq_json_real(w, a->name[i], a->seconds[i]);
     hawq_json_end(w);
 }
 
