@@ -530,7 +530,9 @@ static void whole_way(void) {
     step("hawq-search net.onnx --budget weight-size=0.6x --format json", 0);
     CHECK(strstr(out_text, "\"state\": \"optimal\"") != NULL);
     CHECK(sql_number("SELECT count(*) FROM allocation_layers") == 4);
-    step("hawq-search net.onnx --pareto weight-size --format json", 0);
+    step("hawq-search net.onnx --metric trace --pareto weight-size --format "
+         "json",
+         0);
     CHECK(strstr(out_text, "\"front\": [") != NULL);
     CHECK(sql_number("SELECT count(*) FROM pareto_front") > 2);
     step("hawq-bench net.onnx --allocation last --data idx:img --scale 0.004 "

@@ -37,32 +37,10 @@ static hawq_status want(hawq_analysis *a, const char *name, size_t length) {
     return HAWQ_OK;
 }
 
-static bool compensates(const hawq_analysis *a) {
-    for (int i = 0; i < a->n_candidates; i++)
-        if (a->candidate[i].method->compensates) return true;
-    return false;
-}
-
-/* A method that compensates makes |dW|^2 larger and the loss smaller: what
- * multiplies the one with a curvature says nothing about the other. */
-static void note_curvatures(hawq_analysis *a) {
-    for (int m = 0; m < HAWQ_METRICS; m++) {
-        bool blind = m == HAWQ_METRIC_TRACE || m == HAWQ_METRIC_GAUSS_NEWTON;
-        if (blind && a->wanted[m] && compensates(a))
-            hawq_cli_note(a->cli,
-                          "%s takes the loss for proportional to |dW|^2, which "
-                          "rises while the loss falls where the codes make up "
-                          "for each other's errors: hawq-search does not use "
-                          "it for such candidates; measured, quadratic, cross "
-                          "and hybrid are right for all",
-                          hawq_metric_name((hawq_metric)m));
-    }
-}
-
 static hawq_status read_metrics(hawq_analysis *a) {
     if (!a->metrics)
-        a->metrics = compensates(a) ? "measured,sqnr,depth"
-                                    : "measured,trace,sqnr,depth";
+        a->metrics = hawq_analysis_compensates(a) ? "measured,sqnr,depth"
+                                                  : "measured,trace,sqnr,depth";
     a->ranking = HAWQ_METRICS;
     for (const char *at = a->metrics;;) {
         size_t length = strcspn(at, ",");
@@ -71,7 +49,6 @@ static hawq_status read_metrics(hawq_analysis *a) {
         at += length + 1;
     }
     if (a->wanted[HAWQ_METRIC_HYBRID]) a->wanted[HAWQ_METRIC_MEASURED] = true;
-    note_curvatures(a);
     return HAWQ_OK;
 }
 

@@ -109,6 +109,10 @@ double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
 /* "4 bits" or "w4:gptq", for "at ..."; in the arena, "" without memory. */
 const char *hawq_analysis_at(hawq_analysis *a, int i);
 
+/* Does a candidate's method make up for its errors, so that |dW|^2 says nothing
+ * about its loss? */
+bool hawq_analysis_compensates(const hawq_analysis *a);
+
 /* Where the readings of a sampled metric have their randomness, beyond the
  * mini-batch: "random signs for each image", "a random probe", or both. Of
  * metrics that are wanted: hawq_analysis_prepare finds it out for no other. */

@@ -108,6 +108,12 @@ const char *hawq_analysis_at(hawq_analysis *a, int i) {
     return text ? text : "";
 }
 
+bool hawq_analysis_compensates(const hawq_analysis *a) {
+    for (int i = 0; i < a->n_candidates; i++)
+        if (a->candidate[i].method->compensates) return true;
+    return false;
+}
+
 static bool needs_inputs(const hawq_candidate *c) {
     return c->method->needs != HAWQ_NEEDS_NOTHING;
 }

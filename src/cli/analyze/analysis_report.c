@@ -325,6 +325,22 @@ static void note_agreement(hawq_analysis *a, double *work) {
     }
 }
 
+/* A method that compensates makes |dW|^2 larger and the loss smaller: what
+ * multiplies the one with a curvature says nothing about the other. */
+static void note_curvatures(hawq_analysis *a) {
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        bool blind = m == HAWQ_METRIC_TRACE || m == HAWQ_METRIC_GAUSS_NEWTON;
+        if (blind && a->wanted[m] && hawq_analysis_compensates(a))
+            hawq_cli_note(a->cli,
+                          "%s takes the loss for proportional to |dW|^2, which "
+                          "rises while the loss falls where the codes make up "
+                          "for each other's errors: hawq-search does not use "
+                          "it for such candidates; measured, quadratic, cross "
+                          "and hybrid are right for all",
+                          hawq_metric_name((hawq_metric)m));
+    }
+}
+
 /* What methods took that look at data, all layers together. */
 static void note_seconds(hawq_analysis *a) {
     const char *list = "";
@@ -350,6 +366,7 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
             HAWQ_TRY(print_agreement(a, work));
         HAWQ_TRY(hawq_analysis_print_activations(a));
     }
+    note_curvatures(a);
     note_seconds(a);
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
