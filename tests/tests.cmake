@@ -44,6 +44,7 @@ foreach(file ${programs}) # run by test_cli
   add_dependencies(test_cli ${name})
   add_dependencies(test_memory ${name})
   add_dependencies(test_interrupt ${name})
+  add_dependencies(test_gate ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 

@@ -78,6 +78,14 @@ void hawq_cli_note(const hawq_cli *cli, const char *format, ...) {
     va_end(args);
 }
 
+void hawq_cli_missed(hawq_cli *cli, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(cli, "", format, args);
+    va_end(args);
+    cli->missed = true;
+}
+
 void hawq_cli_detail(const hawq_cli *cli, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -178,7 +186,8 @@ static void print_help(const hawq_command *command, hawq_tables tables) {
     hawq_text_wrap(stdout, command->summary, 0);
     printf("\n\n");
     hawq_options_help(tables, stdout);
-    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible.\n");
+    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible, "
+           "4 limit missed.\n");
 }
 
 static hawq_status check_args(const hawq_cli *cli) {
@@ -255,7 +264,8 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
 /* An argument out of range is the command line's fault, all else is not. */
 static int exit_code(const hawq_cli *cli, hawq_status status) {
     if (cli->infeasible) return HAWQ_EXIT_INFEASIBLE;
-    if (status == HAWQ_OK) return HAWQ_EXIT_DONE;
+    if (status == HAWQ_OK)
+        return cli->missed ? HAWQ_EXIT_MISSED : HAWQ_EXIT_DONE;
     return status == HAWQ_EINVAL ? HAWQ_EXIT_USAGE : HAWQ_EXIT_FAILED;
 }
 
@@ -277,7 +287,8 @@ int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
     if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
         status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
     int code = exit_code(&cli, status);
-    if (code && hawq_comm_rank() == 0) print_line(&cli, "", hawq_message());
+    if (code && code != HAWQ_EXIT_MISSED && hawq_comm_rank() == 0)
+        print_line(&cli, "", hawq_message());
     hawq_comm_close();
     hawq_interrupt_say(NULL);
     hawq_arena_free(&cli.arena);
