@@ -4,6 +4,7 @@
 
 #include "src/base/comm.h"
 #include "src/cli/kit/interrupt.h"
+#include "src/cli/kit/manual.h"
 #include "src/cli/kit/memory.h"
 #include "src/cli/kit/options.h"
 #include "src/cli/kit/output.h"
@@ -179,17 +180,6 @@ static hawq_status join(hawq_cli *cli, int argc, char **argv) {
     return l.text ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-static void print_help(const hawq_command *command, hawq_tables tables) {
-    printf("usage: %s ", command->name);
-    hawq_text_wrap(stdout, command->usage, (int)strlen(command->name) + 8);
-    printf("\n\n");
-    hawq_text_wrap(stdout, command->summary, 0);
-    printf("\n\n");
-    hawq_options_help(tables, stdout);
-    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible, "
-           "4 limit missed.\n");
-}
-
 static hawq_status check_args(const hawq_cli *cli) {
     const hawq_command *c = cli->command;
     if (cli->n_args < c->min_args)
@@ -217,6 +207,7 @@ static hawq_status check_database(const hawq_cli *cli) {
 static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     const hawq_command *command = cli->command;
     bool                help = false, version = false;
+    int                 manual = -1;
     const hawq_option   database[] = {
           HAWQ_OPTION_TEXT("db", 0, &cli->db, "FILE",
                            "results database (default hawq.db)"),
@@ -235,6 +226,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
                          "also the memory it will take, before it starts"),
         HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
         HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
+        HAWQ_OPTION_CHOICE("manual", 0, &manual, "man|bash", NULL), /* build */
         {0}};
     const hawq_option *tables[MAX_TABLES] = {NULL};
     int                n = 0;
@@ -244,14 +236,15 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     tables[n] = common;
     HAWQ_TRY(join(cli, argc, argv));
     HAWQ_TRY(hawq_options_parse(cli, tables, argc, argv));
-    if (help) {
-        print_help(command, tables);
-        return HAWQ_OK;
-    }
-    if (version) {
+    if (help)
+        hawq_manual_help(command, tables, stdout);
+    else if (manual == 0)
+        hawq_manual_page(command, tables, stdout);
+    else if (manual == 1)
+        hawq_manual_completion(command, tables, stdout);
+    else if (version)
         hawq_version_print(command->name, stdout);
-        return HAWQ_OK;
-    }
+    if (help || manual >= 0 || version) return HAWQ_OK;
     HAWQ_TRY(check_args(cli));
     HAWQ_TRY(check_database(cli));
     hawq_status status = command->run(cli);

@@ -95,7 +95,7 @@ typedef struct hawq_option {
     double      low, high;
     unsigned    units;    /* HAWQ_UNIT_x or-ed, for HAWQ_KIND_QUANTITY */
     const char *argument; /* name of the value in the help */
-    const char *help;     /* one phrase, with the default */
+    const char *help; /* one phrase, with the default; NULL: not for users */
 } hawq_option;
 
 #define HAWQ_OPTION_FLAG(n, l, pointer, h)                                     \
