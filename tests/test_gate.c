@@ -60,8 +60,7 @@ static bool is(const cJSON *object, const char *key, const char *want) {
     return CHECK(item && item->valuestring && !strcmp(item->valuestring, want));
 }
 
-/* --- verdicts ---------------------------------------------------------------
- */
+/* --- verdicts ----------------------------------------------------------- */
 
 static void all_kinds_can_be_met(void) {
     program_step(BENCH "--quiet --require accuracy>=0 --require "

@@ -22,8 +22,7 @@ static double loss_rise(const hawq_benchmark_record *r) {
     return r->loss - r->float_loss;
 }
 
-/* --- for people: what the networks are worth, then their times -------------
- */
+/* --- for people: what the networks are worth, then their times ---------- */
 
 static void worth_cells(hawq_table *t, const hawq_benchmark *b,
                         const hawq_contender *c) {
@@ -100,8 +99,7 @@ static hawq_status print_for_people(const hawq_benchmark *b,
     return gate->baseline ? print_changes(b, gate) : HAWQ_OK;
 }
 
-/* --- for programs: the names of the JSON keys --------------------------------
- */
+/* --- for programs: the names of the JSON keys --------------------------- */
 
 static const char *const all_columns[] = {"allocation",
                                           "mean_bits",
@@ -165,8 +163,7 @@ static hawq_status print_for_programs(const hawq_benchmark *b,
     return hawq_table_print(&t, b->cli->format, stdout);
 }
 
-/* --- JSON -------------------------------------------------------------------
- */
+/* --- JSON --------------------------------------------------------------- */
 
 /* With the bits that each really has. */
 static void json_layers(hawq_json *w, const hawq_contender *c) {

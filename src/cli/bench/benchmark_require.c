@@ -79,8 +79,7 @@ static const char *figure_text(hawq_arena *arena, const struct hawq_figure *f,
     return text ? text : "";
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------ */
 
 static const char *trimmed(hawq_arena *arena, const char *text, size_t n) {
     while (n && *text == ' ') {
@@ -165,8 +164,7 @@ hawq_status hawq_gate_open(hawq_cli *cli, const hawq_texts *requirements,
     return baseline ? load_baseline(cli, baseline, out) : HAWQ_OK;
 }
 
-/* --- what else differs ------------------------------------------------------
- */
+/* --- what else differs -------------------------------------------------- */
 
 hawq_status hawq_gate_compare(const hawq_gate *gate, const hawq_benchmark *b) {
     const hawq_benchmark_record *e = &gate->earlier;
@@ -200,8 +198,7 @@ hawq_status hawq_gate_compare(const hawq_gate *gate, const hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
-/* --- judging -----------------------------------------------------------------
- */
+/* --- judging ------------------------------------------------------------ */
 
 typedef struct verdict {
     double value, limit;

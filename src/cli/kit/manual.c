@@ -14,8 +14,7 @@ static const char *const programs[] = {
     "hawq-analyze", "hawq-search", "hawq-quantize", "hawq-bench", "hawq-train"};
 enum { PROGRAMS = sizeof programs / sizeof *programs };
 
-/* --- help ------------------------------------------------------------------
- */
+/* --- help --------------------------------------------------------------- */
 
 void hawq_manual_help(const hawq_command *command, hawq_tables tables,
                       FILE *out) {
@@ -30,8 +29,7 @@ void hawq_manual_help(const hawq_command *command, hawq_tables tables,
         fprintf(out, "%d %s%s", i, exits[i], i + 1 < EXITS ? ", " : ".\n");
 }
 
-/* --- the manual -------------------------------------------------------------
- */
+/* --- the manual --------------------------------------------------------- */
 
 /* Text for troff: a hyphen-minus is no hyphen that may be broken at, and what
  * begins a line with a dot or a quote is no request. */

@@ -76,8 +76,7 @@ static void put_float_nodes(hawq_export *e, const char *key,
     hawq_json_end(&e->json);
 }
 
-/* --- TensorRT ---------------------------------------------------------------
- */
+/* --- TensorRT ----------------------------------------------------------- */
 
 /* The shell divides the file at blanks and expands the rest. */
 static hawq_status check_trtexec(const hawq_export *e) {
