@@ -1,6 +1,7 @@
-# Two commands, each from a fresh clone to the end:
+# Each from a fresh clone to the end:
 #
 #     make demo     analyse, search and run the shipped network
+#     make deb      a package in build/
 #     make test     all tests; again under ASan and UBSan; threads under TSan;
 #                   what reads files under libFuzzer, some seconds each
 #
@@ -10,7 +11,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-print-directory
-.PHONY: demo test fuzz deps build clean
+.PHONY: demo deb test fuzz deps build clean
 .NOTPARALLEL:
 
 PACKAGES := gcc libc6-dev cmake ninja-build pkg-config libopenblas-pthread-dev \
@@ -30,6 +31,12 @@ check     = ctest --test-dir $(1) --output-on-failure -j $(JOBS) $(2) \
 
 demo: build
 	@tests/demo.sh build
+
+deb: PACKAGES += dpkg-dev
+deb: deps
+	@$(call configure,build,)
+	@$(call compile,build,--target installable)
+	@cd build && cpack
 
 test: PACKAGES += clang libclang-rt-dev
 test: deps

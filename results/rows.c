@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEM_BYTES = 128 };
+enum { ITEM_BYTES = 256 };
 
 hawq_status hawq_store_incomplete(const hawq_store *store, int64_t run,
                                   const char *what) {

@@ -35,7 +35,7 @@ HAWQ_NODISCARD hawq_status hawq_reader_of_run(hawq_store *store, int64_t run,
                                               hawq_arena  *arena,
                                               hawq_reader *out);
 
-/* All rows of r->rows, each as an item of `size` bytes, at most 128, that
+/* All rows of r->rows, each as an item of `size` bytes, at most 256, that
  * `read` fills; into the arena. The status of a row, or of the query. */
 typedef void               hawq_row_reader(hawq_reader *r, void *item);
 HAWQ_NODISCARD hawq_status hawq_reader_load(hawq_reader *r, size_t size,

@@ -127,6 +127,12 @@ HAWQ_NODISCARD hawq_status
 hawq_store_load_allocation(hawq_store *store, int64_t id, hawq_arena *arena,
                            hawq_allocation_record *out);
 
+/* Without its layers; *run is the one that measured it. EINVAL if there is no
+ * such benchmark. */
+HAWQ_NODISCARD hawq_status
+hawq_store_load_benchmark(hawq_store *store, int64_t id, hawq_arena *arena,
+                          int64_t *run, hawq_benchmark_record *out);
+
 /* The sentence for an analysis whose rows are not what was put: `what` is
  * missing or wrong. EFORMAT. */
 HAWQ_NODISCARD hawq_status hawq_store_incomplete(const hawq_store *store,

@@ -250,6 +250,37 @@ static hawq_status read_widths(rules *r, const cJSON *root, hawq_import *out) {
     return HAWQ_OK;
 }
 
+/* A pattern that stands for one name only: "conv\.1" for conv.1. In place. */
+static void unescape(char *pattern) {
+    char *to = pattern;
+    for (; *pattern; pattern++) {
+        if (*pattern == '\\' && pattern[1]) pattern++;
+        *to++ = *pattern;
+    }
+    *to = '\0';
+}
+
+/* A list of nodes in float, and nothing else: all others have 8 bits. */
+static hawq_status read_exceptions(rules *r, const cJSON *list,
+                                   const char *format, hawq_import *out) {
+    out->format = format;
+    out->strict = false;
+    HAWQ_TRY(read_floats(r, list, true));
+    return add(r, (hawq_import_rule){.name = "",
+                                     .by = HAWQ_BY_PATTERN,
+                                     .weight_bits = 8,
+                                     .activation_bits = 8});
+}
+
+static hawq_status read_patterns(rules *r, const cJSON *list,
+                                 hawq_import *out) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        if (cJSON_IsString(item)) unescape(item->valuestring);
+    }
+    return read_exceptions(r, list, "nodes_to_exclude", out);
+}
+
 static hawq_status read_tree(rules *r, const cJSON *root, hawq_import *out) {
     const cJSON *config = member(root, "quantization_config");
     const cJSON *groups = member(config ? config : root, "config_groups");
@@ -272,6 +303,10 @@ static hawq_status read_tree(rules *r, const cJSON *root, hawq_import *out) {
             read_floats(r, member(config ? config : root, "ignore"), false));
         return read_config_groups(r, groups);
     }
+    if (cJSON_IsArray(member(root, "names")))
+        return read_exceptions(r, member(root, "names"), "ignored scope", out);
+    if (cJSON_IsArray(member(root, "nodes_to_exclude")))
+        return read_patterns(r, member(root, "nodes_to_exclude"), out);
     out->format = "bit_config";
     return read_map(r, root);
 }
@@ -281,6 +316,37 @@ static int ggml_bits(const char *type) {
     while (*type && !isdigit((unsigned char)*type)) type++;
     long bits = strtol(type, NULL, 10);
     return bits >= 1 && bits <= MOST_BITS ? (int)bits : 0;
+}
+
+static const char precisions[] = "--layerPrecisions=";
+
+static int trtexec_bits(const char *precision) {
+    if (!strcmp(precision, "int8")) return 8;
+    return !strcmp(precision, "fp32") || !strcmp(precision, "fp16")
+               ? HAWQ_FLOAT_BITS
+               : 0;
+}
+
+/* "node:int8,node:fp32"; the last colon divides. */
+static hawq_status read_precisions(rules *r, char *text) {
+    char *rest = NULL;
+    text[strcspn(text, " \t\r\n")] = '\0';
+    for (char *at = strtok_r(text, ",", &rest); at;
+         at = strtok_r(NULL, ",", &rest)) {
+        char *type = strrchr(at, ':');
+        int   bits = type && type > at ? trtexec_bits(type + 1) : 0;
+        if (!bits)
+            return hawq_fail(HAWQ_EFORMAT,
+                             "%s: '%s' is not a node with :int8, :fp16 or "
+                             ":fp32",
+                             precisions, at);
+        *type = '\0';
+        HAWQ_TRY(add(r, (hawq_import_rule){.name = at,
+                                           .by = HAWQ_BY_NODE,
+                                           .weight_bits = bits,
+                                           .activation_bits = bits}));
+    }
+    return HAWQ_OK;
 }
 
 static hawq_status read_tensor_types(rules *r, char *text) {
@@ -342,6 +408,10 @@ hawq_status hawq_import_read(const char *path, hawq_arena *arena,
         cJSON_Delete(root);
     } else if (status != HAWQ_OK) {
         return hawq_prefix("%s: ", path);
+    } else if (strstr(text, precisions)) {
+        import.format = "layerPrecisions";
+        status = read_precisions(&r, strstr(text, precisions) +
+                                         sizeof precisions - 1);
     } else if (hawq_import_is_list(text)) {
         status = read_list(&r, text, &import);
     } else {

@@ -19,6 +19,10 @@
  *     llama.cpp           a text file of pattern=type (q8_0, iq4_nl, q2_k),
  *                         divided by blanks or lines; the first that matches
  *                         the weight tensor counts
+ *     trtexec             a text with "--layerPrecisions=node:int8,node:fp32"
+ *     nodes in float      {"names": [node]}, OpenVINO's ignored scope, or
+ *                         {"nodes_to_exclude": [node]} alone, ModelOpt's: all
+ *                         others have 8 bits
  *     mean bits           a text file of lines "layer 4.25" (import_list.h),
  *                         rounded to whole widths
  *     a list              [8, 4, 4]: a width for each layer, in their order

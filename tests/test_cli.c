@@ -728,8 +728,8 @@ static void help_is_the_table(void) {
                "      --version                 print the version and exit\n"
                "  -h, --help                    print this help and exit\n"
                "\n"
-               "Exit status: 0 done, 1 failed, 2 wrong usage, 3 "
-               "infeasible.\n",
+               "Exit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible, 4 "
+               "limit missed.\n",
                "");
 }
 

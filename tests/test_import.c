@@ -151,6 +151,24 @@ static void classes(void) {
             "classes are Linear");
 }
 
+/* Lists of what stays in float; nodes that are no layer's are passed over, and
+ * a backslash only keeps a pattern's sign from being one. */
+static void exceptions(void) {
+    gives("{\"names\": [\"/fc/Gemm\", \"/act/Softmax\"]}", plain, "888888ff",
+          NULL);
+    gives("{\"names\": []}", plain, "88888888", NULL);
+    gives("{\"quantize_mode\": \"int8\", \"nodes_to_exclude\": "
+          "[\"\\\\/fc/Gemm\", \"/block/mix/Conv\"]}",
+          plain, "8888ffff", NULL);
+    gives("--int8 --layerPrecisions=/fc/Gemm:fp16,/block/mix/Conv:int8,"
+          "/conv1/Conv:fp32,/block/Conv:int8 --fp16\n",
+          plain, "ff8888ff", NULL);
+    refuses("--layerPrecisions=/fc/Gemm:int4", "'/fc/Gemm:int4' is not a node");
+    refuses("--layerPrecisions=/fc/Gemm:int8", "no bits for layer 'conv1'");
+    refuses("--layerPrecisions=", "the file gives no layer its bits");
+    refuses("{\"names\": [3]}", "\"names\": an entry is no text");
+}
+
 static void without_names(void) {
     gives("[2, 6, 4, 8]", plain, "28684888", NULL);
     refuses("[2, 6, 4]", "3 widths without names, but the model has 4 layers");
@@ -199,6 +217,7 @@ int main(void) {
     wrapped_names();
     twice();
     classes();
+    exceptions();
     without_names();
     widths_that_are_none();
     many();

@@ -100,6 +100,54 @@ static void four_forms_of_a_table(void) {
     hawq_arena_free(&arena);
 }
 
+/* "aaa...": a text of n letters. */
+static const char *letters(char letter, int n) {
+    static char text[4][128];
+    static int  next;
+    char       *at = text[next++ % 4];
+    memset(at, letter, (size_t)n);
+    at[n] = '\0';
+    return at;
+}
+
+/* Columns that reach beyond the width follow below, behind the name of the row;
+ * one that is too wide alone stands alone. */
+static void a_wide_table_folds(void) {
+    const char *columns[] = {"row", letters('a', 50),  letters('b', 43),
+                             "n",   letters('d', 110), "end"};
+    hawq_arena  arena = {0};
+    hawq_table  t;
+    FILE       *f = start();
+    char        want[2048];
+    hawq_table_begin(&t, &arena, 6, columns);
+    for (int row = 1; row <= 2; row++) {
+        hawq_table_integer(&t, row);
+        for (int j = 1; j < 5; j++) hawq_table_text(&t, "x");
+        hawq_table_integer(&t, 10 * row);
+    }
+    CHECK(3 + 2 + 50 + 2 + 43 == HAWQ_TABLE_WIDTH);
+    snprintf(want, sizeof want,
+             "row  %s  %s\n"
+             "  1  x%49s  x\n"
+             "  2  x%49s  x\n"
+             "\n"
+             "row  n\n"
+             "  1  x\n"
+             "  2  x\n"
+             "\n"
+             "row  %s\n"
+             "  1  x\n"
+             "  2  x\n"
+             "\n"
+             "row  end\n"
+             "  1   10\n"
+             "  2   20\n",
+             columns[1], columns[2], "", "", columns[4]);
+    CHECK_OK(hawq_table_print(&t, HAWQ_FORMAT_TABLE, f));
+    says(f, want);
+    hawq_arena_free(&arena);
+}
+
 /* RFC 4180: what divides cells or lines is quoted, and so are quotes. */
 static void csv_quotes_what_would_divide(void) {
     static const char *const columns[] = {"a,b", "c"};
@@ -259,12 +307,14 @@ static void progress_is_interrupted(void) {
                        "all is well\r\n"));
 }
 
-static void progress_on_a_terminal(bool quiet) {
+static void progress_on_a_terminal(bool quiet, const char *kind) {
     static char seen[1 << 16];
     int         from, to;
     if (!open_terminal(80, &from, &to)) return;
+    setenv("TERM", kind, 1);
     watch(to, from, work, quiet, seen, sizeof seen);
-    if (quiet) {
+    setenv("TERM", "xterm", 1);
+    if (quiet || !strcmp(kind, "dumb")) { /* it could not erase the line */
         CHECK(!*seen);
         return;
     }
@@ -331,12 +381,15 @@ static void nearest_is_near(void) {
 int main(void) {
     numbers_read_back();
     four_forms_of_a_table();
+    a_wide_table_folds();
     csv_quotes_what_would_divide();
     a_table_without_memory_says_so();
     json_nests();
     progress_on_a_pipe_is_silent();
-    progress_on_a_terminal(false);
-    progress_on_a_terminal(true);
+    setenv("TERM", "xterm", 1);
+    progress_on_a_terminal(false, "xterm");
+    progress_on_a_terminal(true, "xterm");
+    progress_on_a_terminal(false, "dumb");
     progress_fits(120);
     progress_fits(75);
     progress_fits(62);

@@ -609,13 +609,14 @@ static void keep_layers(char *to) {
         snprintf(to, PROGRAM_TEXT, "%.*s", (int)(end - from), from);
 }
 
-static void comes_back(const char *bits, const char *format, const char *file) {
+static void comes_back_under(const char *budget, const char *bits,
+                             const char *format, const char *file) {
     static char gone[PROGRAM_TEXT], back[PROGRAM_TEXT];
     char        command[512];
     snprintf(command, sizeof command,
-             SEARCH "--bits %s --ignore-activation-loss --budget bops=0.6x "
+             SEARCH "--bits %s --ignore-activation-loss --budget %s "
                     "--format json --export-as %s=%s",
-             bits, format, file);
+             bits, budget, format, file);
     if (!program_step(command, 0)) return;
     keep_layers(gone);
     double loss = number("objective", 0);
@@ -628,7 +629,12 @@ static void comes_back(const char *bits, const char *format, const char *file) {
     CHECK(number("bound", 0) <= loss);
 }
 
+static void comes_back(const char *bits, const char *format, const char *file) {
+    comes_back_under("bops=0.6x", bits, format, file);
+}
+
 static void formats_round_trip(void) {
+    static const char eight[] = "w8a8,float --pin *=8 --pin layer2.*=float";
     comes_back("w8a8,w4a8,w4a4,w8a4", "ort", "o.json");
     comes_back("w8a8,w4a8,w4a4,w2a8", "compressed-tensors", "c.json");
     comes_back("w8a8,w4a8,w2a8", "llama", "l.txt");
@@ -638,6 +644,21 @@ static void formats_round_trip(void) {
     comes_back("w8a8,w4a8,float", "compressed-tensors", "c.json");
     comes_back("w8a8,w4a8,float", "llama", "l.txt");
     comes_back("w8a8,w4a8,float", "hawq", "h.json");
+    comes_back_under("bops=9x", eight, "trtexec", "t.txt");
+    int floats = count(program_out, "\"weight_bits\": 32");
+    CHECK(floats > 0 && floats < count(program_out, "\"weight_bits\": "));
+    CHECK(strstr(program_err, "read as layerPrecisions") != NULL);
+    comes_back_under("bops=9x", eight, "openvino", "v.json");
+    CHECK(count(program_out, "\"weight_bits\": 32") == floats);
+    CHECK(strstr(program_err, "read as ignored scope") != NULL);
+    comes_back_under("bops=9x", eight, "modelopt", "m.json");
+    CHECK(count(program_out, "\"weight_bits\": 32") == floats);
+    CHECK(strstr(program_err, "read as nodes_to_exclude") != NULL);
+    program_says(SEARCH "--bits w8a8,w4a8 --budget bops=0.6x --export-as "
+                        "openvino=x.json",
+                 2,
+                 "w4a8; all it can say is 8 bits or float: search with "
+                 "--bits w8a8,float");
     program_says(SEARCH "--bits w8a8,w2a8 --budget bops=0.6x --export-as "
                         "ort=x.json",
                  2, "ONNX Runtime quantizes to 4, 8 or 16 bits");

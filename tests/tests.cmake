@@ -38,12 +38,11 @@ endforeach()
 set_tests_properties(test_exactness_f64 PROPERTIES FIXTURES_SETUP exactness)
 set_tests_properties(test_exactness PROPERTIES FIXTURES_REQUIRED exactness)
 
-foreach(file ${programs}) # run by test_cli
-  get_filename_component(name ${file} NAME_WE)
-  string(REPLACE "_" "-" name ${name})
+foreach(name ${program_names}) # run by test_cli
   add_dependencies(test_cli ${name})
   add_dependencies(test_memory ${name})
   add_dependencies(test_interrupt ${name})
+  add_dependencies(test_gate ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 
@@ -95,6 +94,12 @@ if(TARGET hawq_load)
   add_executable(bench_hvp tests/bench_hvp.c)
   target_link_libraries(bench_hvp PRIVATE hawq_load hawq_ops hawq_graph hawq_kernels)
 endif()
+
+# What is installed and packed; slow, for it is of no interest to a sanitizer.
+add_test(NAME install COMMAND ${PROJECT_SOURCE_DIR}/tests/install.sh
+         ${PROJECT_BINARY_DIR} ${PROJECT_VERSION})
+set_tests_properties(install PROPERTIES SKIP_RETURN_CODE 77 LABELS slow
+  ENVIRONMENT "HAWQ_SOURCE=${PROJECT_SOURCE_DIR}")
 
 # Samples over ranks: the same bytes. Open MPI is told to run more ranks than
 # there are processors, and also as root.

@@ -341,11 +341,13 @@ static hawq_status put_layers(hawq_benchmark *b, int64_t run) {
 }
 
 static hawq_status put_all(hawq_benchmark *b, int64_t run) {
-    int64_t id;
     HAWQ_TRY(put_layers(b, run));
-    for (int row = 1; row <= b->n_asked; row++)
-        HAWQ_TRY(hawq_store_put_benchmark(
-            b->store, run, &hawq_benchmark_row(b, row)->record, &id));
+    for (int row = 1; row <= b->n_asked; row++) {
+        hawq_contender *c =
+            &b->contender[hawq_benchmark_row(b, row) - b->contender];
+        HAWQ_TRY(hawq_store_put_benchmark(b->store, run, &c->record,
+                                          &c->benchmark_id));
+    }
     return hawq_store_finish_run(b->store, run);
 }
 

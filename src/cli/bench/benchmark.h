@@ -50,8 +50,9 @@ typedef struct hawq_contender {
                                      square difference; NaN without data */
     hawq_program         *program;
     hawq_runner          *runner;
-    double               *sample;     /* ns per batch, one for each round */
-    hawq_float_timing    *float_node; /* program->n_floats of them */
+    double               *sample;       /* ns per batch, one for each round */
+    hawq_float_timing    *float_node;   /* program->n_floats of them */
+    int64_t               benchmark_id; /* once stored */
     hawq_benchmark_record record;
 } hawq_contender;
 

@@ -1,16 +1,16 @@
 /* hawq_bench.c -- hawq-bench: allocations on integer kernels, measured.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/cli/bench/benchmark.h"
+#include "src/cli/bench/benchmark_report.h"
 #include "src/cli/kit/data_options.h"
-#include "src/cli/kit/output.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 static struct {
-    hawq_texts  allocations;
+    hawq_texts  allocations, requirements;
     const char *calibrate, *kernels;
-    int         calibration_limit, batch_size, repeats, verify;
+    int         calibration_limit, batch_size, repeats, verify, baseline;
     int         device, weight_range, activation_range;
 } o = {.calibration_limit = 512,
        .batch_size = 1,
@@ -48,213 +48,18 @@ static const hawq_option options[] = {
     HAWQ_OPTION_INT("verify", 0, &o.verify, 1, 100000000, "N",
                     "images whose outputs must be the same bits on the "
                     "reference kernels (default 64)"),
+    HAWQ_OPTION_TEXTS("require", 0, &o.requirements, "KIND<=VALUE",
+                      "(or >=) ends with exit code 4 where an allocation "
+                      "misses it or it cannot be measured: accuracy, "
+                      "accuracy-drop (from float32), agreement, loss, "
+                      "weight-size, file-size, latency, speedup-vs-float, "
+                      "speedup-vs-uniform8; with units such as 60KiB, 900us, "
+                      "or 1.1x: times the baseline's figure, without one "
+                      "uniform8's"),
+    HAWQ_OPTION_INT("baseline", 0, &o.baseline, 1, INT_MAX, "ID",
+                    "an earlier benchmark in the database, from which changes "
+                    "are reported"),
     {0}};
-
-/* --- report ------------------------------------------------------------ */
-
-/* For programs the names of the JSON keys; for people what fits a line. */
-static const char *const all_columns[] = {"allocation",
-                                          "mean_bits",
-                                          "weight_bytes",
-                                          "predicted_loss",
-                                          "accuracy",
-                                          "agreement",
-                                          "loss",
-                                          "latency_us",
-                                          "latency_spread_us",
-                                          "speedup_vs_float",
-                                          "speedup_vs_uniform8",
-                                          "bit_exact",
-                                          "kernels",
-                                          "layers_latency_us",
-                                          "file_bytes",
-                                          "loss_rise",
-                                          "predicted_latency_us",
-                                          "latency_error_percent",
-                                          "output_mse"};
-static const char *const short_columns[] = {
-    "allocation", "bits",         "bytes",   "predicted", "rise",
-    "accuracy",   "agreement",    "loss",    "mse",       "ms",
-    "spread",     "predicted ms", "error %", "x float",   "x uniform8",
-    "exact",      "kernels"};
-enum {
-    N_ALL = sizeof all_columns / sizeof *all_columns,
-    N_SHORT = sizeof short_columns / sizeof *short_columns,
-    MSE_SHORT = 8 /* shown where nothing else tells outputs apart */
-};
-
-/* Median times of the layers alone, added up: what a latency budget counts. */
-static double layers_latency(const hawq_benchmark_record *r) {
-    double sum = r->n_layers ? 0 : NAN;
-    for (int i = 0; i < r->n_layers; i++) sum += r->layer[i].latency_us;
-    return sum;
-}
-
-/* How far the predicted time is above the measured one. */
-static double latency_error(const hawq_contender *c) {
-    return 100 * (c->predicted_us / c->record.latency_us - 1);
-}
-
-static double loss_rise(const hawq_benchmark_record *r) {
-    return r->loss - r->float_loss;
-}
-
-static void print_all(hawq_table *t, const hawq_contender *c) {
-    const hawq_benchmark_record *r = &c->record;
-    hawq_table_text(t, c->label);
-    hawq_table_real(t, c->mean_bits, 4);
-    hawq_table_integer(t, r->weight_bytes);
-    hawq_table_real(t, c->predicted, 4);
-    hawq_table_real(t, r->accuracy, 4);
-    hawq_table_real(t, r->agreement, 4);
-    hawq_table_real(t, r->loss, 4);
-    hawq_table_real(t, r->latency_us, 4);
-    hawq_table_real(t, r->latency_spread_us, 4);
-    hawq_table_real(t, r->speedup_vs_float, 4);
-    hawq_table_real(t, r->speedup_vs_uniform8, 4);
-    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
-    hawq_table_text(t, r->kernels);
-    hawq_table_real(t, layers_latency(r), 4);
-    hawq_table_integer(t, r->file_bytes);
-    hawq_table_real(t, loss_rise(r), 4);
-    hawq_table_real(t, c->predicted_us, 4);
-    hawq_table_real(t, latency_error(c), 4);
-    hawq_table_real(t, c->output_mse, 4);
-}
-
-static void print_short(hawq_table *t, const hawq_benchmark *b,
-                        const hawq_contender *c) {
-    const hawq_benchmark_record *r = &c->record;
-    hawq_table_text(t, c->label);
-    hawq_table_fixed(t, c->mean_bits, 2);
-    hawq_table_integer(t, r->weight_bytes);
-    hawq_table_fixed(t, c->predicted, 4);
-    hawq_table_fixed(t, c->program ? loss_rise(r) : NAN, 4);
-    hawq_table_fixed(t, r->accuracy, 4);
-    hawq_table_fixed(t, r->agreement, 4);
-    hawq_table_fixed(t, r->loss, 4);
-    if (!b->has_answers) hawq_table_real(t, c->output_mse, 4);
-    hawq_table_fixed(t, r->latency_us / 1e3, 4);
-    hawq_table_fixed(t, r->latency_spread_us / 1e3, 4);
-    hawq_table_fixed(t, c->predicted_us / 1e3, 4);
-    hawq_table_fixed(t, latency_error(c), 1);
-    hawq_table_fixed(t, r->speedup_vs_float, 2);
-    hawq_table_fixed(t, r->speedup_vs_uniform8, 2);
-    hawq_table_text(t, r->bit_exact ? "yes" : "NO");
-    hawq_table_text(t, r->kernels);
-}
-
-/* People also see the float network, which all is compared with. */
-static hawq_status print_short_table(const hawq_benchmark *b) {
-    const char *column[N_SHORT];
-    hawq_table  t;
-    int         n = 0;
-    for (int i = 0; i < N_SHORT; i++)
-        if (i != MSE_SHORT || !b->has_answers) column[n++] = short_columns[i];
-    hawq_table_begin(&t, &b->cli->arena, n, column);
-    if (!b->contender[0].asked) print_short(&t, b, &b->contender[0]);
-    for (int row = 1; row <= b->n_asked; row++)
-        print_short(&t, b, hawq_benchmark_row(b, row));
-    return hawq_table_print(&t, b->cli->format, stdout);
-}
-
-static hawq_status print_table(const hawq_benchmark *b) {
-    hawq_table t;
-    if (b->cli->format == HAWQ_FORMAT_TABLE) return print_short_table(b);
-    hawq_table_begin(&t, &b->cli->arena, N_ALL, all_columns);
-    for (int row = 1; row <= b->n_asked; row++)
-        print_all(&t, hawq_benchmark_row(b, row));
-    return hawq_table_print(&t, b->cli->format, stdout);
-}
-
-/* With the bits that each really has. */
-static void json_layers(hawq_json *w, const hawq_contender *c) {
-    hawq_json_array(w, "layers");
-    for (int i = 0; i < c->record.n_layers; i++) {
-        const hawq_layer_timing *l = &c->record.layer[i];
-        const hawq_choice       *used = &c->program->choice[i];
-        hawq_json_object(w, NULL);
-        hawq_json_text(w, "name", l->layer);
-        hawq_json_integer(w, "weight_bits", used->weight_bits);
-        hawq_json_integer(w, "activation_bits", used->activation_bits);
-        hawq_json_text(w, "candidate", used->candidate);
-        hawq_json_text(w, "kernel", l->kernel);
-        hawq_json_real(w, "latency_us", l->latency_us);
-        hawq_json_end(w);
-    }
-    hawq_json_end(w);
-}
-
-static void json_floats(hawq_json *w, const hawq_contender *c) {
-    hawq_json_array(w, "float_nodes");
-    for (int i = 0; i < c->program->n_floats; i++) {
-        const hawq_floating *what = c->float_node[i].what;
-        hawq_json_object(w, NULL);
-        hawq_json_text(w, "name", what->node->name);
-        hawq_json_text(w, "op", what->node->op->name);
-        hawq_json_text(w, "reason", what->why);
-        hawq_json_real(w, "latency_us", c->float_node[i].latency_us);
-        hawq_json_end(w);
-    }
-    hawq_json_end(w);
-}
-
-static void json_row(hawq_json *w, const hawq_benchmark *b,
-                     const hawq_contender *c) {
-    const hawq_benchmark_record *r = &c->record;
-    hawq_json_object(w, NULL);
-    hawq_json_text(w, "model", b->model_path);
-    hawq_json_text(w, "allocation", c->label);
-    if (r->allocation) hawq_json_integer(w, "allocation_id", r->allocation);
-    hawq_json_text(w, "device", r->device);
-    hawq_json_text(w, "kernels", r->kernels);
-    hawq_json_integer(w, "batch_size", r->batch_size);
-    hawq_json_integer(w, "threads", r->threads);
-    hawq_json_integer(w, "repeats", r->repeats);
-    hawq_json_integer(w, "samples", r->samples);
-    hawq_json_integer(w, "calibration_samples", (int64_t)b->calibration_images);
-    hawq_json_text(w, "calibration", b->calibration_text);
-    hawq_json_real(w, "mean_bits", c->mean_bits);
-    hawq_json_real(w, "predicted_loss", c->predicted);
-    hawq_json_real(w, "accuracy", r->accuracy);
-    hawq_json_real(w, "loss", r->loss);
-    hawq_json_real(w, "float_accuracy", r->float_accuracy);
-    hawq_json_real(w, "float_loss", r->float_loss);
-    hawq_json_real(w, "loss_rise", loss_rise(r));
-    hawq_json_real(w, "agreement", r->agreement);
-    hawq_json_real(w, "output_mse", c->output_mse);
-    hawq_json_integer(w, "weight_bytes", r->weight_bytes);
-    hawq_json_integer(w, "not_quantized_bytes",
-                      hawq_graph_rest_bytes(b->graph));
-    hawq_json_integer(w, "file_bytes", r->file_bytes);
-    hawq_json_real(w, "latency_us", r->latency_us);
-    hawq_json_real(w, "latency_spread_us", r->latency_spread_us);
-    hawq_json_real(w, "speedup_vs_float", r->speedup_vs_float);
-    hawq_json_real(w, "speedup_vs_uniform8", r->speedup_vs_uniform8);
-    hawq_json_real(w, "layers_latency_us", layers_latency(r));
-    hawq_json_real(w, "predicted_latency_us", c->predicted_us);
-    hawq_json_real(w, "latency_error_percent", latency_error(c));
-    hawq_json_real(w, "latency_constant_us",
-                   b->latency.n_totals ? b->latency.constant.mean : NAN);
-    if (b->latency.n_totals >= 3)
-        hawq_json_real(w, "latency_constant_stderr_us",
-                       b->latency.constant.stderr1);
-    hawq_json_flag(w, "bit_exact", r->bit_exact);
-    if (c->program)
-        hawq_json_integer(w, "verified_samples", (int64_t)b->verified);
-    json_layers(w, c);
-    if (c->program) json_floats(w, c);
-    hawq_json_end(w);
-}
-
-/* One allocation is one object; several are an array of them. */
-static void print_json(const hawq_benchmark *b) {
-    hawq_json w = {.file = stdout};
-    if (b->n_asked > 1) hawq_json_array(&w, NULL);
-    for (int row = 1; row <= b->n_asked; row++)
-        json_row(&w, b, hawq_benchmark_row(b, row));
-    if (b->n_asked > 1) hawq_json_end(&w);
-}
 
 /* --- notes --------------------------------------------------------------- */
 
@@ -413,6 +218,19 @@ static const char *worth(const hawq_benchmark        *b,
     return text ? text : "";
 }
 
+static void note_stored(const hawq_benchmark *b) {
+    long long first = (long long)hawq_benchmark_row(b, 1)->benchmark_id;
+    long long last = (long long)hawq_benchmark_row(b, b->n_asked)->benchmark_id;
+    const char *to = "";
+    if (b->n_asked > 1)
+        to = hawq_arena_format(&b->cli->arena, " to %lld", last);
+    hawq_cli_note(b->cli,
+                  "stored in %s as benchmark%s %lld%s; --baseline compares "
+                  "later ones with %s",
+                  b->cli->db, plural((size_t)b->n_asked), first, to ? to : "",
+                  b->n_asked > 1 ? "one of them" : "it");
+}
+
 static void say_notes(const hawq_benchmark *b) {
     const hawq_benchmark_record *f = &b->contender[0].record;
     bool                         integers = false;
@@ -441,15 +259,20 @@ static void say_notes(const hawq_benchmark *b) {
                           images(b, b->verified == b->data.n, b->verified));
     }
     if (integers) note_integers(b);
+    note_stored(b);
 }
 
+/* Verdicts come last: where both streams are one, results stand before them. */
 static hawq_status measure_and_report(hawq_benchmark *b) {
+    hawq_gate gate;
+    HAWQ_TRY(hawq_gate_open(b->cli, &o.requirements, o.baseline, &gate));
     HAWQ_TRY(hawq_benchmark_prepare(b));
+    HAWQ_TRY(hawq_gate_compare(&gate, b));
     HAWQ_TRY(hawq_benchmark_measure(b));
     HAWQ_TRY(hawq_benchmark_store(b));
     say_notes(b);
-    if (b->cli->format != HAWQ_FORMAT_JSON) return print_table(b);
-    print_json(b);
+    HAWQ_TRY(hawq_benchmark_report(b, &gate));
+    hawq_gate_judge(&gate, b);
     return HAWQ_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "src/base/comm.h"
 #include "src/cli/kit/interrupt.h"
+#include "src/cli/kit/manual.h"
 #include "src/cli/kit/memory.h"
 #include "src/cli/kit/options.h"
 #include "src/cli/kit/output.h"
@@ -76,6 +77,14 @@ void hawq_cli_note(const hawq_cli *cli, const char *format, ...) {
     va_start(args, format);
     if (!cli->quiet) say(cli, "note: ", format, args);
     va_end(args);
+}
+
+void hawq_cli_missed(hawq_cli *cli, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(cli, "", format, args);
+    va_end(args);
+    cli->missed = true;
 }
 
 void hawq_cli_detail(const hawq_cli *cli, const char *format, ...) {
@@ -171,16 +180,6 @@ static hawq_status join(hawq_cli *cli, int argc, char **argv) {
     return l.text ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-static void print_help(const hawq_command *command, hawq_tables tables) {
-    printf("usage: %s ", command->name);
-    hawq_text_wrap(stdout, command->usage, (int)strlen(command->name) + 8);
-    printf("\n\n");
-    hawq_text_wrap(stdout, command->summary, 0);
-    printf("\n\n");
-    hawq_options_help(tables, stdout);
-    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 infeasible.\n");
-}
-
 static hawq_status check_args(const hawq_cli *cli) {
     const hawq_command *c = cli->command;
     if (cli->n_args < c->min_args)
@@ -208,6 +207,7 @@ static hawq_status check_database(const hawq_cli *cli) {
 static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     const hawq_command *command = cli->command;
     bool                help = false, version = false;
+    int                 manual = -1;
     const hawq_option   database[] = {
           HAWQ_OPTION_TEXT("db", 0, &cli->db, "FILE",
                            "results database (default hawq.db)"),
@@ -226,6 +226,7 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
                          "also the memory it will take, before it starts"),
         HAWQ_OPTION_FLAG("version", 0, &version, "print the version and exit"),
         HAWQ_OPTION_FLAG("help", 'h', &help, "print this help and exit"),
+        HAWQ_OPTION_CHOICE("manual", 0, &manual, "man|bash", NULL), /* build */
         {0}};
     const hawq_option *tables[MAX_TABLES] = {NULL};
     int                n = 0;
@@ -235,14 +236,15 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
     tables[n] = common;
     HAWQ_TRY(join(cli, argc, argv));
     HAWQ_TRY(hawq_options_parse(cli, tables, argc, argv));
-    if (help) {
-        print_help(command, tables);
-        return HAWQ_OK;
-    }
-    if (version) {
+    if (help)
+        hawq_manual_help(command, tables, stdout);
+    else if (manual == 0)
+        hawq_manual_page(command, tables, stdout);
+    else if (manual == 1)
+        hawq_manual_completion(command, tables, stdout);
+    else if (version)
         hawq_version_print(command->name, stdout);
-        return HAWQ_OK;
-    }
+    if (help || manual >= 0 || version) return HAWQ_OK;
     HAWQ_TRY(check_args(cli));
     HAWQ_TRY(check_database(cli));
     hawq_status status = command->run(cli);
@@ -255,7 +257,8 @@ static hawq_status parse_and_run(hawq_cli *cli, int argc, char **argv) {
 /* An argument out of range is the command line's fault, all else is not. */
 static int exit_code(const hawq_cli *cli, hawq_status status) {
     if (cli->infeasible) return HAWQ_EXIT_INFEASIBLE;
-    if (status == HAWQ_OK) return HAWQ_EXIT_DONE;
+    if (status == HAWQ_OK)
+        return cli->missed ? HAWQ_EXIT_MISSED : HAWQ_EXIT_DONE;
     return status == HAWQ_EINVAL ? HAWQ_EXIT_USAGE : HAWQ_EXIT_FAILED;
 }
 
@@ -277,7 +280,8 @@ int hawq_cli_main(const hawq_command *command, int argc, char **argv) {
     if ((fflush(stdout) || ferror(stdout)) && status == HAWQ_OK)
         status = hawq_fail(HAWQ_EIO, "the results cannot be written to stdout");
     int code = exit_code(&cli, status);
-    if (code && hawq_comm_rank() == 0) print_line(&cli, "", hawq_message());
+    if (code && code != HAWQ_EXIT_MISSED && hawq_comm_rank() == 0)
+        print_line(&cli, "", hawq_message());
     hawq_comm_close();
     hawq_interrupt_say(NULL);
     hawq_arena_free(&cli.arena);

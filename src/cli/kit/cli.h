@@ -32,9 +32,10 @@
 /* Exit codes of every program. */
 enum {
     HAWQ_EXIT_DONE = 0,
-    HAWQ_EXIT_FAILED = 1,    /* the input or the machine is at fault */
-    HAWQ_EXIT_USAGE = 2,     /* the command line is: every HAWQ_EINVAL */
-    HAWQ_EXIT_INFEASIBLE = 3 /* no solution exists: hawq_cli_infeasible */
+    HAWQ_EXIT_FAILED = 1,     /* the input or the machine is at fault */
+    HAWQ_EXIT_USAGE = 2,      /* the command line is: every HAWQ_EINVAL */
+    HAWQ_EXIT_INFEASIBLE = 3, /* no solution exists: hawq_cli_infeasible */
+    HAWQ_EXIT_MISSED = 4      /* done, but less than asked: hawq_cli_missed */
 };
 
 typedef enum hawq_output {
@@ -94,7 +95,7 @@ typedef struct hawq_option {
     double      low, high;
     unsigned    units;    /* HAWQ_UNIT_x or-ed, for HAWQ_KIND_QUANTITY */
     const char *argument; /* name of the value in the help */
-    const char *help;     /* one phrase, with the default */
+    const char *help; /* one phrase, with the default; NULL: not for users */
 } hawq_option;
 
 #define HAWQ_OPTION_FLAG(n, l, pointer, h)                                     \
@@ -166,6 +167,7 @@ typedef struct hawq_cli {
     bool     quiet;                  /* --quiet: no progress, no remarks */
     bool     verbose;                /* --verbose: hawq_cli_detail speaks */
     bool     infeasible;
+    bool     missed;
 } hawq_cli;
 
 typedef struct hawq_command {
@@ -188,6 +190,10 @@ int hawq_cli_main(const hawq_command *command, int argc, char **argv);
  *     return hawq_cli_infeasible(cli, "weight-size: ..."); */
 hawq_status hawq_cli_infeasible(hawq_cli *cli, const char *format, ...)
     HAWQ_PRINTF(2, 3);
+
+/* A result falls short of what the user requires: one line on stderr, with
+ * --quiet, too. If nothing else fails, main exits with HAWQ_EXIT_MISSED. */
+void hawq_cli_missed(hawq_cli *cli, const char *format, ...) HAWQ_PRINTF(2, 3);
 
 /* One line on stderr, "hawq-search: note: ...", unless --quiet. For findings
  * the user should know that are no errors. */

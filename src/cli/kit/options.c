@@ -160,7 +160,7 @@ static hawq_status unknown(hawq_cli *cli, hawq_tables tables,
     int         n = 0;
     for (hawq_tables t = tables; *t; t++)
         for (const hawq_option *o = *t; o->name && n < MOST; o++)
-            all[n++] = o->name;
+            if (o->help) all[n++] = o->name;
     const char *near = hawq_nearest(name, n, all);
     if (near)
         return hawq_fail(HAWQ_EINVAL,
@@ -243,6 +243,7 @@ void hawq_options_help(hawq_tables tables, FILE *out) {
           line of its own */
     for (; *tables; tables++)
         for (const hawq_option *o = *tables; o->name; o++) {
+            if (!o->help) continue;
             int width = o->letter ? fprintf(out, "  -%c, ", o->letter)
                                   : fprintf(out, "      ");
             width += fprintf(out, "--%s%s%s", o->name, o->argument ? " " : "",

@@ -267,8 +267,8 @@ static const char *shown_cell(const hawq_table *t, const hawq_cell *c) {
     return c->text ? hawq_shown(t->arena, c->text) : "-";
 }
 
-/* Numbers stand at the right of their column, and so does their title. */
-static hawq_status print_aligned(const hawq_table *t, FILE *file) {
+/* What each column of the table form needs. */
+static hawq_status measure(const hawq_table *t, int **out) {
     int *wide, i = 0;
     HAWQ_TAKE(wide, t->arena, (size_t)t->n_columns);
     for (int j = 0; j < t->n_columns; j++)
@@ -277,17 +277,49 @@ static hawq_status print_aligned(const hawq_table *t, FILE *file) {
         int w = width(shown_cell(t, c));
         if (w > wide[i % t->n_columns]) wide[i % t->n_columns] = w;
     }
+    *out = wide;
+    return HAWQ_OK;
+}
+
+/* The end of the columns from `from` on that fit a line behind the first; one
+ * in any case. */
+static int fold(const hawq_table *t, const int *wide, int from) {
+    int used = wide[0], to = from;
+    for (; to < t->n_columns; to++) {
+        if (to) used += 2 + wide[to];
+        if (to > from && used > HAWQ_TABLE_WIDTH) break;
+    }
+    return to;
+}
+
+/* The first column, which names the rows, and those in from ... to - 1. Numbers
+ * stand at the right of their column, and so does their title. */
+static void print_columns(const hawq_table *t, FILE *file, const int *wide,
+                          int from, int to) {
     const hawq_cell *sample = t->first;
-    for (int j = 0; j < t->n_columns; j++) {
-        write_padded(file, hawq_shown(t->arena, t->column[j]), wide[j],
-                     sample && sample->kind != TEXT, j == t->n_columns - 1);
+    int              i = 0;
+    for (int j = 0; j < to; j++) {
+        if (j == 0 || j >= from)
+            write_padded(file, hawq_shown(t->arena, t->column[j]), wide[j],
+                         sample && sample->kind != TEXT, j == to - 1);
         if (sample) sample = sample->next;
     }
-    i = 0;
     for (const hawq_cell *c = t->first; c; c = c->next, i++) {
         int j = i % t->n_columns;
-        write_padded(file, shown_cell(t, c), wide[j], c->kind != TEXT,
-                     j == t->n_columns - 1);
+        if (j == 0 || (j >= from && j < to))
+            write_padded(file, shown_cell(t, c), wide[j], c->kind != TEXT,
+                         j == to - 1);
+    }
+}
+
+/* A table that is too wide is cut into several, one below the other. */
+static hawq_status print_aligned(const hawq_table *t, FILE *file) {
+    int *wide;
+    HAWQ_TRY(measure(t, &wide));
+    for (int from = 0, to; from < t->n_columns; from = to) {
+        to = fold(t, wide, from);
+        if (from) fputc('\n', file);
+        print_columns(t, file, wide, from, to);
     }
     return HAWQ_OK;
 }

@@ -89,7 +89,10 @@ void hawq_table_real(hawq_table *t, double value, int digits);
 /* decimals: places after the point in the table form. */
 void hawq_table_fixed(hawq_table *t, double value, int decimals);
 
-/* JSON: an array of one object per row, keys = columns. ENOMEM. */
+/* JSON: an array of one object per row, keys = columns. The table form folds at
+ * HAWQ_TABLE_WIDTH: columns that do not fit follow below, an empty line
+ * between, behind the first column once more. ENOMEM. */
+enum { HAWQ_TABLE_WIDTH = 100 };
 HAWQ_NODISCARD hawq_status hawq_table_print(const hawq_table *t, int format,
                                             FILE *file);
 /* The same array as a member of something larger. */

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -20,13 +21,20 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* A line is drawn again and again, which needs a terminal that can go back and
+ * erase. */
+static bool can_redraw(void) {
+    const char *kind = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(kind && !strcmp(kind, "dumb"));
+}
+
 void hawq_progress_begin(hawq_progress *p, bool quiet, const char *what,
                          int64_t total, const char *unit) {
     *p = (hawq_progress){.what = what,
                          .unit = unit,
                          .total = total,
                          .first = -1,
-                         .on = !quiet && isatty(STDERR_FILENO),
+                         .on = !quiet && can_redraw(),
                          .begun = now()};
 }
 

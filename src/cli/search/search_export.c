@@ -7,6 +7,7 @@
  *                         pair of widths, its layers as targets
  *     llama               llama.cpp, --tensor-type-file: ^name\.weight$=q4_0
  *     hawq                a bit_config: {"conv1": 4, "conv1.quant_act": 8}
+ *     trtexec, openvino, modelopt    see search_export_nodes.c
  *
  * A layer in float32 is, for ort, no tensor's override but a name in
  * "nodes_to_exclude", as quantize_static calls that argument; in "ignore" for
@@ -20,32 +21,25 @@
  * search/import.h reads all of them back.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/cli/kit/output.h"
-#include "src/cli/search/search_command.h"
+#include "src/cli/search/search_export.h"
 
 #include <errno.h>
 #include <string.h>
 
-typedef struct target {
-    const hawq_search   *s;
-    const hawq_solution *solution;
-    hawq_json            json;
-} target;
-
-static const hawq_candidate *chosen(const target *t, int l) {
+const hawq_candidate *hawq_export_chosen(const hawq_export *t, int l) {
     const hawq_problem *p = t->s->problem;
     return hawq_problem_candidate(p, l,
                                   t->solution->choice[p->layer[l].in_group]);
 }
 
-static const char *layer_name(const target *t, int l) {
+const char *hawq_export_name(const hawq_export *t, int l) {
     return t->s->problem->layer[l].name;
 }
 
 /* The layer as the model has it; NULL with a problem file. */
-static const hawq_search_layer *model_layer(const target *t, int l) {
+const hawq_search_layer *hawq_export_layer(const hawq_export *t, int l) {
     for (int i = 0; i < t->s->n_layers; i++)
-        if (!strcmp(t->s->layer[i].name, layer_name(t, l)))
+        if (!strcmp(t->s->layer[i].name, hawq_export_name(t, l)))
             return &t->s->layer[i];
     return NULL;
 }
@@ -64,18 +58,19 @@ static void put_override(hawq_json *w, const char *tensor, const char *type,
     hawq_json_end(w);
 }
 
-static bool is_float(const target *t, int l) {
-    return chosen(t, l)->weight_bits == HAWQ_FLOAT_BITS;
+bool hawq_export_is_float(const hawq_export *t, int l) {
+    return hawq_export_chosen(t, l)->weight_bits == HAWQ_FLOAT_BITS;
 }
 
 /* Of the layers that read one tensor as integers, the first with the most bits
  * speaks. */
-static bool speaks_for_input(const target *t, int l, const char *input) {
-    int bits = chosen(t, l)->activation_bits;
+static bool speaks_for_input(const hawq_export *t, int l, const char *input) {
+    int bits = hawq_export_chosen(t, l)->activation_bits;
     for (int i = 0; i < t->s->problem->n_layers; i++) {
-        const hawq_search_layer *other = model_layer(t, i);
-        int                      theirs = chosen(t, i)->activation_bits;
-        if (i == l || !other || is_float(t, i) || strcmp(other->input, input))
+        const hawq_search_layer *other = hawq_export_layer(t, i);
+        int theirs = hawq_export_chosen(t, i)->activation_bits;
+        if (i == l || !other || hawq_export_is_float(t, i) ||
+            strcmp(other->input, input))
             continue;
         if (theirs > bits || (theirs == bits && i < l)) return false;
     }
@@ -84,82 +79,91 @@ static bool speaks_for_input(const target *t, int l, const char *input) {
 
 /* Does a layer before l, of those quantized at all, come from the same constant
  * of the file? Then it has spoken for both. */
-static int earlier_reader(const target *t, int l) {
-    const hawq_search_layer *layer = model_layer(t, l);
+static int earlier_reader(const hawq_export *t, int l) {
+    const hawq_search_layer *layer = hawq_export_layer(t, l);
     for (int i = 0; layer && i < l; i++) {
-        const hawq_search_layer *other = model_layer(t, i);
-        if (!is_float(t, i) && other && !strcmp(other->weight, layer->weight))
+        const hawq_search_layer *other = hawq_export_layer(t, i);
+        if (!hawq_export_is_float(t, i) && other &&
+            !strcmp(other->weight, layer->weight))
             return i;
     }
     return -1;
 }
 
 /* A file that names tensors can give a tensor one width. */
-static hawq_status check_tensor(const target *t, int l, const char *format) {
-    const hawq_search_layer *layer = model_layer(t, l);
+static hawq_status check_tensor(const hawq_export *t, int l,
+                                const char *format) {
+    const hawq_search_layer *layer = hawq_export_layer(t, l);
     if (layer && !layer->weight)
         return hawq_fail(HAWQ_EINVAL,
                          "--export-as %s: it names constants of the file; %s",
                          format, layer->unnamed);
     for (int i = 0; layer && i < l; i++) {
-        const hawq_search_layer *other = model_layer(t, i);
-        int a = chosen(t, i)->weight_bits, b = chosen(t, l)->weight_bits;
+        const hawq_search_layer *other = hawq_export_layer(t, i);
+        int                      a = hawq_export_chosen(t, i)->weight_bits,
+            b = hawq_export_chosen(t, l)->weight_bits;
         if (!other || strcmp(other->weight, layer->weight)) continue;
-        if (a == b && (other->axis == layer->axis || is_float(t, l))) continue;
-        if (is_float(t, i) || is_float(t, l))
+        if (a == b &&
+            (other->axis == layer->axis || hawq_export_is_float(t, l)))
+            continue;
+        if (hawq_export_is_float(t, i) || hawq_export_is_float(t, l))
             if (!strcmp(format, "ort")) continue; /* named by their nodes */
         return hawq_fail(
             HAWQ_EINVAL,
             "--export-as %s: layers '%s' (%d bits) and '%s' (%d) are both made "
             "of the file's '%s', which it can name once; tie them with "
             "--group '%s,%s', or use --export-as compressed-tensors or hawq",
-            format, layer_name(t, i), a, layer_name(t, l), b, layer->weight,
-            layer_name(t, i), layer_name(t, l));
+            format, hawq_export_name(t, i), a, hawq_export_name(t, l), b,
+            layer->weight, hawq_export_name(t, i), hawq_export_name(t, l));
     }
     return HAWQ_OK;
 }
 
-static hawq_status check_ort(const target *t) {
+static hawq_status check_ort(const hawq_export *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_candidate *c = chosen(t, l);
+        const hawq_candidate *c = hawq_export_chosen(t, l);
         int                   w = c->weight_bits, a = c->activation_bits;
-        if (!model_layer(t, l))
+        if (!hawq_export_layer(t, l))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort needs a model: a problem file "
                              "does not have the names of its tensors");
         HAWQ_TRY(check_tensor(t, l, "ort"));
-        if (!is_float(t, l) &&
+        if (!hawq_export_is_float(t, l) &&
             ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16)))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort: layer '%s' has w%da%d; ONNX "
                              "Runtime quantizes to 4, 8 or 16 bits",
-                             layer_name(t, l), w, a);
+                             hawq_export_name(t, l), w, a);
     }
     return HAWQ_OK;
 }
 
-static void put_excluded(target *t) {
+static void put_excluded(hawq_export *t) {
     hawq_json_array(&t->json, "nodes_to_exclude");
     for (int l = 0; l < t->s->problem->n_layers; l++)
-        for (int i = 0; is_float(t, l) && i < model_layer(t, l)->n_nodes; i++)
-            hawq_json_text(&t->json, NULL, model_layer(t, l)->node[i]);
+        for (int i = 0;
+             hawq_export_is_float(t, l) && i < hawq_export_layer(t, l)->n_nodes;
+             i++)
+            hawq_json_text(&t->json, NULL, hawq_export_layer(t, l)->node[i]);
     hawq_json_end(&t->json);
 }
 
-static void put_ort(target *t) {
+static void put_ort(hawq_export *t) {
     char type[16];
     bool floats = false;
     hawq_json_object(&t->json, NULL);
     hawq_json_object(&t->json, "TensorQuantOverrides");
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_search_layer *layer = model_layer(t, l);
-        floats |= is_float(t, l);
-        if (is_float(t, l)) continue;
-        snprintf(type, sizeof type, "QInt%d", chosen(t, l)->weight_bits);
+        const hawq_search_layer *layer = hawq_export_layer(t, l);
+        floats |= hawq_export_is_float(t, l);
+        if (hawq_export_is_float(t, l)) continue;
+        snprintf(type, sizeof type, "QInt%d",
+                 hawq_export_chosen(t, l)->weight_bits);
         if (earlier_reader(t, l) < 0)
             put_override(&t->json, layer->weight, type, true, layer->axis);
         if (!speaks_for_input(t, l, layer->input)) continue;
-        snprintf(type, sizeof type, "QUInt%d", chosen(t, l)->activation_bits);
+        snprintf(type, sizeof type, "QUInt%d",
+                 hawq_export_chosen(t, l)->activation_bits);
         put_override(&t->json, layer->input, type, false, -1);
     }
     hawq_json_end(&t->json);
@@ -187,13 +191,14 @@ static bool same_widths(const hawq_candidate *a, const hawq_candidate *b) {
 }
 
 /* Is l the first layer with its widths? */
-static bool starts_group(const target *t, int l) {
+static bool starts_group(const hawq_export *t, int l) {
     for (int i = 0; i < l; i++)
-        if (same_widths(chosen(t, i), chosen(t, l))) return false;
+        if (same_widths(hawq_export_chosen(t, i), hawq_export_chosen(t, l)))
+            return false;
     return true;
 }
 
-static void put_compressed(target *t) {
+static void put_compressed(hawq_export *t) {
     hawq_json *w = &t->json;
     int        n = t->s->problem->n_layers;
     char       name[32];
@@ -201,21 +206,23 @@ static void put_compressed(target *t) {
     hawq_json_text(w, "quant_method", "compressed-tensors");
     hawq_json_array(w, "ignore");
     for (int l = 0; l < n; l++)
-        if (is_float(t, l)) hawq_json_text(w, NULL, layer_name(t, l));
+        if (hawq_export_is_float(t, l))
+            hawq_json_text(w, NULL, hawq_export_name(t, l));
     hawq_json_end(w);
     hawq_json_object(w, "config_groups");
     for (int l = 0, group = 0; l < n; l++) {
-        if (is_float(t, l) || !starts_group(t, l)) continue;
+        if (hawq_export_is_float(t, l) || !starts_group(t, l)) continue;
         snprintf(name, sizeof name, "group_%d", group++);
         hawq_json_object(w, name);
         hawq_json_array(w, "targets");
         for (int i = l; i < n; i++)
-            if (same_widths(chosen(t, i), chosen(t, l)))
-                hawq_json_text(w, NULL, layer_name(t, i));
+            if (same_widths(hawq_export_chosen(t, i), hawq_export_chosen(t, l)))
+                hawq_json_text(w, NULL, hawq_export_name(t, i));
         hawq_json_end(w);
-        put_arguments(w, "weights", chosen(t, l)->weight_bits, true);
-        put_arguments(w, "input_activations", chosen(t, l)->activation_bits,
-                      false);
+        put_arguments(w, "weights", hawq_export_chosen(t, l)->weight_bits,
+                      true);
+        put_arguments(w, "input_activations",
+                      hawq_export_chosen(t, l)->activation_bits, false);
         hawq_json_end(w);
     }
     hawq_json_end(w);
@@ -233,23 +240,24 @@ static const char *ggml_type(int bits) {
     return bits == 32 ? "f32" : bits <= 16 ? type[bits] : NULL;
 }
 
-static hawq_status check_llama(const target *t) {
+static hawq_status check_llama(const hawq_export *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         HAWQ_TRY(check_tensor(t, l, "llama"));
-        if (!ggml_type(chosen(t, l)->weight_bits))
+        if (!ggml_type(hawq_export_chosen(t, l)->weight_bits))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as llama: layer '%s' has %d bits, for "
                              "which there is no type",
-                             layer_name(t, l), chosen(t, l)->weight_bits);
+                             hawq_export_name(t, l),
+                             hawq_export_chosen(t, l)->weight_bits);
     }
     return HAWQ_OK;
 }
 
-static void put_llama(target *t) {
+static void put_llama(hawq_export *t) {
     FILE *file = t->json.file;
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_search_layer *layer = model_layer(t, l);
-        const char *name = layer ? layer->weight : layer_name(t, l);
+        const hawq_search_layer *layer = hawq_export_layer(t, l);
+        const char *name = layer ? layer->weight : hawq_export_name(t, l);
         if (earlier_reader(t, l) >= 0) continue;
         fputc('^', file);
         for (; *name; name++) {
@@ -257,22 +265,23 @@ static void put_llama(target *t) {
             fputc(*name, file);
         }
         fprintf(file, "%s$=%s\n", layer ? "" : "\\.weight",
-                ggml_type(chosen(t, l)->weight_bits));
+                ggml_type(hawq_export_chosen(t, l)->weight_bits));
     }
 }
 
 /* --- HAWQ ------------------------------------------------------------------
  */
 
-static void put_hawq(target *t) {
+static void put_hawq(hawq_export *t) {
     hawq_json_object(&t->json, NULL);
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const char *input = hawq_arena_format(&t->s->cli->arena, "%s.quant_act",
-                                              layer_name(t, l));
-        hawq_json_integer(&t->json, layer_name(t, l),
-                          chosen(t, l)->weight_bits);
+                                              hawq_export_name(t, l));
+        hawq_json_integer(&t->json, hawq_export_name(t, l),
+                          hawq_export_chosen(t, l)->weight_bits);
         if (input)
-            hawq_json_integer(&t->json, input, chosen(t, l)->activation_bits);
+            hawq_json_integer(&t->json, input,
+                              hawq_export_chosen(t, l)->activation_bits);
     }
     hawq_json_end(&t->json);
 }
@@ -280,47 +289,53 @@ static void put_hawq(target *t) {
 /* --- the formats -----------------------------------------------------------
  */
 
-static const struct format {
-    const char *name;
-    hawq_status (*check)(const target *t); /* NULL: anything will do */
-    void (*put)(target *t);
-} formats[] = {{"ort", check_ort, put_ort},
-               {"compressed-tensors", NULL, put_compressed},
-               {"llama", check_llama, put_llama},
-               {"hawq", NULL, put_hawq}};
+static const hawq_export_format ort = {"ort", check_ort, put_ort};
+static const hawq_export_format compressed = {"compressed-tensors", NULL,
+                                              put_compressed};
+static const hawq_export_format llama = {"llama", check_llama, put_llama};
+static const hawq_export_format hawq = {"hawq", NULL, put_hawq};
+
+static const hawq_export_format *const formats[] = {&ort,
+                                                    &compressed,
+                                                    &llama,
+                                                    &hawq,
+                                                    &hawq_export_trtexec,
+                                                    &hawq_export_openvino,
+                                                    &hawq_export_modelopt};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 static hawq_status find_format(hawq_search *s, const char *text,
-                               const struct format **format,
-                               const char          **path) {
+                               const hawq_export_format **format,
+                               const char               **path) {
     const char *name;
     HAWQ_TRY(hawq_parse_pair("--export-as", "FORMAT=FILE", text, &s->cli->arena,
                              &name, path));
     for (int i = 0; i < FORMATS; i++)
-        if (!strcmp(formats[i].name, name)) {
-            *format = &formats[i];
+        if (!strcmp(formats[i]->name, name)) {
+            *format = formats[i];
             return HAWQ_OK;
         }
     return hawq_fail(HAWQ_EINVAL,
                      "--export-as: '%s' is not one of ort, compressed-tensors, "
-                     "llama, hawq",
+                     "llama, hawq, trtexec, openvino, modelopt",
                      name);
 }
 
 hawq_status hawq_search_check_export(hawq_search *s, const char *text,
                                      const char **path) {
-    const struct format *format;
+    const hawq_export_format *format;
     return find_format(s, text, &format, path);
 }
 
 /* Those lists have bits; how codes decode and were chosen is in ours alone. */
-static void note_names(const target *t, const char *format) {
+static void note_names(const hawq_export *t, const char *format) {
     int n = 0;
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_candidate *c = chosen(t, l);
+        const hawq_candidate *c = hawq_export_chosen(t, l);
         char                  plain[16];
         snprintf(plain, sizeof plain, "w%d", c->weight_bits);
-        n += !is_float(t, l) && c->name && strcmp(c->name, plain) != 0;
+        n += !hawq_export_is_float(t, l) && c->name &&
+             strcmp(c->name, plain) != 0;
     }
     if (n)
         hawq_cli_note(t->s->cli,
@@ -332,9 +347,9 @@ static void note_names(const target *t, const char *format) {
 
 hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                                const char *text) {
-    const struct format *format = NULL;
-    const char          *path = NULL;
-    target               t = {.s = s, .solution = solution};
+    const hawq_export_format *format = NULL;
+    const char               *path = NULL;
+    hawq_export               t = {.s = s, .solution = solution};
     HAWQ_TRY(find_format(s, text, &format, &path));
     if (format->check) HAWQ_TRY(format->check(&t));
     t.json.file = fopen(path, "wb");
