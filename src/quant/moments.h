@@ -24,6 +24,8 @@ typedef struct hawq_moments {
     double *mean;              /* m: [blocks][cols] */
     double *cross;             /* Z: [rows][cols]; NULL unless wanted */
     double *output_mean;       /* zbar: [rows]; NULL unless wanted */
+    const double *curvature;   /* G: [rows][rows], or NULL: never collected
+                                  here; whoever has it (curvature.h) puts it in */
 } hawq_moments;
 
 /* Images that are enough for a layer: some 100,000 positions, at least 96 and

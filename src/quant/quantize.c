@@ -128,11 +128,18 @@ static hawq_status fill_evidence(const hawq_layer     *layer,
         e->moment = m->moment;
         e->mean = m->mean;
         e->output_mean = m->output_mean;
+        e->output_curvature = m->curvature;
     }
     if (candidate->method->needs != HAWQ_NEEDS_NOTHING && !e->moment)
         return hawq_fail(HAWQ_EINVAL,
                          "layer '%s': method %s looks at the layer's inputs, "
                          "which are not known here",
+                         layer->name, candidate->method->name);
+    if (candidate->method->needs == HAWQ_NEEDS_CURVATURE &&
+        !e->output_curvature)
+        return hawq_fail(HAWQ_EINVAL,
+                         "layer '%s': method %s looks at the curvature of the "
+                         "loss at the layer's outputs, which is not known here",
                          layer->name, candidate->method->name);
     double *own;
     if (target) return HAWQ_OK;

@@ -102,7 +102,10 @@ static hawq_status refine_layer(const hawq_refine *r, int l,
                                   r->x, true, scratch, &m));
     if (!m.cols) return quantize_alone(r, l, out);
     HAWQ_TRY(find_target(layer, &m, r->threads, scratch, &target));
-    HAWQ_TRY(with_method(&r->candidate[l], "coordinate", &how));
+    how = r->candidate[l];
+    m.curvature = r->curvature ? r->curvature[l] : NULL;
+    if (how.method->needs != HAWQ_NEEDS_CURVATURE || !m.curvature)
+        HAWQ_TRY(with_method(&r->candidate[l], "coordinate", &how));
     return hawq_quantize(layer, &how, &m, target, r->threads, r->arena, out);
 }
 
