@@ -18,11 +18,10 @@ typedef struct layout {
 } layout;
 
 static layout layout_of(const hawq_layer *l, const hawq_tensor *y) {
-    return (layout){
-        .outer = (size_t)hawq_shape_count(&y->shape, 0, l->axis),
-        .channels = l->channels,
-        .inner = (size_t)hawq_shape_count(&y->shape, l->axis + 1,
-                                          y->shape.rank)};
+    return (layout){.outer = (size_t)hawq_shape_count(&y->shape, 0, l->axis),
+                    .channels = l->channels,
+                    .inner = (size_t)hawq_shape_count(&y->shape, l->axis + 1,
+                                                      y->shape.rank)};
 }
 
 /* sum += delta delta', over all positions: images that only fill the chunk up
@@ -56,8 +55,7 @@ static void commit(void *self, size_t n, int worker) {
         if (!j->out[l]) continue;
         for (int i = 0; i < layer->n_nodes; i++) {
             const hawq_tensor *y = layer->node[i]->out[0];
-            j->positions[l] +=
-                (double)(n * hawq_per_image(j->graph, y) / c);
+            j->positions[l] += (double)(n * hawq_per_image(j->graph, y) / c);
         }
         for (size_t i = 0; i < c * c; i++) {
             j->out[l][i] += (double)sum[i];
@@ -100,7 +98,7 @@ static hawq_status collect(hawq_engine *engine, hawq_threads *threads,
                            const hawq_batch *batch, uint64_t seed,
                            hawq_arena *arena, hawq_arena *scratch,
                            double **out) {
-    job j = {.graph = hawq_engine_graph(engine), .out = out};
+    job            j = {.graph = hawq_engine_graph(engine), .out = out};
     hawq_selection at;
     hawq_factors   factors = {.work = add_node, .commit = commit, .self = &j};
     HAWQ_TRY(find_layers(&j, scratch));

@@ -24,11 +24,8 @@ enum { HAWQ_CURVATURE_ROWS = 4096 }; /* a layer with more has none */
  * them. n images, x holding input-per-image numbers for each; the signs come
  * from `seed`. The engine has one lane or more; its loss and its rounding are
  * used. The same bits for any number of threads. ENOMEM. */
-HAWQ_NODISCARD hawq_status hawq_curvature_collect(hawq_engine  *engine,
-                                                  hawq_threads *threads,
-                                                  size_t n, const real *x,
-                                                  uint64_t    seed,
-                                                  hawq_arena *arena,
-                                                  double    **out);
+HAWQ_NODISCARD hawq_status hawq_curvature_collect(
+    hawq_engine *engine, hawq_threads *threads, size_t n, const real *x,
+    uint64_t seed, hawq_arena *arena, double **out);
 
 #endif

@@ -25,11 +25,11 @@ typedef struct block {
     double *u;      /* factor of the inverse of h in GPTQ's order, or NULL */
     size_t *order;  /* inputs by falling h_jj */
     /* of coupled rows, all [rows of the block][..]: */
-    double *g;      /* the damped curvature of their outputs */
-    double *g_u;    /* factor of its inverse in the order below */
+    double *g;       /* the damped curvature of their outputs */
+    double *g_u;     /* factor of its inverse in the order below */
     size_t *g_order; /* rows by falling g_cc */
-    double *aim;    /* [cols]: where each row aims now */
-    double *d;      /* [cols]: the errors of each row */
+    double *aim;     /* [cols]: where each row aims now */
+    double *d;       /* [cols]: the errors of each row */
 } block;
 
 typedef struct workspace {

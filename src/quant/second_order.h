@@ -26,8 +26,8 @@ typedef enum hawq_effort {
 } hawq_effort;
 
 /* evidence->moment must be there, and evidence->output_curvature for coupled
- * rows. Rows are shared among the threads, blocks where rows are coupled. ENOMEM;
- * ENONFINITE if the moments have no Cholesky factor. */
+ * rows. Rows are shared among the threads, blocks where rows are coupled.
+ * ENOMEM; ENONFINITE if the moments have no Cholesky factor. */
 HAWQ_NODISCARD hawq_status hawq_second_order(const hawq_evidence *evidence,
                                              hawq_threads        *threads,
                                              hawq_effort          effort,
