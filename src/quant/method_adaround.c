@@ -16,9 +16,12 @@
 #include "src/quant/second_order.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { STEPS = 500, PACK = 16 };
-static const double RATE = 0.01, REGULAR = 0.01, STRETCH = 1.2, BELOW = 0.1;
+enum { PACK = 16 };
+static int STEPS = 500;
+static double REGULAR = 0.01;
+static const double RATE = 0.01, STRETCH = 1.2, BELOW = 0.1;
 
 /* Room of one worker, all [PACK][cols]. */
 typedef struct workspace {
@@ -159,6 +162,8 @@ static hawq_status take_room(job *j, int workers, hawq_arena *arena) {
 static hawq_status run_adaround(const hawq_evidence *e, hawq_threads *threads,
                                 hawq_quantized *out) {
     hawq_arena arena = {0};
+if(getenv("ADAL"))REGULAR=atof(getenv("ADAL"));
+if(getenv("ADAS"))STEPS=atoi(getenv("ADAS"));
     job        j = {.e = e, .out = out};
     j.packs = (e->rows / e->blocks + PACK - 1) / PACK;
     HAWQ_TRY(hawq_second_order(e, threads, HAWQ_SCALE_ONLY, out));

@@ -33,8 +33,9 @@ typedef struct block {
 } block;
 
 typedef struct workspace {
-    real   *d, *dh;    /* [HAWQ_CLIPS][cols]: errors of all clips, times h */
-    double *w, *g, *v; /* [cols] */
+    real    *d, *dh;    /* [HAWQ_CLIPS][cols]: errors of all clips, times h */
+    double  *w, *g, *v; /* [cols] */
+    uint8_t *code;      /* [cols] */
 } workspace;
 
 typedef struct job {
@@ -95,14 +96,10 @@ static hawq_status factor(size_t n, const double *h, const size_t *order,
         for (size_t j = 0; j <= i; j++)
             u[i * n + j] = h[order[n - 1 - i] * n + order[n - 1 - j]];
     HAWQ_TRY(hawq_mm_invert_factor(n, u));
-    for (size_t i = 0; i < n; i++) { /* lower to upper: turn by 180 degrees */
-        for (size_t j = 0; j <= i; j++) {
-            size_t from = i * n + j, to = (n - 1 - i) * n + (n - 1 - j);
-            if (from >= to) continue;
-            double swap = u[to];
-            u[to] = u[from];
-            u[from] = swap;
-        }
+    for (size_t i = 0, k = n * n; i < k--; i++) { /* turned by 180 degrees */
+        double swap = u[i];
+        u[i] = u[k];
+        u[k] = swap;
     }
     return HAWQ_OK;
 }
@@ -223,6 +220,25 @@ static void descend_all(hawq_row *row, const block *b, workspace *w) {
     }
 }
 
+static double error_now(const hawq_row *row, const block *b, workspace *w) {
+    double sum = 0;
+    errors(row, w->v);
+    times_h(b, row->cols, w->v, w->g);
+    for (size_t k = 0; k < row->cols; k++) sum += w->v[k] * w->g[k];
+    return sum;
+}
+
+/* A second start, from the nearest codes; the better end is kept, so that it is
+ * never worse than these. */
+static void descend_from_nearest(hawq_row *row, const block *b, workspace *w) {
+    double before = error_now(row, b, w);
+    memcpy(w->code, row->code, row->cols);
+    hawq_row_round(row);
+    descend_all(row, b, w);
+    if (error_now(row, b, w) < before) return;
+    memcpy(row->code, w->code, row->cols);
+}
+
 /* s = v'Ht / v'Hv over the integers v; unchanged where that is no scale. */
 static void refit(hawq_row *row, const block *b, workspace *w) {
     double up = 0, down = 0;
@@ -252,6 +268,7 @@ static void choose_codes(const job *j, const block *b, workspace *w,
         refit(row, b, w);
         descend_all(row, b, w);
     }
+    descend_from_nearest(row, b, w);
 }
 
 static void run_row(void *self, size_t c, int worker) {
@@ -338,6 +355,7 @@ static hawq_status take_workspaces(job *j, int workers, hawq_arena *arena) {
         HAWQ_TAKE(w->w, arena, n);
         HAWQ_TAKE(w->g, arena, n);
         HAWQ_TAKE(w->v, arena, n);
+        HAWQ_TAKE(w->code, arena, n);
     }
     return HAWQ_OK;
 }
