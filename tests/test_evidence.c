@@ -56,8 +56,8 @@ static const geometry geometries[] = {
     {"MatMul", "", {3, 7}, {7, 5}, 0, 0, 0, 0, 0, 1}};
 
 static hawq_graph *one_layer(const geometry *s) {
-    int     rank = s->x[2] ? 4 : s->x[1] ? 3 : 2, w_rank = s->w[2] ? 4 : 2;
-    int64_t x[4] = {BATCH, s->x[0], s->x[1], s->x[2]};
+    int         rank = s->x[2] ? 4 : s->x[1] ? 3 : 2, w_rank = s->w[2] ? 4 : 2;
+    int64_t     x[4] = {BATCH, s->x[0], s->x[1], s->x[2]};
     hawq_graph *g = open_graph(rank, x);
     bool        biased = strcmp(s->op, "MatMul") != 0;
     bool        across = w_rank == 2 && !s->attr[0];
@@ -78,10 +78,10 @@ static double input(const geometry *s, const float *image, size_t ow, size_t r,
     int per = (int)s->w[1], area = (int)(s->w[2] * s->w[3]);
     int block = (int)r / ((int)s->w[0] / s->groups);
     int c = block * per + (int)k / area, at = (int)k % area;
-    int y = (int)(p / ow) * s->stride_h - s->top +
-            at / (int)s->w[3] * s->dilation;
-    int x = (int)(p % ow) * s->stride_w - s->left +
-            at % (int)s->w[3] * s->dilation;
+    int y =
+        (int)(p / ow) * s->stride_h - s->top + at / (int)s->w[3] * s->dilation;
+    int x =
+        (int)(p % ow) * s->stride_w - s->left + at % (int)s->w[3] * s->dilation;
     if (y < 0 || y >= s->x[1] || x < 0 || x >= s->x[2]) return 0;
     return (double)image[(c * s->x[1] + y) * s->x[2] + x];
 }
@@ -107,8 +107,8 @@ static void check_moments(const geometry *s) {
     CHECK_OK(hawq_moments_collect(twin, f.graph, f.threads, 0, 1, USED, f.x,
                                   true, &f.arena, &both));
     const hawq_shape *y = &f.graph->output->shape;
-    size_t ow = y->rank == 4 ? (size_t)y->dim[3] : 1;
-    size_t positions = f.n_out / m.rows, cols = m.cols;
+    size_t            ow = y->rank == 4 ? (size_t)y->dim[3] : 1;
+    size_t            positions = f.n_out / m.rows, cols = m.cols;
     CHECK(m.blocks == (size_t)s->groups && !m.cross && both.cross);
     CHECK(m.positions == (double)(USED * positions));
     CHECK(m.rows == l->channels && cols == l->outer * l->inner);
@@ -210,9 +210,9 @@ static void curvature_is_carried_back(void) {
     hawq_engine *e = NULL;
     double      *g[2], sum[25] = {0}, top[16] = {0};
     fixture_open(&f, two_products());
-    CHECK_OK(hawq_engine_new(f.graph, f.threads, 1, HAWQ_SELF_DISTILLATION, &e));
     CHECK_OK(
-        hawq_curvature_collect(e, f.threads, USED, f.x, 77, &f.arena, g));
+        hawq_engine_new(f.graph, f.threads, 1, HAWQ_SELF_DISTILLATION, &e));
+    CHECK_OK(hawq_curvature_collect(e, f.threads, USED, f.x, 77, &f.arena, g));
     const hawq_layer *a = &f.graph->layer[0], *b = &f.graph->layer[1];
     for (size_t i = 0; i < USED; i++) {
         double u[6], z[5], delta[5] = {0};
@@ -247,14 +247,15 @@ static void curvature_of_convolutions(void) {
     double       *g[3], *h[3];
     fixture_open(&f, residual());
     CHECK_OK(hawq_threads_new(1, &one));
-    CHECK_OK(hawq_engine_new(f.graph, f.threads, 1, HAWQ_SELF_DISTILLATION, &e));
+    CHECK_OK(
+        hawq_engine_new(f.graph, f.threads, 1, HAWQ_SELF_DISTILLATION, &e));
     CHECK_OK(hawq_engine_new(f.graph, one, 1, HAWQ_SELF_DISTILLATION, &alone));
     CHECK_OK(hawq_curvature_collect(e, f.threads, USED, f.x, 7, &f.arena, g));
     CHECK_OK(hawq_curvature_collect(alone, one, USED, f.x, 7, &f.arena, h));
     for (int l = 0; l < 3; l++)
         CHECK(!memcmp(g[l], h[l],
-                      f.graph->layer[l].channels *
-                          f.graph->layer[l].channels * sizeof(double)));
+                      f.graph->layer[l].channels * f.graph->layer[l].channels *
+                          sizeof(double)));
     /* behind the mean over 30 pixels, every pixel has the same delta, that of
      * the pool's output over 30: G(c2) = W' G(fc) W / 900 */
     const hawq_layer *fc = &f.graph->layer[2];

@@ -114,10 +114,10 @@ static double error_of(const problem *p, const hawq_quantized *q,
 /* --- names --------------------------------------------------------------- */
 
 static const char *const formats[] = {
-    "w8",   "w7",  "w6",  "w5",  "w4",  "w3",  "w2",  "w8f", "w7f",
-    "w6f",  "w5f", "w4f", "w3f", "w2f", "w7c", "w6c", "w5c", "w4c",
-    "w3c",  "w2c", "w1",  "t",   "nf4", "log4", "log3", "k4",  "k3",
-    "k2",   "k4l", "k3l", "k2l"};
+    "w8",   "w7",  "w6",  "w5",  "w4",  "w3",  "w2",  "w8f",
+    "w7f",  "w6f", "w5f", "w4f", "w3f", "w2f", "w7c", "w6c",
+    "w5c",  "w4c", "w3c", "w2c", "w1",  "t",   "nf4", "log4",
+    "log3", "k4",  "k3",  "k2",  "k4l", "k3l", "k2l"};
 enum { FORMATS = sizeof formats / sizeof *formats };
 static const char *const suffixes[] = {"", "g64", "+0.5%", "g8+10%",
                                        "g65536+0.01%"};
@@ -221,8 +221,8 @@ static void decoding_is_integer_arithmetic(void) {
             double         worst = 0;
             snprintf(name, sizeof name, "%s%s:coordinate", formats[i], more[k]);
             CHECK_OK(hawq_candidate_read(name, &c));
-            if (!CHECK_OK(hawq_quantize(&l, &c, &m, NULL, p.threads, &p.arena,
-                                        &q)))
+            if (!CHECK_OK(
+                    hawq_quantize(&l, &c, &m, NULL, p.threads, &p.arena, &q)))
                 continue;
             hawq_quantized_decode(&q, &l, values);
             for (size_t r = 0; r < 6; r++)
@@ -290,8 +290,8 @@ static void textbook(const hawq_quantized *q, const double *h, size_t n,
         invert(m, f);
         while (left[at] != j) at++;
         code[j] = (uint8_t)nearest_level(q, c, w[j]);
-        double e = w[j] - (double)q->scale[c] *
-                              hawq_quantized_levels(q, c)[code[j]];
+        double e =
+            w[j] - (double)q->scale[c] * hawq_quantized_levels(q, c)[code[j]];
         for (size_t i = 0; i < m; i++)
             w[left[i]] -= e * f[i * m + at] / f[at * m + at];
         done[j] = true;
@@ -458,9 +458,9 @@ static void adaround_goes_up_or_down(void) {
 static double power_sum(const problem *p, const hawq_quantized *q, size_t c) {
     double sum = 0;
     for (size_t k = 0; k < p->e.cols; k++)
-        sum += pow(fabs(hawq_quantized_value(q, c, k) -
-                        p->target[c * p->e.cols + k]),
-                   0.7);
+        sum += pow(
+            fabs(hawq_quantized_value(q, c, k) - p->target[c * p->e.cols + k]),
+            0.7);
     return sum;
 }
 

@@ -19,8 +19,8 @@
 #include <stdlib.h>
 
 enum { PACK = 16 };
-static int STEPS = 500;
-static double REGULAR = 0.01;
+static int          STEPS = 500;
+static double       REGULAR = 0.01;
 static const double RATE = 0.01, STRETCH = 1.2, BELOW = 0.1;
 
 /* Room of one worker, all [PACK][cols]. */
@@ -162,9 +162,9 @@ static hawq_status take_room(job *j, int workers, hawq_arena *arena) {
 static hawq_status run_adaround(const hawq_evidence *e, hawq_threads *threads,
                                 hawq_quantized *out) {
     hawq_arena arena = {0};
-if(getenv("ADAL"))REGULAR=atof(getenv("ADAL"));
-if(getenv("ADAS"))STEPS=atoi(getenv("ADAS"));
-    job        j = {.e = e, .out = out};
+    if (getenv("ADAL")) REGULAR = atof(getenv("ADAL"));
+    if (getenv("ADAS")) STEPS = atoi(getenv("ADAS"));
+    job j = {.e = e, .out = out};
     j.packs = (e->rows / e->blocks + PACK - 1) / PACK;
     HAWQ_TRY(hawq_second_order(e, threads, HAWQ_SCALE_ONLY, out));
     hawq_status status = take_room(&j, hawq_threads_count(threads), &arena);
