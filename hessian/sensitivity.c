@@ -46,7 +46,7 @@ static size_t forward(hawq_study *s, real *outputs, double *loss) {
 
 static hawq_status take_memory(hawq_study *s) {
     size_t n_outputs = s->data.n * hawq_per_image(s->graph, s->graph->output);
-    size_t largest = 0;
+    size_t largest = 0, channels = 0;
     s->n_batches = (s->data.n + s->batch_size - 1) / s->batch_size;
     HAWQ_TAKE(s->images, s->arena, s->n_batches);
     HAWQ_TAKE(s->batch_loss, s->arena, s->n_batches);
@@ -60,8 +60,11 @@ static hawq_status take_memory(hawq_study *s) {
         HAWQ_TRY(hawq_select_weights(s->graph, l, s->arena, &s->layer[l]));
         if (s->graph->layer[l].weight->n > largest)
             largest = s->graph->layer[l].weight->n;
+        if (s->graph->layer[l].channels > channels)
+            channels = s->graph->layer[l].channels;
     }
     HAWQ_TAKE(s->saved, s->arena, largest);
+    HAWQ_TAKE(s->saved_bias, s->arena, channels);
     for (size_t b = 0; b < s->n_batches; b++)
         s->images[b] = (double)s->batch_size;
     s->images[s->n_batches - 1] =
@@ -109,13 +112,23 @@ static hawq_estimate rise_of_readings(hawq_study *s) {
     return hawq_estimate_weighted(s->reading, s->images, s->n_batches);
 }
 
+/* The tensor's values go to `saved` and others in their place. */
+static void replace(hawq_tensor *t, const real *values, real *saved) {
+    memcpy(saved, t->data, t->n * sizeof *saved);
+    memcpy(t->data, values, t->n * sizeof *saved);
+}
+
 hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
-                               hawq_estimate *rise, double *noise) {
+                               const real *bias, hawq_estimate *rise,
+                               double *noise) {
     hawq_tensor *w = s->graph->layer[layer].weight;
-    memcpy(s->saved, w->data, w->n * sizeof *w->data);
-    memcpy(w->data, values, w->n * sizeof *w->data);
+    hawq_tensor *b = s->graph->layer[layer].bias;
+    if (!bias || (b && b->n != s->graph->layer[layer].channels)) b = NULL;
+    replace(w, values, s->saved);
+    if (b) replace(b, bias, s->saved_bias);
     forward(s, s->quantized_outputs, s->reading);
     memcpy(w->data, s->saved, w->n * sizeof *w->data);
+    if (b) memcpy(b->data, s->saved_bias, b->n * sizeof *b->data);
 
     size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);
     double sum = 0;

@@ -66,7 +66,7 @@ typedef struct hawq_study {
     double  signal;                        /* sum of outputs^2 */
     /* private */
     hawq_selection all, *layer; /* one selection per layer */
-    real          *quantized_outputs, *saved;
+    real          *quantized_outputs, *saved, *saved_bias;
     double        *reading;
     hawq_rounding *rounding; /* by tensor id */
 } hawq_study;
@@ -76,11 +76,14 @@ typedef struct hawq_study {
 HAWQ_NODISCARD hawq_status hawq_study_init(hawq_study *s);
 
 /* Puts `values` (as many as the layer has weights) in place of the layer's
- * weights, runs the network and puts the weights back, bit for bit.
+ * weights and, unless it is NULL, `bias` (one for each channel) in place of its
+ * bias if it has one of as many, runs the network and puts all back, bit for
+ * bit.
  * *rise: loss minus float loss; *noise: see sqnr. ENONFINITE names the
  * layer. */
 HAWQ_NODISCARD hawq_status hawq_study_measure(hawq_study *s, int layer,
                                               const real    *values,
+                                              const real    *bias,
                                               hawq_estimate *rise,
                                               double        *noise);
 

@@ -11,4 +11,13 @@ struct hawq_store {
     const char *path;
 };
 
+/* NULL for 0. */
+hawq_value hawq_value_id(int64_t id);
+
+/* The candidate's text or, where none is given, the plain one's of so many
+ * bits, which is written into `text`. */
+enum { HAWQ_PLAIN_TEXT = 16 };
+hawq_value hawq_value_candidate(const char *given, int bits,
+                                char text[HAWQ_PLAIN_TEXT]);
+
 #endif

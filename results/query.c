@@ -216,12 +216,18 @@ static void read_sensitivity(hawq_reader *r, void *item) {
         .metric = hawq_reader_text(r, 1),
         .bits = hawq_reader_bits(r, 2),
         .value = hawq_reader_real(r, 3, layer, "a sensitivity"),
-        .stderr1 = hawq_reader_real(r, 4, layer, "a standard error")};
+        .stderr1 = hawq_reader_real(r, 4, layer, "a standard error"),
+        .candidate = hawq_reader_text(r, 5),
+        .bytes = hawq_sql_int(&r->rows, 6),
+        .stored_bits = hawq_reader_real(r, 7, layer, "a width")};
+    hawq_sensitivity_record *out = item;
+    if (out->bytes < 0 || out->stored_bits < 0 || out->stored_bits > 64)
+        hawq_reader_refuse(r, "a size of layer %d is out of range", layer);
 }
 
-/* All layers of a metric have the widths that its first has. */
-static hawq_status check_widths(const hawq_reader *r, int n,
-                                const hawq_sensitivity_record *row) {
+/* All layers of a metric have the candidates that its first has. */
+static hawq_status check_candidates(const hawq_reader *r, int n,
+                                    const hawq_sensitivity_record *row) {
     for (int first = 0, end; first < n; first = end) {
         for (end = first; end < n; end++)
             if (strcmp(row[end].metric, row[first].metric)) break;
@@ -229,7 +235,8 @@ static hawq_status check_widths(const hawq_reader *r, int n,
         for (int i = first; i < end; i++) {
             bool whole = widths && (end - first) % r->n_layers == 0 &&
                          row[i].layer == (i - first) / widths &&
-                         row[i].bits == row[first + (i - first) % widths].bits;
+                         !strcmp(row[i].candidate,
+                                 row[first + (i - first) % widths].candidate);
             if (!whole)
                 return hawq_store_incomplete(
                     r->store, r->run, "a layer's sensitivity is missing");
@@ -245,12 +252,15 @@ hawq_status hawq_store_load_sensitivity(hawq_store *store, int64_t run,
     HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT layer, metric, bits, value, standard_error FROM sensitivity"
-        " WHERE run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
-        " ORDER BY metric, layer, bits DESC",
+        "SELECT s.layer, metric, bits, value, standard_error, s.candidate,"
+        " ifnull(bytes, 0), ifnull(stored_bits, 0.0) FROM sensitivity AS s"
+        " LEFT JOIN quantized AS q ON q.run_id = s.run_id"
+        " AND q.layer = s.layer AND q.candidate = s.candidate"
+        " WHERE s.run_id = ?1 AND (?2 IS NULL OR metric = ?2)"
+        " ORDER BY metric, s.layer, bits DESC, s.candidate",
         &r.rows, HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(metric)));
     HAWQ_TRY(hawq_reader_load(&r, sizeof **out, read_sensitivity, n, out));
-    return r.complete ? check_widths(&r, *n, *out) : HAWQ_OK;
+    return r.complete ? check_candidates(&r, *n, *out) : HAWQ_OK;
 }
 
 static void read_interaction(hawq_reader *r, void *item) {
@@ -260,7 +270,9 @@ static void read_interaction(hawq_reader *r, void *item) {
         .bits_i = hawq_reader_bits(r, 1),
         .layer_j = hawq_reader_layer(r, 2),
         .bits_j = hawq_reader_bits(r, 3),
-        .value = hawq_reader_real(r, 4, layer, "an interaction")};
+        .value = hawq_reader_real(r, 4, layer, "an interaction"),
+        .candidate_i = hawq_reader_text(r, 5),
+        .candidate_j = hawq_reader_text(r, 6)};
 }
 
 hawq_status hawq_store_load_interactions(hawq_store *store, int64_t run,
@@ -270,8 +282,9 @@ hawq_status hawq_store_load_interactions(hawq_store *store, int64_t run,
     HAWQ_TRY(hawq_reader_of_run(store, run, arena, &r));
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT layer_i, bits_i, layer_j, bits_j, value FROM interaction"
-        " WHERE run_id = ? ORDER BY layer_i, bits_i DESC, layer_j, bits_j DESC",
+        "SELECT layer_i, bits_i, layer_j, bits_j, value, candidate_i,"
+        " candidate_j FROM interaction WHERE run_id = ? ORDER BY layer_i,"
+        " bits_i DESC, candidate_i, layer_j, bits_j DESC, candidate_j",
         &r.rows, HAWQ_SQL_INT(run)));
     return hawq_reader_load(&r, sizeof **out, read_interaction, n, out);
 }
@@ -344,7 +357,8 @@ static void read_choice(hawq_reader *r, void *item) {
     *(hawq_choice *)item =
         (hawq_choice){.layer = hawq_reader_text(r, 0),
                       .weight_bits = hawq_reader_bits(r, 1),
-                      .activation_bits = hawq_reader_bits(r, 2)};
+                      .activation_bits = hawq_reader_bits(r, 2),
+                      .candidate = hawq_reader_text(r, 4)};
     if (hawq_sql_int(&r->rows, 3) != r->n)
         hawq_reader_refuse(r, "layer %d of an allocation is missing", r->n);
 }
@@ -355,7 +369,7 @@ static hawq_status load_choices(hawq_store *store, int64_t id,
     hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT name, weight_bits, activation_bits, layer"
+        "SELECT name, weight_bits, activation_bits, layer, candidate"
         " FROM allocation_layer WHERE allocation_id = ? ORDER BY layer",
         &r.rows, HAWQ_SQL_INT(id)));
     return hawq_reader_load(&r, sizeof **out, read_choice, n, out);
@@ -390,7 +404,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         store->db,
         "SELECT solver, metric, allocation.state, objective, bound,"
         " weight_bytes, bops, mean_bits, ifnull(latency_us, -1),"
-        " ifnull(weight_range, '') FROM allocation"
+        " ifnull(weight_range, ''), ifnull(analysis_run_id, 0) FROM allocation"
         " LEFT JOIN run ON run.id = analysis_run_id WHERE allocation.id = ?",
         &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
@@ -404,6 +418,7 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         r.mean_bits = hawq_sql_real(&rows, 7);
         r.latency_us = hawq_sql_real(&rows, 8);
         r.weight_range = hawq_sql_text(&rows, 9, arena);
+        r.analysis = hawq_sql_int(&rows, 10);
     }
     HAWQ_TRY(rows.status);
     if (!r.solver)
@@ -429,7 +444,8 @@ static void read_timing(hawq_reader *r, void *item) {
         .weight_bits = hawq_reader_bits(r, 1),
         .activation_bits = hawq_reader_bits(r, 2),
         .kernel = hawq_reader_text(r, 3),
-        .latency_us = hawq_reader_real(r, 4, -1, "the time of a layer")};
+        .latency_us = hawq_reader_real(r, 4, -1, "the time of a layer"),
+        .format = hawq_reader_text(r, 5)};
 }
 
 hawq_status hawq_store_load_timings(hawq_store             *store,
@@ -439,9 +455,9 @@ hawq_status hawq_store_load_timings(hawq_store             *store,
     hawq_reader r = hawq_reader_of(store, arena);
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
-        "SELECT name, weight_bits, activation_bits, kernel, latency_us"
-        " FROM latency_table" KEY " AND latency_us IS NOT NULL"
-        " ORDER BY layer, weight_bits DESC, activation_bits DESC",
+        "SELECT name, weight_bits, activation_bits, kernel, latency_us,"
+        " format FROM latency_table" KEY " AND latency_us IS NOT NULL"
+        " ORDER BY layer, weight_bits DESC, activation_bits DESC, format",
         &r.rows, KEY_VALUES(key)));
     return hawq_reader_load(&r, sizeof **out, read_timing, n, out);
 }

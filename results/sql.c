@@ -162,6 +162,10 @@ static int bind(sqlite3_stmt *statement, int i, const hawq_value *v) {
     if (v->type == 'r')
         return isfinite(v->real) ? sqlite3_bind_double(statement, i, v->real)
                                  : sqlite3_bind_null(statement, i);
+    if (v->type == 'b')
+        return sqlite3_bind_blob64(statement, i, v->blob,
+                                   (sqlite3_uint64)v->integer,
+                                   SQLITE_TRANSIENT);
     return sqlite3_bind_text(statement, i, v->text, -1, SQLITE_TRANSIENT);
 }
 
@@ -214,6 +218,18 @@ const char *hawq_sql_text(hawq_rows *rows, int column, hawq_arena *arena) {
     const void *text = sqlite3_column_text(rows->statement, column);
     const char *copy = hawq_arena_string(arena, text ? text : "");
     if (copy) return copy;
+    hawq_sql_stop(rows);
+    rows->status = HAWQ_ENOMEM;
+    return NULL;
+}
+
+const uint8_t *hawq_sql_blob(hawq_rows *rows, int column, hawq_arena *arena,
+                             size_t *n) {
+    const void *blob = sqlite3_column_blob(rows->statement, column);
+    uint8_t    *copy = NULL;
+    *n = (size_t)sqlite3_column_bytes(rows->statement, column);
+    if (!blob) return NULL;
+    if ((copy = hawq_arena_take(arena, *n, 1))) return memcpy(copy, blob, *n);
     hawq_sql_stop(rows);
     rows->status = HAWQ_ENOMEM;
     return NULL;

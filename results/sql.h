@@ -26,15 +26,18 @@
 typedef struct hawq_sql hawq_sql;
 
 typedef struct hawq_value {
-    char        type; /* 'i', 'r', 't' */
-    int64_t     integer;
-    double      real; /* not finite: stored as NULL */
-    const char *text; /* NULL: stored as NULL */
+    char        type;    /* 'i', 'r', 't', 'b' */
+    int64_t     integer; /* of a blob: its bytes */
+    double      real;    /* not finite: stored as NULL */
+    const char *text;    /* NULL: stored as NULL */
+    const void *blob;    /* the same */
 } hawq_value;
 
 #define HAWQ_SQL_INT(x) ((hawq_value){.type = 'i', .integer = (x)})
 #define HAWQ_SQL_REAL(x) ((hawq_value){.type = 'r', .real = (x)})
 #define HAWQ_SQL_TEXT(x) ((hawq_value){.type = 't', .text = (x)})
+#define HAWQ_SQL_BLOB(x, n)                                                    \
+    ((hawq_value){.type = 'b', .blob = (x), .integer = (int64_t)(n)})
 
 typedef struct hawq_rows {
     hawq_sql   *db;
@@ -86,6 +89,9 @@ void hawq_sql_stop(hawq_rows *rows);
 int64_t     hawq_sql_int(const hawq_rows *rows, int column);
 double      hawq_sql_real(const hawq_rows *rows, int column);
 const char *hawq_sql_text(hawq_rows *rows, int column, hawq_arena *arena);
+/* A copy of a blob and its bytes; NULL and 0 for NULL. */
+const uint8_t *hawq_sql_blob(hawq_rows *rows, int column, hawq_arena *arena,
+                             size_t *n);
 
 /* Row id of the last insertion; rows that the last run changed. */
 int64_t hawq_sql_last_id(const hawq_sql *db);

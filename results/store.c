@@ -21,6 +21,8 @@ static const char *const steps[] = {
 #include "results/schema_activations.inc"
     ,
 #include "results/schema_totals.inc"
+    ,
+#include "results/schema_candidates.inc"
 };
 #pragma GCC diagnostic pop
 
@@ -140,10 +142,6 @@ static hawq_value text_or_empty(const char *text) {
     return HAWQ_SQL_TEXT(text ? text : "");
 }
 
-static hawq_value id_or_null(int64_t id) {
-    return id ? HAWQ_SQL_INT(id) : HAWQ_SQL_TEXT(NULL);
-}
-
 hawq_status hawq_store_begin_run(hawq_store *store, const hawq_run_record *r,
                                  int64_t *run) {
     HAWQ_TRY(HAWQ_SQL_RUN(
@@ -261,11 +259,15 @@ static hawq_status put_sensitivity(hawq_sql *db, int64_t run, int n,
     for (int i = 0; i < n; i++) {
         HAWQ_TRY(check_finite("sensitivity", row[i].metric, row[i].layer,
                               row[i].value));
+        char text[HAWQ_PLAIN_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT OR REPLACE INTO sensitivity VALUES (?, ?, ?, ?, ?, ?)",
+            db,
+            "INSERT OR REPLACE INTO sensitivity VALUES (?, ?, ?, ?, ?, ?, ?)",
             HAWQ_SQL_INT(run), HAWQ_SQL_TEXT(row[i].metric),
-            HAWQ_SQL_INT(row[i].layer), HAWQ_SQL_INT(row[i].bits),
-            HAWQ_SQL_REAL(row[i].value), HAWQ_SQL_REAL(row[i].stderr1)));
+            HAWQ_SQL_INT(row[i].layer),
+            hawq_value_candidate(row[i].candidate, row[i].bits, text),
+            HAWQ_SQL_INT(row[i].bits), HAWQ_SQL_REAL(row[i].value),
+            HAWQ_SQL_REAL(row[i].stderr1)));
     }
     return HAWQ_OK;
 }
@@ -281,10 +283,15 @@ static hawq_status put_interactions(hawq_sql *db, int64_t run, int n,
     for (int i = 0; i < n; i++) {
         HAWQ_TRY(
             check_finite("interaction", "cross", row[i].layer_i, row[i].value));
+        char first[HAWQ_PLAIN_TEXT], second[HAWQ_PLAIN_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT OR REPLACE INTO interaction VALUES (?, ?, ?, ?, ?, ?)",
+            db,
+            "INSERT OR REPLACE INTO interaction VALUES (?, ?, ?, ?, ?, ?, ?,"
+            " ?)",
             HAWQ_SQL_INT(run), HAWQ_SQL_INT(row[i].layer_i),
+            hawq_value_candidate(row[i].candidate_i, row[i].bits_i, first),
             HAWQ_SQL_INT(row[i].bits_i), HAWQ_SQL_INT(row[i].layer_j),
+            hawq_value_candidate(row[i].candidate_j, row[i].bits_j, second),
             HAWQ_SQL_INT(row[i].bits_j), HAWQ_SQL_REAL(row[i].value)));
     }
     return HAWQ_OK;
@@ -338,20 +345,22 @@ static hawq_status put_allocation(hawq_sql *db, int64_t run, int64_t analysis,
         "INSERT INTO allocation (run_id, analysis_run_id, solver, metric,"
         " state, objective, bound, weight_bytes, bops, mean_bits, latency_us)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        HAWQ_SQL_INT(run), id_or_null(analysis), HAWQ_SQL_TEXT(row->solver),
+        HAWQ_SQL_INT(run), hawq_value_id(analysis), HAWQ_SQL_TEXT(row->solver),
         HAWQ_SQL_TEXT(row->metric), HAWQ_SQL_TEXT(row->state),
         HAWQ_SQL_REAL(row->objective), HAWQ_SQL_REAL(row->bound),
         HAWQ_SQL_INT(row->weight_bytes), HAWQ_SQL_INT(row->bops),
         HAWQ_SQL_REAL(row->mean_bits),
         HAWQ_SQL_REAL(row->latency_us < 0 ? NAN : row->latency_us)));
     *id = hawq_sql_last_id(db);
-    for (int i = 0; i < row->n_layers; i++)
+    for (int i = 0; i < row->n_layers; i++) {
+        const hawq_choice *c = &row->choice[i];
+        char               text[HAWQ_PLAIN_TEXT];
         HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO allocation_layer VALUES (?, ?, ?, ?, ?)",
-            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
-            HAWQ_SQL_TEXT(row->choice[i].layer),
-            HAWQ_SQL_INT(row->choice[i].weight_bits),
-            HAWQ_SQL_INT(row->choice[i].activation_bits)));
+            db, "INSERT INTO allocation_layer VALUES (?, ?, ?, ?, ?, ?)",
+            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i), HAWQ_SQL_TEXT(c->layer),
+            HAWQ_SQL_INT(c->weight_bits), HAWQ_SQL_INT(c->activation_bits),
+            hawq_value_candidate(c->candidate, c->weight_bits, text)));
+    }
     for (int i = 0; i < row->n_budgets; i++)
         HAWQ_TRY(HAWQ_SQL_RUN(
             db, "INSERT INTO allocation_budget VALUES (?, ?, ?, ?, ?)",
@@ -370,102 +379,6 @@ hawq_status hawq_store_put_allocation(hawq_store *store, int64_t run,
     HAWQ_TRY(hawq_sql_begin(store->db));
     HAWQ_TRY(hawq_sql_end(
         store->db, put_allocation(store->db, run, analysis, row, &made)));
-    *id = made;
-    return HAWQ_OK;
-}
-
-/* "[8,4,2]" */
-static const char *bits_text(hawq_arena *arena, int n, const int *bits) {
-    size_t size = 12 * (size_t)n + 3, used = 1;
-    char  *text = hawq_arena_take(arena, size, 1);
-    if (!text) return NULL;
-    text[0] = '[';
-    for (int i = 0; i < n; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%d", i ? "," : "",
-                                 bits[i]);
-    text[used] = ']';
-    return text;
-}
-
-static hawq_status put_front(hawq_store *store, int64_t run, int64_t analysis,
-                             const hawq_front_record *front) {
-    hawq_sql *db = store->db;
-    HAWQ_TRY(HAWQ_SQL_RUN(
-        db,
-        "INSERT INTO front (run_id, analysis_run_id, cost_kind, solver,"
-        " metric) VALUES (?, ?, ?, ?, ?)",
-        HAWQ_SQL_INT(run), id_or_null(analysis),
-        HAWQ_SQL_TEXT(front->cost_kind), HAWQ_SQL_TEXT(front->solver),
-        HAWQ_SQL_TEXT(front->metric)));
-    int64_t id = hawq_sql_last_id(db);
-    for (int i = 0; i < front->n_points; i++) {
-        const hawq_front_point *p = &front->point[i];
-        const char             *bits =
-            bits_text(&store->arena, front->n_layers, p->weight_bits);
-        if (!bits) return HAWQ_ENOMEM;
-        HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO front_point VALUES (?, ?, ?, ?, ?, ?)",
-            HAWQ_SQL_INT(id), HAWQ_SQL_INT(i), HAWQ_SQL_REAL(p->cost),
-            HAWQ_SQL_REAL(p->objective), HAWQ_SQL_REAL(p->mean_bits),
-            HAWQ_SQL_TEXT(bits)));
-    }
-    return HAWQ_OK;
-}
-
-hawq_status hawq_store_put_front(hawq_store *store, int64_t run,
-                                 int64_t                  analysis,
-                                 const hawq_front_record *front) {
-    hawq_mark mark = hawq_arena_mark(&store->arena);
-    HAWQ_TRY(hawq_sql_begin(store->db));
-    hawq_status status =
-        hawq_sql_end(store->db, put_front(store, run, analysis, front));
-    hawq_arena_reset(&store->arena, mark);
-    return status;
-}
-
-/* --- what a benchmark puts ---------------------------------------------- */
-
-static hawq_status put_benchmark(hawq_sql *db, int64_t run,
-                                 const hawq_benchmark_record *b, int64_t *id) {
-    HAWQ_TRY(HAWQ_SQL_RUN(
-        db,
-        "INSERT INTO benchmark (run_id, allocation_id, label, device, kernels,"
-        " batch_size, threads, repeats, samples, accuracy, loss,"
-        " float_accuracy, float_loss, agreement, weight_bytes, file_bytes,"
-        " latency_us, latency_spread_us, speedup_vs_float,"
-        " speedup_vs_uniform8, bit_exact)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?)",
-        HAWQ_SQL_INT(run), id_or_null(b->allocation), HAWQ_SQL_TEXT(b->label),
-        HAWQ_SQL_TEXT(b->device), HAWQ_SQL_TEXT(b->kernels),
-        HAWQ_SQL_INT(b->batch_size), HAWQ_SQL_INT(b->threads),
-        HAWQ_SQL_INT(b->repeats), HAWQ_SQL_INT(b->samples),
-        HAWQ_SQL_REAL(b->accuracy), HAWQ_SQL_REAL(b->loss),
-        HAWQ_SQL_REAL(b->float_accuracy), HAWQ_SQL_REAL(b->float_loss),
-        HAWQ_SQL_REAL(b->agreement), HAWQ_SQL_INT(b->weight_bytes),
-        HAWQ_SQL_INT(b->file_bytes), HAWQ_SQL_REAL(b->latency_us),
-        HAWQ_SQL_REAL(b->latency_spread_us), HAWQ_SQL_REAL(b->speedup_vs_float),
-        HAWQ_SQL_REAL(b->speedup_vs_uniform8), HAWQ_SQL_INT(b->bit_exact)));
-    *id = hawq_sql_last_id(db);
-    for (int i = 0; i < b->n_layers; i++)
-        HAWQ_TRY(HAWQ_SQL_RUN(
-            db, "INSERT INTO benchmark_layer VALUES (?, ?, ?, ?, ?, ?, ?)",
-            HAWQ_SQL_INT(*id), HAWQ_SQL_INT(i),
-            HAWQ_SQL_TEXT(b->layer[i].layer),
-            HAWQ_SQL_INT(b->layer[i].weight_bits),
-            HAWQ_SQL_INT(b->layer[i].activation_bits),
-            HAWQ_SQL_TEXT(b->layer[i].kernel),
-            HAWQ_SQL_REAL(b->layer[i].latency_us)));
-    return HAWQ_OK;
-}
-
-hawq_status hawq_store_put_benchmark(hawq_store *store, int64_t run,
-                                     const hawq_benchmark_record *row,
-                                     int64_t                     *id) {
-    int64_t made = 0;
-    HAWQ_TRY(hawq_sql_begin(store->db));
-    HAWQ_TRY(
-        hawq_sql_end(store->db, put_benchmark(store->db, run, row, &made)));
     *id = made;
     return HAWQ_OK;
 }

@@ -75,6 +75,13 @@ HAWQ_NODISCARD hawq_status hawq_store_put_sensitivity(
 HAWQ_NODISCARD hawq_status hawq_store_put_interactions(
     hawq_store *store, int64_t run, int n, const hawq_interaction_record *row);
 
+/* Layers quantized by a run, or refined for an allocation of it (run 0);
+ * replaces what is there of the same layer and candidate, or of the same layer
+ * of the allocation. ENONFINITE: stored_bits or seconds. */
+HAWQ_NODISCARD hawq_status
+hawq_store_put_quantized(hawq_store *store, int64_t run, int64_t allocation,
+                         int n, const hawq_quantized_record *row);
+
 /* analysis: the run whose sensitivities were used, 0 = none. *id > 0. */
 HAWQ_NODISCARD hawq_status
 hawq_store_put_allocation(hawq_store *store, int64_t run, int64_t analysis,
@@ -130,7 +137,7 @@ HAWQ_NODISCARD hawq_status hawq_store_incomplete(const hawq_store *store,
  * complete run every layer has all that one has.
  *
  * Rows in the order of layer (samples: of sample, then layer; sensitivities:
- * of metric, layer, falling bits). metric NULL: all metrics. */
+ * of metric, layer, falling bits, candidate). metric NULL: all metrics. */
 HAWQ_NODISCARD hawq_status hawq_store_load_layers(hawq_store *store,
                                                   int64_t     run,
                                                   hawq_arena *arena, int *n,
@@ -148,6 +155,11 @@ HAWQ_NODISCARD hawq_status hawq_store_load_estimates(hawq_store *store,
 HAWQ_NODISCARD hawq_status hawq_store_load_sensitivity(
     hawq_store *store, int64_t run, const char *metric, hawq_arena *arena,
     int *n, hawq_sensitivity_record **out);
+/* Of a run or, run 0, of an allocation, in the order of the layers. layer < 0:
+ * of all, without their codes, but n_codes says how many bytes there are. */
+HAWQ_NODISCARD hawq_status hawq_store_load_quantized(
+    hawq_store *store, int64_t run, int64_t allocation, int layer,
+    hawq_arena *arena, int *n, hawq_quantized_record **out);
 /* In the order they were numbered. */
 HAWQ_NODISCARD hawq_status
 hawq_store_load_activations(hawq_store *store, int64_t run, hawq_arena *arena,
@@ -156,9 +168,9 @@ HAWQ_NODISCARD hawq_status
 hawq_store_load_interactions(hawq_store *store, int64_t run, hawq_arena *arena,
                              int *n, hawq_interaction_record **out);
 
-/* The newest time of every layer at every pair of widths, in the order of the
- * layers, and the newest total of every network that was timed with its
- * layers. */
+/* The newest time of every layer in every format, at every width of
+ * activations, in the order of the layers, and the newest total of every
+ * network that was timed with its layers. */
 HAWQ_NODISCARD hawq_status hawq_store_load_timings(hawq_store *store,
                                                    const hawq_latency_key *key,
                                                    hawq_arena *arena, int *n,

@@ -38,9 +38,9 @@ typedef struct combining {
 } combining;
 
 bool hawq_pins_allow(const hawq_problem *p, int layer, int candidate) {
-    int bits = p->layer[layer].candidate[candidate].weight_bits;
+    const hawq_candidate *c = &p->layer[layer].candidate[candidate];
     for (int i = 0; i < p->n_pins; i++)
-        if (p->pin[i].weight_bits != bits &&
+        if (!hawq_pin_allows(&p->pin[i], c) &&
             hawq_problem_find_layer(p, p->pin[i].layer) == layer)
             return false;
     return true;

@@ -37,9 +37,13 @@ static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
                          "in 1 ... 32",
                          index,
                          is_width(weights) ? "activation_bits" : "weight_bits");
+    const cJSON *candidate = member(item, "candidate");
     *out = (hawq_choice){.layer = hawq_arena_string(arena, name->valuestring),
                          .weight_bits = weights->valueint,
                          .activation_bits = inputs->valueint};
+    if (cJSON_IsString(candidate))
+        out->candidate = hawq_arena_string(arena, candidate->valuestring);
+    if (cJSON_IsString(candidate) && !out->candidate) return HAWQ_ENOMEM;
     return out->layer ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -98,6 +102,7 @@ static hawq_status read_ours(rules *r, const cJSON *root) {
     for (int i = 0; i < n; i++)
         HAWQ_TRY(add(r, (hawq_import_rule){.name = choice[i].layer,
                                            .weight_bits = choice[i].weight_bits,
+                                           .candidate = choice[i].candidate,
                                            .activation_bits =
                                                choice[i].activation_bits}));
     return HAWQ_OK;

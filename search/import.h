@@ -63,6 +63,7 @@ typedef struct hawq_import_rule {
     bool           activation; /* the bits are of an activation tensor */
     bool           ignored;    /* of a list of exceptions: float */
     int            weight_bits, activation_bits; /* 0: nothing said */
+    const char    *candidate;                    /* of weight_bits, or NULL */
 } hawq_import_rule;
 
 typedef struct hawq_import {

@@ -212,10 +212,15 @@ static hawq_status check_once(const matcher *m, int l,
     return HAWQ_OK;
 }
 
+static void give_bits(const hawq_import_rule *rule, hawq_choice *to) {
+    to->weight_bits = rule->weight_bits;
+    to->candidate = rule->candidate;
+}
+
 static void give(const matcher *m, const hawq_import_rule *rule, int l,
                  bool weight, bool input) {
     hawq_choice *to = &m->out[l];
-    if (weight && !to->weight_bits) to->weight_bits = rule->weight_bits;
+    if (weight && !to->weight_bits) give_bits(rule, to);
     if (input && !to->activation_bits)
         to->activation_bits = rule->activation_bits;
 }
@@ -336,8 +341,7 @@ static hawq_status take_in_order(const hawq_import *import, int n,
                          "%d widths without names, but the model has %d "
                          "layers",
                          import->n, n);
-    for (int l = 0; l < n; l++)
-        out[l].weight_bits = import->rule[l].weight_bits;
+    for (int l = 0; l < n; l++) give_bits(&import->rule[l], &out[l]);
     return HAWQ_OK;
 }
 

@@ -155,6 +155,8 @@ hawq_status hawq_problem_add(hawq_problem *p, const char *name,
         HAWQ_TRY(check_candidate(p, name, c, &given[c]));
         candidate[c] = given[c];
         candidate[c].cost = cost;
+        if (given[c].name)
+            HAWQ_TRY(copy_text(p, given[c].name, &candidate[c].name));
         for (int k = 0; k < p->n_kinds; k++) *cost++ = given[c].cost[k];
     }
     hawq_problem_layer *layer = &p->layer[p->n_layers];
@@ -236,17 +238,34 @@ hawq_status hawq_problem_tie_activations(hawq_problem *p, int n,
     return add_tie(p, n, layer, reason, true);
 }
 
-hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,
-                             int weight_bits, int rank) {
+bool hawq_pin_allows(const hawq_pin *pin, const hawq_candidate *c) {
+    if (!pin->name) return c->weight_bits == pin->weight_bits;
+    return c->name && !strcmp(c->name, pin->name);
+}
+
+static hawq_status add_pin(hawq_problem *p, const char *layer, int weight_bits,
+                           const char *name, int rank) {
     hawq_pin *pin =
         hawq_arena_grow(&p->arena, p->pin, (size_t)p->n_pins, sizeof *pin);
     if (!pin) return HAWQ_ENOMEM;
     pin[p->n_pins].weight_bits = weight_bits;
     pin[p->n_pins].rank = rank;
+    pin[p->n_pins].name = NULL;
     HAWQ_TRY(copy_text(p, layer, &pin[p->n_pins].layer));
+    if (name) HAWQ_TRY(copy_text(p, name, &pin[p->n_pins].name));
     p->pin = pin;
     p->n_pins++;
     return HAWQ_OK;
+}
+
+hawq_status hawq_problem_pin(hawq_problem *p, const char *layer,
+                             int weight_bits, int rank) {
+    return add_pin(p, layer, weight_bits, NULL, rank);
+}
+
+hawq_status hawq_problem_pin_name(hawq_problem *p, const char *layer,
+                                  const char *name, int rank) {
+    return add_pin(p, layer, 0, name, rank);
 }
 
 const char *hawq_problem_kinds_text(hawq_problem *p) {

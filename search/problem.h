@@ -56,6 +56,8 @@ typedef struct hawq_candidate {
     int           weight_bits, activation_bits; /* 1 ... 32 */
     double        loss;
     const double *cost; /* one per kind of cost */
+    const char   *name; /* how weights are quantized, "w4:gptq": told apart by
+                           it, and shown; NULL: by their bits alone */
 } hawq_candidate;
 
 /* The width that the candidate asks of the layer's input tensor, which all that
@@ -99,8 +101,12 @@ typedef struct hawq_budget {
 typedef struct hawq_pin {
     const char *layer;
     int         weight_bits;
+    const char *name; /* of the candidate; NULL: any of these weight bits */
     int         rank; /* the higher wins */
 } hawq_pin;
+
+/* Does a pin of the layer leave it this candidate? */
+bool hawq_pin_allows(const hawq_pin *pin, const hawq_candidate *candidate);
 
 enum { HAWQ_PIN_BY_NAME = INT_MAX }; /* rank of a pin that names its layer */
 
@@ -185,6 +191,10 @@ HAWQ_NODISCARD hawq_status hawq_problem_tie_activations(
 HAWQ_NODISCARD hawq_status hawq_problem_pin(hawq_problem *problem,
                                             const char *layer, int weight_bits,
                                             int rank);
+/* The same with candidates of this name. */
+HAWQ_NODISCARD hawq_status hawq_problem_pin_name(hawq_problem *problem,
+                                                 const char   *layer,
+                                                 const char *name, int rank);
 
 /* Adds to the objective of every allocation in which layer i has its candidate
  * a and layer j its candidate b, counted from 0 in the order given to add.

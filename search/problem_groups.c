@@ -9,6 +9,7 @@
 #include "search/interactions.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +120,8 @@ static hawq_status check_same_widths(const hawq_problem *p, int l, int m,
         const hawq_candidate *a = &one->candidate[one->order[c]];
         const hawq_candidate *b = &two->candidate[two->order[c]];
         same = a->weight_bits == b->weight_bits &&
-               a->activation_bits == b->activation_bits;
+               a->activation_bits == b->activation_bits &&
+               !strcmp(a->name ? a->name : "", b->name ? b->name : "");
     }
     if (same) return HAWQ_OK;
     return hawq_fail(HAWQ_EFORMAT,
@@ -179,14 +181,26 @@ static hawq_status fill_groups(hawq_problem *p, relations *r) {
 
 /* --- pins ---------------------------------------------------------------- */
 
+/* "4" or "w4:gptq". */
+static const char *pin_text(const hawq_pin *pin, char text[16]) {
+    snprintf(text, 16, "%d", pin->weight_bits);
+    return pin->name ? pin->name : text;
+}
+
+static bool same_pin(const hawq_pin *a, const hawq_pin *b) {
+    char x[16], y[16];
+    return !strcmp(pin_text(a, x), pin_text(b, y));
+}
+
 /* The pin that holds for each layer by itself, or NULL. */
 static hawq_status choose_pins(hawq_problem *p, const hawq_pin **of) {
     for (int i = 0; i < p->n_pins; i++) {
         const hawq_pin *pin = &p->pin[i];
         int             l = hawq_problem_find_layer(p, pin->layer);
+        char            text[16];
         if (l < 0)
-            return hawq_fail(HAWQ_EINVAL, "pin %s=%d: there is no layer '%s'",
-                             pin->layer, pin->weight_bits, pin->layer);
+            return hawq_fail(HAWQ_EINVAL, "pin %s=%s: there is no layer '%s'",
+                             pin->layer, pin_text(pin, text), pin->layer);
         if (!of[l] || pin->rank >= of[l]->rank) of[l] = pin;
     }
     return HAWQ_OK;
@@ -200,13 +214,13 @@ static hawq_status join_pins(const hawq_problem *p, const hawq_pin **of) {
     }
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_pin *pin = of[l], *first = of[p->layer[l].tied_to];
-        if (pin && first->rank == pin->rank &&
-            first->weight_bits != pin->weight_bits)
+        char            a[16], b[16];
+        if (pin && first->rank == pin->rank && !same_pin(first, pin))
             return hawq_fail(HAWQ_EINVAL,
-                             "pin %s=%d contradicts %s=%d, which is as "
+                             "pin %s=%s contradicts %s=%s, which is as "
                              "specific: the layers are in one group (%s)",
-                             pin->layer, pin->weight_bits, first->layer,
-                             first->weight_bits, p->layer[l].group);
+                             pin->layer, pin_text(pin, a), first->layer,
+                             pin_text(first, b), p->layer[l].group);
     }
     return HAWQ_OK;
 }
@@ -216,21 +230,26 @@ static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
     int                       l = hawq_problem_find_layer(p, pin->layer);
     const hawq_problem_group *g = &p->group[p->layer[l].in_group];
     bool                      exists = false, left = false;
+    char                      text[16];
     for (int c = 0; c < p->layer[l].n_candidates; c++)
-        exists |= p->layer[l].candidate[c].weight_bits == pin->weight_bits;
+        exists |= hawq_pin_allows(pin, &p->layer[l].candidate[c]);
     for (int c = 0; c < g->n_candidates; c++) {
-        allowed[c] &=
-            hawq_problem_candidate(p, l, c)->weight_bits == pin->weight_bits;
+        allowed[c] &= hawq_pin_allows(pin, hawq_problem_candidate(p, l, c));
         left |= allowed[c];
     }
+    pin_text(pin, text);
+    if (!exists && pin->name)
+        return hawq_fail(HAWQ_EINVAL,
+                         "pin %s=%s: the layer has no such candidate",
+                         pin->layer, pin->name);
     if (!exists)
         return hawq_fail(HAWQ_EINVAL,
-                         "pin %s=%d: the layer has no candidate of %d bits",
-                         pin->layer, pin->weight_bits, pin->weight_bits);
+                         "pin %s=%s: the layer has no candidate of %s bits",
+                         pin->layer, text, text);
     if (!left)
         return hawq_fail(HAWQ_EINVAL,
-                         "pin %s=%d contradicts another pin of its group (%s)",
-                         pin->layer, pin->weight_bits, g->name);
+                         "pin %s=%s contradicts another pin of its group (%s)",
+                         pin->layer, pin_text(pin, text), g->name);
     return HAWQ_OK;
 }
 

@@ -131,14 +131,19 @@ static hawq_status read_costs(const reader *r, const cJSON *candidate,
 static hawq_status read_candidate(reader *r, const cJSON *item,
                                   const char *where, double *cost,
                                   hawq_candidate *out) {
-    static const char *const known[] = {"weight_bits", "activation_bits",
-                                        "loss", "cost", NULL};
-    double                   weight_bits, activation_bits;
+    static const char *const known[] = {
+        "weight_bits", "activation_bits", "candidate", "loss", "cost", NULL};
+    const cJSON *name = member(item, "candidate");
+    double       weight_bits, activation_bits;
     if (!cJSON_IsObject(item))
         return hawq_fail(HAWQ_EFORMAT, "%s is not an object", where);
     HAWQ_TRY(check_keys(item, where, known, &r->arena));
     HAWQ_TRY(read_whole(item, where, "weight_bits", 32, &weight_bits));
     HAWQ_TRY(read_whole(item, where, "activation_bits", 32, &activation_bits));
+    if (name && !cJSON_IsString(name))
+        return hawq_fail(HAWQ_EFORMAT, "%s: \"candidate\" is not a text",
+                         where);
+    if (name) out->name = name->valuestring;
     HAWQ_TRY(read_number(item, where, "loss", &out->loss));
     HAWQ_TRY(read_costs(r, item, where, cost));
     out->weight_bits = (int)weight_bits;
@@ -170,7 +175,8 @@ static hawq_status read_candidates(reader *r, const cJSON *list,
 static hawq_status read_layer(reader *r, const cJSON *item, int index) {
     static const char *const known[] = {
         "name",       "group",       "activation_group", "params",
-        "candidates", "weight_bits", "activation_bits",  NULL};
+        "candidates", "weight_bits", "activation_bits",  "candidate",
+        NULL};
     const char *where = hawq_arena_format(&r->arena, "layer %d", index);
     double      params = 0;
     if (!where) return HAWQ_ENOMEM;
@@ -372,6 +378,7 @@ static void put_candidate(const hawq_problem *p, const hawq_candidate *c,
     cJSON *item = cJSON_CreateObject();
     cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
     cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
+    if (c->name) cJSON_AddStringToObject(item, "candidate", c->name);
     cJSON_AddNumberToObject(item, "loss", c->loss);
     cJSON *cost = cJSON_AddObjectToObject(item, "cost");
     for (int k = 0; k < p->n_kinds; k++)
@@ -415,6 +422,7 @@ static void put_layer(const hawq_problem *p, int index, const int *choice,
             hawq_problem_candidate(p, index, choice[l->in_group]);
         cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
         cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);
+        if (c->name) cJSON_AddStringToObject(item, "candidate", c->name);
     }
     cJSON *candidates = cJSON_AddArrayToObject(item, "candidates");
     for (int c = 0; c < l->n_candidates; c++) /* what the pins left */

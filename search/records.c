@@ -3,6 +3,7 @@
 #include "search/records.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +29,31 @@ static int by_layer(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int by_width(const void *a, const void *b) {
+enum { PLAIN = 16 }; /* characters of a plain candidate's name */
+
+/* The name, or the plain one of so many bits. */
+static const char *name_of(const char *given, int bits, char text[PLAIN]) {
+    if (bits == HAWQ_FLOAT_BITS)
+        snprintf(text, PLAIN, "float");
+    else
+        snprintf(text, PLAIN, "w%d", bits);
+    return given ? given : text;
+}
+
+/* By layer, format and activations. */
+static int by_format(const void *a, const void *b) {
     const hawq_layer_timing *x = *(const hawq_layer_timing *const *)a;
     const hawq_layer_timing *y = *(const hawq_layer_timing *const *)b;
     int                      order = strcmp(x->layer, y->layer);
+    char                     p[PLAIN], q[PLAIN];
     if (order) return order;
-    if (x->weight_bits != y->weight_bits)
-        return x->weight_bits - y->weight_bits;
-    return x->activation_bits - y->activation_bits;
+    if (x->activation_bits != y->activation_bits)
+        return x->activation_bits - y->activation_bits;
+    const char *f = name_of(x->format, x->weight_bits, p);
+    const char *g = name_of(y->format, y->weight_bits, q);
+    size_t      m = strcspn(f, ":"), n = strcspn(g, ":");
+    order = strncmp(f, g, m < n ? m : n);
+    return order ? order : (m > n) - (m < n);
 }
 
 static hawq_status sort_records(source *s) {
@@ -44,7 +62,7 @@ static hawq_status sort_records(source *s) {
     for (int i = 0; i < s->n_sensitivities; i++) s->of[i] = &s->sensitivity[i];
     for (int i = 0; i < s->n_timings; i++) s->at[i] = &s->timing[i];
     qsort(s->of, (size_t)s->n_sensitivities, sizeof(void *), by_layer);
-    qsort(s->at, (size_t)s->n_timings, sizeof(void *), by_width);
+    qsort(s->at, (size_t)s->n_timings, sizeof(void *), by_format);
     return HAWQ_OK;
 }
 
@@ -72,42 +90,52 @@ static hawq_status find_time(const source *s, const char *layer, hawq_width w,
     for (int i = 0; i < 2; i++) {
         const hawq_layer_timing         key = {.layer = layer,
                                                .weight_bits = w.weight_bits,
-                                               .activation_bits = activation[i]};
+                                               .activation_bits = activation[i],
+                                               .format = w.candidate};
         const hawq_layer_timing        *wanted = &key;
         const hawq_layer_timing *const *found = bsearch(
-            &wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_width);
+            &wanted, s->at, (size_t)s->n_timings, sizeof(void *), by_format);
         if (!found) continue;
         *out = (*found)->latency_us;
         return HAWQ_OK;
     }
+    char        text[PLAIN];
+    const char *name = name_of(w.candidate, w.weight_bits, text);
+    bool        plain = !w.candidate || !strcmp(w.candidate, text);
     return hawq_fail(HAWQ_ESTATE,
-                     "latency: layer '%s' has not been timed at %d bits%s on "
+                     "latency: layer '%s' has not been timed at %.*s%s%s on "
                      "this machine; run hawq-bench with uniform allocations "
                      "of every width first",
-                     layer, w.weight_bits,
+                     layer, (int)strcspn(name, ":") - plain, name + plain,
+                     plain ? " bits" : "",
                      w.activation_bits == 8   ? ""
                      : w.activation_bits == 4 ? " and 4-bit activations"
                                               : " and these activations");
 }
 
 static hawq_status fill_costs(const source *s, const hawq_layer_record *l,
-                              hawq_width w, double *cost) {
-    int bits = w.weight_bits;
-    cost[WEIGHT_SIZE] = (double)hawq_weight_bytes(l->params, l->channels, bits);
-    cost[BOPS] = (double)bits * w.activation_bits * (double)l->macs;
-    cost[MEAN_BITS] = (double)bits * (double)l->params;
+                              hawq_width w, const hawq_sensitivity_record *r,
+                              double *cost) {
+    double bits = r && r->stored_bits > 0 ? r->stored_bits : w.weight_bits;
+    cost[WEIGHT_SIZE] =
+        r && r->bytes
+            ? (double)r->bytes
+            : (double)hawq_weight_bytes(l->params, l->channels, w.weight_bits);
+    cost[BOPS] = bits * w.activation_bits * (double)l->macs;
+    cost[MEAN_BITS] = bits * (double)l->params;
     if (s->timing) return find_time(s, l->name, w, &cost[LATENCY]);
     return HAWQ_OK;
 }
 
 static hawq_status fill_kinds(const source *s, hawq_cost_kind *kind) {
-    double params = 0, cost[KINDS] = {0};
+    static const hawq_width uniform8 = {8, 8, NULL};
+    double                  params = 0, cost[KINDS] = {0};
     kind[WEIGHT_SIZE] = (hawq_cost_kind){"weight-size", 1, "bytes", 0};
     kind[BOPS] = (hawq_cost_kind){"bops", 1, "BOPS", 0};
     kind[MEAN_BITS] = (hawq_cost_kind){"mean-bits", 1, "bits", 8};
     kind[LATENCY] = (hawq_cost_kind){"latency", 1, "us", 0};
     for (int l = 0; l < s->n_layers; l++) {
-        HAWQ_TRY(fill_costs(s, &s->layer[l], (hawq_width){8, 8}, cost));
+        HAWQ_TRY(fill_costs(s, &s->layer[l], uniform8, NULL, cost));
         kind[WEIGHT_SIZE].uniform8 += cost[WEIGHT_SIZE];
         kind[BOPS].uniform8 += cost[BOPS];
         if (s->timing) kind[LATENCY].uniform8 += cost[LATENCY];
@@ -117,41 +145,59 @@ static hawq_status fill_kinds(const source *s, hawq_cost_kind *kind) {
     return HAWQ_OK;
 }
 
-/* The candidate of these widths with its costs; the loss is the weights'. */
+/* The candidate with its costs; the loss is the weights'. r NULL: float. */
 static hawq_status make_candidate(source *s, const hawq_layer_record *l,
-                                  hawq_width w, double loss,
-                                  hawq_candidate *out) {
-    double *cost;
+                                  hawq_width                     w,
+                                  const hawq_sensitivity_record *r,
+                                  hawq_candidate                *out) {
+    char        text[PLAIN];
+    double     *cost;
+    const char *name = name_of(r ? r->candidate : NULL, w.weight_bits, text);
+    w.candidate = name;
     HAWQ_TAKE(cost, &s->arena, KINDS);
-    HAWQ_TRY(fill_costs(s, l, w, cost));
-    *out = (hawq_candidate){w.weight_bits, w.activation_bits, loss, cost};
-    return HAWQ_OK;
+    HAWQ_TRY(fill_costs(s, l, w, r, cost));
+    *out = (hawq_candidate){.weight_bits = w.weight_bits,
+                            .activation_bits = w.activation_bits,
+                            .loss = r ? r->value : 0,
+                            .cost = cost,
+                            .name = hawq_arena_string(&s->arena, name)};
+    return out->name ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-static const hawq_sensitivity_record *find_sensitivity(const source *s,
-                                                       int layer, int bits) {
-    for (int i = first_of(s, layer); is_of(s, i, layer); i++)
-        if (s->of[i]->bits == bits) return s->of[i];
+static const hawq_sensitivity_record *
+find_sensitivity(const source *s, int layer, const hawq_width *w) {
+    for (int i = first_of(s, layer); is_of(s, i, layer); i++) {
+        const hawq_sensitivity_record *r = s->of[i];
+        char                           text[PLAIN];
+        if (r->bits != w->weight_bits) continue;
+        if (!w->candidate ||
+            !strcmp(name_of(r->candidate, r->bits, text), w->candidate))
+            return r;
+    }
     return NULL;
 }
 
 static hawq_status add_pairs(source *s, int index, hawq_candidate *candidate) {
     const hawq_layer_record *l = &s->layer[index];
     for (int i = 0; i < s->n_widths; i++) {
-        static const hawq_sensitivity_record unchanged = {0};
-        const hawq_sensitivity_record       *r =
-            s->width[i].weight_bits == HAWQ_FLOAT_BITS
-                      ? &unchanged
-                      : find_sensitivity(s, index, s->width[i].weight_bits);
-        if (!r)
+        const hawq_width              *w = &s->width[i];
+        const hawq_sensitivity_record *r = NULL;
+        bool floats = w->weight_bits == HAWQ_FLOAT_BITS;
+        if (!floats) r = find_sensitivity(s, index, w);
+        if (!floats && !r && w->candidate)
+            return hawq_fail(HAWQ_EINVAL,
+                             "%s: the analysis has no sensitivity of layer "
+                             "'%s' to it; run hawq-analyze with --candidates "
+                             "that include it",
+                             w->candidate, l->name);
+        if (!floats && !r)
             return hawq_fail(HAWQ_EINVAL,
                              "w%da%d: the analysis has no sensitivity of layer "
                              "'%s' at %d bits; run hawq-analyze with --bits "
                              "that include %d",
-                             s->width[i].weight_bits,
-                             s->width[i].activation_bits, l->name,
-                             s->width[i].weight_bits, s->width[i].weight_bits);
-        HAWQ_TRY(make_candidate(s, l, s->width[i], r->value, &candidate[i]));
+                             w->weight_bits, w->activation_bits, l->name,
+                             w->weight_bits, w->weight_bits);
+        HAWQ_TRY(make_candidate(s, l, *w, r, &candidate[i]));
     }
     return HAWQ_OK;
 }
@@ -165,8 +211,8 @@ static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     HAWQ_TAKE(candidate, &s->arena, (size_t)(n ? n : end - first));
     HAWQ_TRY(add_pairs(s, index, candidate));
     for (int i = first; !s->n_widths && i < end; i++)
-        HAWQ_TRY(make_candidate(s, l, (hawq_width){s->of[i]->bits, 8},
-                                s->of[i]->value, &candidate[n++]));
+        HAWQ_TRY(make_candidate(s, l, (hawq_width){s->of[i]->bits, 8, NULL},
+                                s->of[i], &candidate[n++]));
     return hawq_problem_add(p, l->name, NULL, l->params, n, candidate);
 }
 
@@ -223,13 +269,19 @@ hawq_status hawq_problem_from_widths(
     return status;
 }
 
+static bool is_named(const hawq_candidate *c, const char *name, int bits) {
+    char text[PLAIN];
+    return c->weight_bits == bits &&
+           (!c->name || !strcmp(c->name, name_of(name, bits, text)));
+}
+
 static hawq_status interact(hawq_problem *p, const hawq_interaction_record *r) {
     const hawq_problem_layer *l = &p->layer[r->layer_i];
     const hawq_problem_layer *m = &p->layer[r->layer_j];
     for (int a = 0; a < l->n_candidates; a++) {
-        if (l->candidate[a].weight_bits != r->bits_i) continue;
+        if (!is_named(&l->candidate[a], r->candidate_i, r->bits_i)) continue;
         for (int b = 0; b < m->n_candidates; b++)
-            if (m->candidate[b].weight_bits == r->bits_j)
+            if (is_named(&m->candidate[b], r->candidate_j, r->bits_j))
                 HAWQ_TRY(hawq_problem_interact(p, r->layer_i, a, r->layer_j, b,
                                                r->value));
     }

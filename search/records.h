@@ -1,13 +1,15 @@
 /* records.h -- the allocation problem of an analysed network.
  *
- * Candidates of a layer: one per width for which there is a sensitivity, with
- * 8-bit activations; or pairs of widths, of weights and of the layer's input.
- * Costs of b-bit weights and a-bit activations:
+ * Candidates of a layer: one for each candidate with a sensitivity, with 8-bit
+ * activations; or those of a list, each with a width of the layer's input.
+ * Costs of weights that take b bits each in a file and a-bit activations:
  *
- *     weight-size  hawq_weight_bytes(params, channels, b)        [bytes]
+ *     weight-size  the record's bytes, or
+ *                  hawq_weight_bytes(params, channels, b)        [bytes]
  *     bops         b * a * macs                                  [per image]
  *     mean-bits    b * params, in units of all layers' params    [bits]
- *     latency      measured time of the layer at these widths    [us]
+ *     latency      measured time of the layer with the candidate's
+ *                  format, which is what is before its colon     [us]
  *
  * A layer in float32 has 32 bits of both, no scales, and no loss of its
  * weights. One that no integer kernel computes has been timed with 32-bit
@@ -24,9 +26,11 @@
 #include "search/problem.h"
 #include "src/base/record.h"
 
-/* Bits of a candidate's weights and of its layer's input. */
+/* Bits of a candidate's weights and of its layer's input, and how the weights
+ * are quantized, "w4:gptq" (NULL: the first sensitivity of these bits). */
 typedef struct hawq_width {
-    int weight_bits, activation_bits;
+    int         weight_bits, activation_bits;
+    const char *candidate;
 } hawq_width;
 
 /* A problem that is not finished; the caller frees it. Sensitivities are of
@@ -38,8 +42,8 @@ HAWQ_NODISCARD hawq_status hawq_problem_from_records(
     const hawq_sensitivity_record *sensitivity, int n_timings,
     const hawq_layer_timing *timing, hawq_problem **out);
 
-/* The same with one candidate per pair of widths. EINVAL: a layer has no
- * sensitivity at the weight bits of a pair. */
+/* The same with one candidate for each of the list. EINVAL: a layer has no
+ * such sensitivity. */
 HAWQ_NODISCARD hawq_status hawq_problem_from_widths(
     int n_layers, const hawq_layer_record *layer, int n_sensitivities,
     const hawq_sensitivity_record *sensitivity, int n_timings,
@@ -48,7 +52,7 @@ HAWQ_NODISCARD hawq_status hawq_problem_from_widths(
 
 /* Adds the interactions of an analysis to a problem whose layers are those of
  * the same analysis, in its order, before it is finished. They hold for every
- * candidate with the record's weight bits; records of widths that a layer does
+ * candidate with the record's name; records of candidates that a layer does
  * not offer are passed over. EFORMAT, ENONFINITE. */
 HAWQ_NODISCARD hawq_status hawq_problem_interact_records(
     hawq_problem *problem, int n, const hawq_interaction_record *record);

@@ -87,8 +87,9 @@ static inline hawq_problem *draw_layers(draws *d, int class, int n_kinds) {
         bool grouped = below(d, 3) == 0;
         for (int c = 0; c < n; c++) {
             for (int k = 0; k < n_kinds; k++) cost[c][k] = draw_cost(d, class);
-            candidate[c] = (hawq_candidate){class == DUPLICATE ? 4 : widths[c],
-                                            8, draw_loss(d, class), cost[c]};
+            candidate[c] =
+                (hawq_candidate){class == DUPLICATE ? 4 : widths[c], 8,
+                                 draw_loss(d, class), cost[c], NULL};
             if (class == DUPLICATE && c && below(d, 2))
                 candidate[c] = candidate[c - 1];
         }
@@ -142,7 +143,7 @@ static inline hawq_problem *draw_large(uint64_t seed, int n_layers,
             for (int k = 0; k < 3; k++)
                 cost[c][k] = whole ? below(&d, 30) : uniform(&d);
             candidate[c] = (hawq_candidate){
-                2 + c, 8, whole ? below(&d, 30) : uniform(&d), cost[c]};
+                2 + c, 8, whole ? below(&d, 30) : uniform(&d), cost[c], NULL};
         }
         CHECK_OK(hawq_problem_add(p, name, NULL, 0, n_candidates, candidate));
     }

@@ -65,7 +65,7 @@ static void add_group(hawq_problem *p, draws *d, int g, int n, int m,
                   : floor(size[b] * bits / 8);
         candidate[c] = (hawq_candidate){
             bits, 8, sensitivity * pow(4, 2 - bits) * (0.7 + 0.6 * uniform(d)),
-            cost[c]};
+            cost[c], NULL};
     }
     for (int b = 0; b < m; b++) most[b] += cost[0][b];
     snprintf(name, sizeof name, "l%d", g);

@@ -66,7 +66,8 @@ static hawq_problem *make(int n_layers, int n, double strength) {
                 time * (0.3 + 0.7 * bits / 8) * (1 + 0.1 * uniform(&d));
             loss[l * n + c] =
                 sensitivity * pow(4, 2 - bits) * (0.7 + 0.6 * uniform(&d));
-            candidate[c] = (hawq_candidate){bits, 8, loss[l * n + c], cost[c]};
+            candidate[c] =
+                (hawq_candidate){bits, 8, loss[l * n + c], cost[c], NULL};
         }
         check(hawq_problem_add(p, name, NULL, (int64_t)params, n, candidate));
     }

@@ -145,6 +145,29 @@ static inline hawq_status lower_uniform(fixture *f, int weight_bits,
     return lower(f, f->graph->n_layers, choice, out);
 }
 
+/* Every layer quantized to a candidate, with biases that some method might have
+ * corrected, and its program; the objects, one a layer, are the fixture's. */
+static inline hawq_status lower_candidate(fixture *f, const char *name,
+                                          bool corrects, hawq_quantized **q,
+                                          hawq_program **out) {
+    hawq_choice *choice;
+    HAWQ_TRY(hawq_choice_everywhere(f->graph, name, &f->arena, &choice));
+    HAWQ_TRY(hawq_quantize_choices(f->graph, f->graph->n_layers, choice,
+                                   f->threads, &f->arena, q));
+    for (int l = 0; l < f->graph->n_layers && corrects; l++) {
+        if (!f->graph->layer[l].bias) continue;
+        HAWQ_TAKE((*q)[l].bias, &f->arena, (*q)[l].rows);
+        for (size_t c = 0; c < (*q)[l].rows; c++)
+            (*q)[l].bias[c] =
+                f->graph->layer[l].bias->data[c] + (real)0.01 * (real)(c + 1);
+    }
+    hawq_lower_options options = {.n_choices = f->graph->n_layers,
+                                  .choice = choice,
+                                  .quantized = *q,
+                                  .activation_range = HAWQ_RANGE_MSE};
+    return hawq_program_lower(f->graph, &f->calibration, &options, out);
+}
+
 static inline void run_on(const fixture *f, const hawq_program *p,
                           const char *kernels, hawq_threads *threads,
                           float *output) {

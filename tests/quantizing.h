@@ -1,11 +1,12 @@
-/* quantizing.h -- claims about the weight and activation quantizers that hold
- * in float and in double: shared by the two tests.
+/* quantizing.h -- claims about weights rounded to nearest and the activation
+ * quantizer that hold in float and in double: shared by the two tests.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_TESTS_QUANTIZING_H
 #define HAWQ_TESTS_QUANTIZING_H
 #include "src/base/rng.h"
 #include "src/quant/calibrate.h"
+#include "src/quant/quantize.h"
 #include "tests/check.h"
 
 enum { N_WEIGHTS = 600 };
@@ -35,20 +36,37 @@ static hawq_layer *random_layer(weights *x, size_t outer, size_t channels,
     return layer_of(x, outer, channels, inner);
 }
 
+/* The layer quantized to a candidate; valid until the arena ends. */
+static hawq_quantized quantize(const hawq_layer *layer, const char *name,
+                               hawq_arena *arena) {
+    hawq_candidate candidate;
+    hawq_quantized q = {0};
+    CHECK_OK(hawq_candidate_read(name, &candidate));
+    CHECK_OK(hawq_quantize(layer, &candidate, NULL, NULL, NULL, arena, &q));
+    return q;
+}
+
+static double squared_error(const hawq_layer *layer, const char *name) {
+    hawq_arena     arena = {0};
+    hawq_quantized q = quantize(layer, name, &arena);
+    double         error = hawq_quantized_error(&q, layer, NULL, NULL);
+    hawq_arena_free(&arena);
+    return error;
+}
+
 /* With s = 1 (largest weight 7, 4 bits) halves go to the even neighbour. */
 static void ties_go_to_even(void) {
     static const double w[] = {7, 0.5, 1.5, 2.5, 3.5, -0.5, -1.5, -6.5, 6.5};
     static const int    want[] = {7, 0, 2, 2, 4, 0, -2, -6, 6};
     weights             x = {0};
+    hawq_arena          arena = {0};
     hawq_layer         *l = layer_of(&x, 1, 1, 9);
-    hawq_quantizer      how = {.bits = 4};
-    double              scale[1];
-    int8_t              q[9];
     for (int i = 0; i < 9; i++) x.w[i] = (real)w[i];
-    hawq_quant_scales(l, &how, scale);
-    CHECK(scale[0] == 1);
-    hawq_quant_integers(l, 4, scale, q);
-    for (int i = 0; i < 9; i++) CHECK(q[i] == want[i]);
+    hawq_quantized q = quantize(l, "w4", &arena);
+    CHECK(q.scale[0] == 1);
+    for (size_t i = 0; i < 9; i++)
+        CHECK(hawq_quantized_integer(&q, 0, i) == want[i]);
+    hawq_arena_free(&arena);
 }
 
 /* Every width uses -n .. n and never the odd -n - 1; the extremes are hit. */
@@ -57,36 +75,36 @@ static void extremes_are_symmetric(void) {
     hawq_layer *l = random_layer(&x, 1, 3, 200);
     x.w[0] = -100, x.w[200] = 100, x.w[400] = -100;
     for (int bits = 2; bits <= 8; bits++) {
-        hawq_quantizer how = {.bits = bits};
-        int            n = (1 << (bits - 1)) - 1, low = 0, high = 0;
-        double         scale[3];
-        int8_t         q[N_WEIGHTS];
-        hawq_quant_scales(l, &how, scale);
-        hawq_quant_integers(l, bits, scale, q);
-        for (int i = 0; i < N_WEIGHTS; i++) {
-            low = q[i] < low ? q[i] : low;
-            high = q[i] > high ? q[i] : high;
+        hawq_arena arena = {0};
+        char       name[] = {'w', (char)('0' + bits), 0};
+        int        n = (1 << (bits - 1)) - 1, low = 0, high = 0;
+
+        hawq_quantized q = quantize(l, name, &arena);
+        for (size_t i = 0; i < N_WEIGHTS; i++) {
+            int v = hawq_quantized_integer(&q, i / 200, i % 200);
+            low = v < low ? v : low;
+            high = v > high ? v : high;
         }
         CHECK(low == -n && high == n);
+        hawq_arena_free(&arena);
     }
 }
 
 /* No weight, or weights below every scale: s = 1 and q = 0, no NaN. */
 static void empty_channels_have_scale_one(void) {
-    weights        x = {0};
-    hawq_layer    *l = layer_of(&x, 1, 2, 4);
-    hawq_quantizer how = {.bits = 8};
-    for (int range = 0; range < 3; range++) {
-        double scale[2];
-        real   values[8];
-        double error;
-        x.w[4] = 127;
-        how.range = (hawq_range)range;
-        hawq_quant_scales(l, &how, scale);
-        CHECK(scale[0] == 1 && scale[1] > 0);
-        hawq_quant_values(l, 8, scale, values);
-        error = hawq_quant_error(l, 8, scale, NULL, NULL);
-        CHECK(values[0] == 0 && isfinite(error));
+    static const char *const ranges[] = {"w8", "w8:mse", "w8:percentile"};
+    weights                  x = {0};
+    hawq_layer              *l = layer_of(&x, 1, 2, 4);
+    x.w[4] = 127;
+    for (int i = 0; i < 3; i++) {
+        hawq_arena     arena = {0};
+        real           values[8];
+        hawq_quantized q = quantize(l, ranges[i], &arena);
+        CHECK(q.scale[0] > 0 && q.scale[1] > 0);
+        hawq_quantized_decode(&q, l, values);
+        CHECK(values[0] == 0);
+        CHECK(isfinite(hawq_quantized_error(&q, l, NULL, NULL)));
+        hawq_arena_free(&arena);
     }
 }
 
@@ -94,92 +112,71 @@ static void empty_channels_have_scale_one(void) {
  * (k, o, 1) hold the same numbers in another order: same scales, same q. */
 static void layouts_agree(void) {
     static weights rows, columns;
+    hawq_arena     arena = {0};
     hawq_layer    *a = random_layer(&rows, 1, 20, 30);
     hawq_layer    *b = layer_of(&columns, 30, 20, 1);
-    hawq_quantizer how = {.bits = 4};
-    double         sa[20], sb[20];
-    int8_t         qa[N_WEIGHTS], qb[N_WEIGHTS];
     double         ea[20], eb[20];
     for (int c = 0; c < 20; c++)
         for (int k = 0; k < 30; k++) columns.w[k * 20 + c] = rows.w[c * 30 + k];
-    hawq_quant_scales(a, &how, sa);
-    hawq_quant_scales(b, &how, sb);
-    hawq_quant_integers(a, 4, sa, qa);
-    hawq_quant_integers(b, 4, sb, qb);
-    CHECK(hawq_quant_error(a, 4, sa, NULL, ea) ==
-          hawq_quant_error(b, 4, sb, NULL, eb));
-    for (int c = 0; c < 20; c++) {
-        CHECK(sa[c] == sb[c] && ea[c] == eb[c]);
-        for (int k = 0; k < 30; k++) CHECK(qa[c * 30 + k] == qb[k * 20 + c]);
-    }
+    hawq_quantized qa = quantize(a, "w4", &arena);
+    hawq_quantized qb = quantize(b, "w4", &arena);
+    CHECK(hawq_quantized_error(&qa, a, NULL, ea) ==
+          hawq_quantized_error(&qb, b, NULL, eb));
+    CHECK(memcmp(qa.code, qb.code, 600) == 0);
+    for (int c = 0; c < 20; c++)
+        CHECK(qa.scale[c] == qb.scale[c] && ea[c] == eb[c]);
+    hawq_arena_free(&arena);
 }
 
 /* values = s q; dw = values - w up to one rounding; the error is the sum of
  * its squares; |dw| <= s / 2 where nothing is clipped. */
 static void error_is_what_was_changed(void) {
     static weights x;
+    hawq_arena     arena = {0};
     hawq_layer    *l = random_layer(&x, 3, 10, 20);
-    hawq_quantizer how = {.bits = 4};
-    double         scale[10];
     real           dw[N_WEIGHTS], values[N_WEIGHTS];
-    int8_t         q[N_WEIGHTS];
     double         per_channel[10], sum = 0, total = 0;
-    hawq_quant_scales(l, &how, scale);
-    hawq_quant_integers(l, 4, scale, q);
-    hawq_quant_values(l, 4, scale, values);
-    double error = hawq_quant_error(l, 4, scale, dw, per_channel);
-    for (size_t i = 0; i < N_WEIGHTS; i++) {
-        double s = scale[i / 20 % 10];
-        CHECK(values[i] == (real)(s * q[i]));
-        CHECK_NEAR((double)dw[i], (double)values[i] - (double)x.w[i], 1e-6);
-        CHECK(fabs((double)dw[i]) <= s / 2 * (1 + 1e-6));
-        sum += (double)dw[i] * (double)dw[i];
-    }
+    hawq_quantized q = quantize(l, "w4", &arena);
+    hawq_quantized_decode(&q, l, values);
+    double error = hawq_quantized_error(&q, l, dw, per_channel);
+    for (size_t c = 0; c < 10; c++)
+        for (size_t k = 0; k < 60; k++) {
+            size_t i = hawq_weight_at(l, c, k);
+            double s = (double)q.scale[c];
+            CHECK(values[i] == (real)(s * hawq_quantized_integer(&q, c, k)));
+            CHECK_NEAR((double)dw[i], (double)values[i] - (double)x.w[i], 1e-6);
+            CHECK(fabs((double)dw[i]) <= s / 2 * (1 + 1e-6));
+            sum += (double)dw[i] * (double)dw[i];
+        }
     for (int c = 0; c < 10; c++) total += per_channel[c];
     CHECK_NEAR(error, sum, 1e-6 * sum);
     CHECK(error == total);
+    hawq_arena_free(&arena);
 }
 
 /* A searched range is never worse than the largest magnitude, better for few
- * bits on a normal distribution; one scale for the tensor is worse than many;
- * the percentile leaves out a lone outlier of 200. */
+ * bits on a normal distribution; the percentile leaves out a lone weight. */
 static void ranges_keep_their_promise(void) {
     static weights x;
+    hawq_arena     arena = {0};
     hawq_layer    *l = random_layer(&x, 1, 3, 200);
-    double         scale[3], tensor[3];
     for (int bits = 2; bits <= 8; bits++) {
-        hawq_quantizer max = {.bits = bits};
-        hawq_quantizer mse = {.bits = bits, .range = HAWQ_RANGE_MSE};
-        hawq_quantizer one = {.bits = bits, .granularity = HAWQ_PER_TENSOR};
-        hawq_quant_scales(l, &max, scale);
-        double by_max = hawq_quant_error(l, bits, scale, NULL, NULL);
-        hawq_quant_scales(l, &one, tensor);
-        double by_tensor = hawq_quant_error(l, bits, tensor, NULL, NULL);
-        CHECK(tensor[0] == tensor[2] && tensor[0] >= scale[1]);
-        CHECK(by_tensor > by_max);
-        hawq_quant_scales(l, &mse, scale);
-        double by_mse = hawq_quant_error(l, bits, scale, NULL, NULL);
+        char max[] = {'w', (char)('0' + bits), 0}, mse[8];
+        snprintf(mse, sizeof mse, "%s:mse", max);
+        double by_max = squared_error(l, max), by_mse = squared_error(l, mse);
         CHECK(bits <= 4 ? by_mse < 0.9 * by_max : by_mse <= by_max);
     }
-    hawq_quantizer percentile = {.bits = 8, .range = HAWQ_RANGE_PERCENTILE};
     x.w[0] = 1000;
-    hawq_quant_scales(l, &percentile, scale);
-    CHECK(127 * (double)scale[0] < 5 && 127 * (double)scale[0] > 1.5);
+    hawq_quantized q = quantize(l, "w8:percentile", &arena);
+    CHECK(127 * (double)q.scale[0] < 5 && 127 * (double)q.scale[0] > 1.5);
+    hawq_arena_free(&arena);
 }
 
-static void names_and_widths_are_checked(void) {
-    hawq_quantizer how = {.bits = 1};
+static void names_of_ranges(void) {
     CHECK(hawq_range_find("mse") == HAWQ_RANGE_MSE);
     CHECK(hawq_range_find("best") == -1);
-    CHECK(hawq_granularity_find("tensor") == HAWQ_PER_TENSOR);
     for (int i = 0; i < 3; i++)
         CHECK(hawq_range_find(hawq_range_name((hawq_range)i)) == i);
-    for (int i = 0; i < 2; i++)
-        CHECK(hawq_granularity_find(
-                  hawq_granularity_name((hawq_granularity)i)) == i);
-    CHECK_FAILS(hawq_quantizer_check(&how), HAWQ_EINVAL, "choose 2 to 8");
-    how.bits = 8;
-    CHECK_OK(hawq_quantizer_check(&how));
 }
 
 /* --- activations ------------------------------------------------------- */
@@ -264,7 +261,7 @@ static int check_quantizers(void) {
     layouts_agree();
     error_is_what_was_changed();
     ranges_keep_their_promise();
-    names_and_widths_are_checked();
+    names_of_ranges();
     zero_is_exact();
     histogram_ignores_the_order_of_chunks();
     activation_ranges_keep_their_promise();

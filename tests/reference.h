@@ -11,7 +11,7 @@
 #include "hessian/sensitivity.h"
 #include "src/load/dataset.h"
 #include "src/load/onnx.h"
-#include "src/quant/quant.h"
+#include "src/quant/quantize.h"
 #include "tests/check.h"
 
 #include <cjson/cJSON.h>
@@ -196,21 +196,24 @@ static void check_layers(reference *r) {
         size_t            n = layer->weight->n;
         real          *dw = hawq_arena_take(&r->arena, N_BITS * n, sizeof *dw);
         hawq_mark      mark = hawq_arena_mark(&r->arena);
-        double        *scale = hawq_arena_take(&r->arena, n, sizeof *scale);
         real          *values = hawq_arena_take(&r->arena, n, sizeof *values);
         double        *hv = hawq_arena_take(&r->arena, n, sizeof *hv);
         hawq_selection at;
         hawq_estimate  rise[N_BITS];
         double         noise;
         for (int i = 0; i < N_BITS; i++) {
-            hawq_quantizer q = {.bits = reference_bits[i]};
+            hawq_candidate how = {
+                .format = {.family = HAWQ_NARROW, .bits = reference_bits[i]},
+                .method = &hawq_method_nearest};
+            hawq_quantized q = {0};
             r->dw[l * N_BITS + i] = dw + (size_t)i * n;
-            hawq_quant_scales(layer, &q, scale);
-            hawq_quant_values(layer, q.bits, scale, values);
-            dw2[i][l] = hawq_quant_error(layer, q.bits, scale,
-                                         r->dw[l * N_BITS + i], NULL);
-            CHECK_OK(
-                hawq_study_measure(&r->study, l, values, &rise[i], &noise));
+            CHECK_OK(hawq_quantize(layer, &how, NULL, NULL, r->threads,
+                                   &r->arena, &q));
+            hawq_quantized_decode(&q, layer, values);
+            dw2[i][l] =
+                hawq_quantized_error(&q, layer, r->dw[l * N_BITS + i], NULL);
+            CHECK_OK(hawq_study_measure(&r->study, l, values, NULL, &rise[i],
+                                        &noise));
             measured[i][l] = rise[i].mean;
         }
         CHECK_OK(hawq_study_quadratic(&r->study, l, N_BITS, dw, rise, NULL));

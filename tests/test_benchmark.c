@@ -109,7 +109,7 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
     static const int        bits[] = {8, 4};
     hawq_sensitivity_record row[32];
     hawq_layer_record       layer[8] = {{0}};
-    hawq_interaction_record both = {0, 4, 1, 4, -0.125};
+    hawq_interaction_record both = {0, 4, 1, 4, -0.125, NULL, NULL};
     char                    hash[HAWQ_HASH_TEXT];
     int64_t                 run = 0;
     int                     n = 0;
@@ -130,8 +130,8 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
         layer[l] = (hawq_layer_record){g->layer[l].name, "Conv", 1, 1, 1,
                                        g->layer[l].name};
         for (int k = 0; k < 2; k++)
-            row[n++] = (hawq_sensitivity_record){l, metric, bits[k],
-                                                 (l + 1.0) / bits[k], 0};
+            row[n++] = (hawq_sensitivity_record){
+                l, metric, bits[k], (l + 1.0) / bits[k], 0, NULL, 0, 0};
     }
     CHECK_OK(hawq_store_begin_run(store, &record, &run));
     CHECK_OK(hawq_store_put_layers(store, run, g->n_layers, layer));
@@ -143,14 +143,15 @@ static void put_analysis(hawq_store *store, const hawq_graph *g,
 static void predictions(hawq_benchmark *b) {
     static const char *const name[] = {"float32",  "uniform8", "uniform4",
                                        "uniform2", "w4a4",     "uniform4",
-                                       "w32a32"};
-    hawq_contender           c[7];
-    char                     path[] = "/tmp/hawq-test-XXXXXX.db";
-    int                      file = mkstemps(path, 3);
+                                       "w32a32",   "w4c"};
+    enum { N = sizeof name / sizeof *name };
+    hawq_contender c[N];
+    char           path[] = "/tmp/hawq-test-XXXXXX.db";
+    int            file = mkstemps(path, 3);
     if (!CHECK(file >= 0)) return;
     close(file);
     CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &b->store));
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < N; i++)
         CHECK_OK(hawq_benchmark_allocation(b, name[i], &c[i]));
     c[5].weight_range = HAWQ_RANGE_MSE;
     b->contender = c;
@@ -159,13 +160,14 @@ static void predictions(hawq_benchmark *b) {
     CHECK(isnan(c[2].predicted) && !b->predicted_by);
     put_analysis(b->store, b->graph, "trace");
     put_analysis(b->store, b->graph, "cross");
-    for (int i = 0; i < 7; i++) c[i].asked = i + 1;
-    b->n = 7;
+    for (int i = 0; i < N; i++) c[i].asked = i + 1;
+    b->n = N;
     CHECK_OK(hawq_benchmark_predict(b));
     CHECK(c[1].predicted == 15 / 8.0 && c[2].predicted == 15 / 4.0);
     CHECK(isnan(c[0].predicted) && isnan(c[3].predicted));
     CHECK(isnan(c[4].predicted) && isnan(c[5].predicted));
-    CHECK(c[6].predicted == 0); /* weights in float32 are as they were */
+    CHECK(c[6].predicted == 0);   /* weights in float32 are as they were */
+    CHECK(isnan(c[7].predicted)); /* the analysis has w4 */
     CHECK(b->predicted_by && strcmp(b->predicted_by, "trace") == 0);
     CHECK(b->other_range && strcmp(b->other_range, "max") == 0); /* of c[5] */
     c[0].metric = "cross"; /* as if it were an allocation */

@@ -261,7 +261,7 @@ static const struct bad {
      "idx:small: images have shape 4x4, the model's input expects 1x8x8"},
     {2, "hawq-analyze net.onnx --data idx:labels",
      "idx:labels: label of image ..."},
-    {2, "hawq-analyze net.onnx --data idx:few --batch-size 32",
+    {2, "hawq-analyze net.onnx --data idx:few --metric trace --batch-size 32",
      "the data has 5 images, fewer than --batch-size 32; give more images or a "
      "smaller batch"},
     {2, "hawq-analyze fixed.onnx --data idx:few", "idx:few: ..."},
@@ -508,7 +508,7 @@ static void whole_way(void) {
     CHECK(no_row());
     if (!step(
             "hawq-analyze net.onnx --data idx:img --scale 0.004 -n 4 --images "
-            "64 --format json",
+            "64 --bits 8,4,2 --format json",
             0))
         return;
     CHECK(out_text[0] == '{' && strstr(out_text, "\"trace_stderr\": "));
@@ -530,7 +530,9 @@ static void whole_way(void) {
     step("hawq-search net.onnx --budget weight-size=0.6x --format json", 0);
     CHECK(strstr(out_text, "\"state\": \"optimal\"") != NULL);
     CHECK(sql_number("SELECT count(*) FROM allocation_layers") == 4);
-    step("hawq-search net.onnx --pareto weight-size --format json", 0);
+    step("hawq-search net.onnx --metric trace --pareto weight-size --format "
+         "json",
+         0);
     CHECK(strstr(out_text, "\"front\": [") != NULL);
     CHECK(sql_number("SELECT count(*) FROM pareto_front") > 2);
     step("hawq-bench net.onnx --allocation last --data idx:img --scale 0.004 "

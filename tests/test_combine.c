@@ -52,13 +52,13 @@ static void draw_layer(draws *d, meant *m, int l, int n_weights) {
             if (n_weights < 4 && i && j && below(d, 4) == 0) continue;
             for (int k = 0; k < KINDS; k++) m->cost[l][n][k] = eighths(d, 5);
             m->candidate[l][n] = (hawq_candidate){
-                weights[i], inputs[j], eighths(d, 6) - 1, m->cost[l][n]};
+                weights[i], inputs[j], eighths(d, 6) - 1, m->cost[l][n], NULL};
             n++;
         }
     if (n < CANDIDATES && below(d, 2)) {
         for (int k = 0; k < KINDS; k++) m->cost[l][n][k] = eighths(d, 5);
         m->candidate[l][n] =
-            (hawq_candidate){32, 32, eighths(d, 6) - 1, m->cost[l][n]};
+            (hawq_candidate){32, 32, eighths(d, 6) - 1, m->cost[l][n], NULL};
         n++;
     }
     m->n_candidates[l] = n;
@@ -275,7 +275,8 @@ static hawq_status many(int n, int k, int inputs, bool interact) {
         for (int i = 0; i < k; i++) {
             cost[i][0] = pow(3, l) * i;
             cost[i][1] = pow(2, l) * (k - i) + sin(l * k + i);
-            c[i] = (hawq_candidate){8 - i, inputs, sin(l + 7 * i), cost[i]};
+            c[i] =
+                (hawq_candidate){8 - i, inputs, sin(l + 7 * i), cost[i], NULL};
         }
         CHECK_OK(hawq_problem_add(p, layer[l], NULL, 1, k, c));
     }
@@ -301,8 +302,9 @@ static void refusals(void) {
     const char *const    two[] = {"a", "b"};
     CHECK_OK(hawq_problem_new(1, &kind, &p));
     for (int l = 0; l < 2; l++)
-        CHECK_OK(hawq_problem_add(p, two[l], NULL, 1, 1,
-                                  &(hawq_candidate){8, l ? 4 : 8, 0, &cost}));
+        CHECK_OK(
+            hawq_problem_add(p, two[l], NULL, 1, 1,
+                             &(hawq_candidate){8, l ? 4 : 8, 0, &cost, NULL}));
     CHECK_OK(hawq_problem_tie_activations(p, 2, two, "one tensor"));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_EFORMAT,
                 "the layers of group 'a' (one tensor) share the width of their "

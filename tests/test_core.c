@@ -140,7 +140,7 @@ static hawq_problem *draw_network(uint64_t seed, int n_layers, int m) {
                 cost[c][b] = size[b] * (8 - 2 * c + uniform(&d));
             candidate[c] = (hawq_candidate){
                 8 - 2 * c, 8, sensitivity * pow(4, 2 * c) * (1 + uniform(&d)),
-                cost[c]};
+                cost[c], NULL};
         }
         for (int b = 0; b < 3; b++) most[b] += cost[0][b];
         snprintf(name, sizeof name, "l%d", l);

@@ -41,7 +41,7 @@ static hawq_problem *draw_problem(uint64_t seed, int kind) {
             cost[c][0] = draw(key, &i, kind);
             cost[c][1] = draw(key, &i, kind);
             candidate[c] =
-                (hawq_candidate){c + 1, 8, draw(key, &i, kind), cost[c]};
+                (hawq_candidate){c + 1, 8, draw(key, &i, kind), cost[c], NULL};
         }
         CHECK_OK(
             hawq_problem_add(p, name, l == 3 ? "l1" : NULL, 0, n, candidate));

@@ -14,8 +14,10 @@
 static const double         one[2] = {1, 2};
 static const hawq_cost_kind kinds[2] = {{"a", 1, NULL, 0},
                                         {"b", 1, "bytes", 0}};
-static const hawq_candidate pair[2] = {{8, 8, 0.5, one}, {4, 8, 1.5, one}};
-static const hawq_candidate other[2] = {{8, 8, 0.5, one}, {2, 8, 1.5, one}};
+static const hawq_candidate pair[2] = {{8, 8, 0.5, one, NULL},
+                                       {4, 8, 1.5, one, NULL}};
+static const hawq_candidate other[2] = {{8, 8, 0.5, one, NULL},
+                                        {2, 8, 1.5, one, NULL}};
 
 /* CHECK_FAILS for a sentence that is not a literal */
 static void check_sentence(hawq_status got, hawq_status want,
@@ -51,19 +53,20 @@ static void refuse(const hawq_candidate *c, hawq_status code,
 
 static void bad_candidates(void) {
     double bad[2] = {1, NAN}, endless[2] = {1, INFINITY}, negative[2] = {-1, 1};
-    refuse(&(hawq_candidate){0, 8, 1, one}, HAWQ_EFORMAT,
+    refuse(&(hawq_candidate){0, 8, 1, one, NULL}, HAWQ_EFORMAT,
            "layer 'l', candidate 0: 0 weight bits and 8 activation bits; both "
            "must be in 1 ... 32");
-    refuse(&(hawq_candidate){8, 33, 1, one}, HAWQ_EFORMAT, "33 activation");
-    refuse(&(hawq_candidate){8, 8, NAN, one}, HAWQ_ENONFINITE,
+    refuse(&(hawq_candidate){8, 33, 1, one, NULL}, HAWQ_EFORMAT,
+           "33 activation");
+    refuse(&(hawq_candidate){8, 8, NAN, one, NULL}, HAWQ_ENONFINITE,
            "layer 'l', candidate 0: the loss is not finite");
-    refuse(&(hawq_candidate){8, 8, -INFINITY, one}, HAWQ_ENONFINITE,
+    refuse(&(hawq_candidate){8, 8, -INFINITY, one, NULL}, HAWQ_ENONFINITE,
            "the loss is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, bad}, HAWQ_ENONFINITE,
+    refuse(&(hawq_candidate){8, 8, 1, bad, NULL}, HAWQ_ENONFINITE,
            "layer 'l', candidate 0: the cost 'b' is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, endless}, HAWQ_ENONFINITE,
+    refuse(&(hawq_candidate){8, 8, 1, endless, NULL}, HAWQ_ENONFINITE,
            "the cost 'b' is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, negative}, HAWQ_EFORMAT,
+    refuse(&(hawq_candidate){8, 8, 1, negative, NULL}, HAWQ_EFORMAT,
            "layer 'l', candidate 0: the cost 'a' is negative (-1)");
 }
 
@@ -86,14 +89,14 @@ static void bad_layers(void) {
 
 static void bad_sums(void) {
     hawq_problem  *p = empty_problem();
-    hawq_candidate huge = {8, 8, 1e308, one};
+    hawq_candidate huge = {8, 8, 1e308, one, NULL};
     CHECK_OK(hawq_problem_add(p, "l", NULL, 0, 1, &huge));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_ENONFINITE,
                 "the sum of the losses over the layers overflows");
     hawq_problem_free(p);
     p = empty_problem();
     double dear[2] = {1, 1e308};
-    huge = (hawq_candidate){8, 8, 1, dear};
+    huge = (hawq_candidate){8, 8, 1, dear, NULL};
     CHECK_OK(hawq_problem_add(p, "l", NULL, 0, 1, &huge));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_ENONFINITE,
                 "the sum of the costs 'b' over the layers overflows");
@@ -149,7 +152,8 @@ static void groups_and_pins(void) {
 
 /* Layers of a group may list their candidates in any order. */
 static void groups_match_by_width(void) {
-    static const hawq_candidate reversed[2] = {{4, 8, 10, one}, {8, 8, 0, one}};
+    static const hawq_candidate reversed[2] = {{4, 8, 10, one, NULL},
+                                               {8, 8, 0, one, NULL}};
     hawq_problem               *p = two_layers("g", reversed);
     hawq_arena                  arena = {0};
     hawq_solution               s;
@@ -325,7 +329,9 @@ static void round_trip(void) {
 static const hawq_layer_record layer[2] = {
     {"conv", "Conv", 27, 1000, 3, "conv"}, {"fc", "Gemm", 100, 100, 10, "fc"}};
 static const hawq_sensitivity_record sensitivity[3] = {
-    {0, "trace", 8, 0.1, 0}, {0, "trace", 4, 0.4, 0}, {1, "trace", 4, 0.3, 0}};
+    {0, "trace", 8, 0.1, 0, NULL, 0, 0},
+    {0, "trace", 4, 0.4, 0, NULL, 0, 0},
+    {1, "trace", 4, 0.3, 0, NULL, 0, 0}};
 
 static void costs_of_a_network(void) {
     hawq_problem *p;

@@ -75,7 +75,7 @@ static hawq_problem *draw_layers(draws *d, int class, int n_layers, int n,
             for (int k = 0; k < 3; k++)
                 cost[c][k] = class == WHOLE ? below(d, 5) : uniform(d);
             candidate[c] =
-                (hawq_candidate){2 + c, 8, draw_loss(d, class), cost[c]};
+                (hawq_candidate){2 + c, 8, draw_loss(d, class), cost[c], NULL};
         }
         CHECK_OK(hawq_problem_add(p, name, grouped ? group : NULL, 10, n,
                                   candidate));
@@ -421,9 +421,9 @@ static void a_file(void) {
 }
 
 static void from_records(void) {
-    static const hawq_interaction_record record[] = {{0, 4, 1, 4, -2},
-                                                     {0, 2, 1, 4, 9}};
-    static const hawq_interaction_record far[] = {{0, 4, 7, 4, 1}};
+    static const hawq_interaction_record record[] = {
+        {0, 4, 1, 4, -2, NULL, NULL}, {0, 2, 1, 4, 9, NULL, NULL}};
+    static const hawq_interaction_record far[] = {{0, 4, 7, 4, 1, NULL, NULL}};
     hawq_problem                        *p;
     static const char                    text[] = LAYERS "[]}";
     CHECK_OK(hawq_problem_parse("f", text, sizeof text - 1, &p));

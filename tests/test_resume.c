@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LAYERS = 10, WIDTHS = 3 }; /* of the network analysed */
+enum { LAYERS = 10, WIDTHS = 9 }; /* of the network analysed */
 static char folder[] = "/tmp/hawq-resume-XXXXXX";
 static char program[4096], model[4096], data[4096];
 static int  n_samples = 16; /* and what else makes the run long or short */
@@ -90,6 +90,33 @@ static size_t read_file(const char *name, char *text, size_t size) {
     return n;
 }
 
+/* The codes of data-dependent candidates are the same bytes, too. */
+static void same_codes(void) {
+    hawq_store            *store[2] = {NULL, NULL};
+    hawq_quantized_record *row[2];
+    hawq_arena             arena = {0};
+    int                    n[2], coded = 0;
+    CHECK_OK(hawq_store_open(path("whole.db"), HAWQ_STORE_READ, &store[0]));
+    CHECK_OK(hawq_store_open(path("killed.db"), HAWQ_STORE_READ, &store[1]));
+    for (int l = 0; store[0] && store[1] && l < LAYERS; l++) {
+        for (int k = 0; k < 2; k++)
+            CHECK_OK(hawq_store_load_quantized(store[k], 1, 0, l, &arena, &n[k],
+                                               &row[k]));
+        if (!CHECK(n[0] == WIDTHS && n[1] == WIDTHS)) break;
+        for (int i = 0; i < WIDTHS; i++) {
+            const hawq_quantized_record *a = &row[0][i], *b = &row[1][i];
+            CHECK(!strcmp(a->candidate, b->candidate) && a->bytes == b->bytes);
+            CHECK(a->n_codes == b->n_codes && !a->codes == !b->codes);
+            if (a->codes) CHECK(!memcmp(a->codes, b->codes, a->n_codes));
+            coded += a->codes != NULL;
+        }
+    }
+    CHECK(coded > 0);
+    for (int k = 0; k < 2; k++)
+        if (store[k]) hawq_store_close(store[k]);
+    hawq_arena_free(&arena);
+}
+
 static void killed_and_resumed(void) {
     static char whole[1 << 20], resumed[1 << 20];
     finish(start("whole.db", "whole.json", "1", "--quiet"));
@@ -112,6 +139,7 @@ static void killed_and_resumed(void) {
     CHECK(n > 1000 && n == m && memcmp(whole, resumed, n) == 0);
     whole[n] = '\0';
     CHECK(strstr(whole, "\"activations\": [") != NULL);
+    same_codes();
 }
 
 /* A finished run is not resumed: another one begins. */

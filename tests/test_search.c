@@ -109,8 +109,8 @@ static void monotone_follows_sensitivity(void) {
             hawq_candidate candidate[3];
             char           name[] = {(char)('p' + l), 0};
             for (int c = 0; c < 3; c++)
-                candidate[c] =
-                    (hawq_candidate){8 >> c, 8, sensitivity * c * c, &cost[c]};
+                candidate[c] = (hawq_candidate){8 >> c, 8, sensitivity * c * c,
+                                                &cost[c], NULL};
             CHECK_OK(hawq_problem_add(p, name, NULL, 0, 3, candidate));
             limit += 2 * size + below(&d, 40);
         }
@@ -232,8 +232,8 @@ static void honest_when_late(void) {
 /* Two layers of 8 or 4 bits; kinds a and b cost the same, c is free. */
 static hawq_problem *twins(double a, double b) {
     static const double         dear[3] = {10, 10, 0}, cheap[3] = {4, 4, 0};
-    static const hawq_candidate candidate[2] = {{8, 8, 0, dear},
-                                                {4, 8, 1, cheap}};
+    static const hawq_candidate candidate[2] = {{8, 8, 0, dear, NULL},
+                                                {4, 8, 1, cheap, NULL}};
     hawq_cost_kind              kind[3];
     hawq_problem               *p;
     for (int k = 0; k < 3; k++)
@@ -301,10 +301,14 @@ static void check_tie(int n, const hawq_candidate *candidate, double limit,
  * two exchangeable layers the first gets more. */
 static void ties_are_broken_as_documented(void) {
     static const double         c1 = 1, c2 = 2;
-    static const hawq_candidate cheaper[] = {{8, 8, 3, &c2}, {4, 8, 3, &c1}};
-    static const hawq_candidate same[] = {
-        {4, 8, 3, &c1}, {8, 4, 3, &c1}, {8, 8, 3, &c1}, {2, 8, 3, &c1}};
-    static const hawq_candidate trade[] = {{4, 8, 3, &c1}, {8, 8, 2, &c2}};
+    static const hawq_candidate cheaper[] = {{8, 8, 3, &c2, NULL},
+                                             {4, 8, 3, &c1, NULL}};
+    static const hawq_candidate same[] = {{4, 8, 3, &c1, NULL},
+                                          {8, 4, 3, &c1, NULL},
+                                          {8, 8, 3, &c1, NULL},
+                                          {2, 8, 3, &c1, NULL}};
+    static const hawq_candidate trade[] = {{4, 8, 3, &c1, NULL},
+                                           {8, 8, 2, &c2, NULL}};
     check_tie(2, cheaper, 100, 4, 4, 8);
     check_tie(4, same, 100, 8, 8, 8);
     check_tie(2, trade, 3, 8, 4, 8);
@@ -331,7 +335,8 @@ static void check_text(hawq_problem *p, const char *want) {
 
 static void infeasible_says_why(void) {
     static const double         x[3] = {1, 9, 0}, y[3] = {9, 1, 0};
-    static const hawq_candidate candidate[2] = {{8, 8, 0, x}, {4, 8, 1, y}};
+    static const hawq_candidate candidate[2] = {{8, 8, 0, x, NULL},
+                                                {4, 8, 1, y, NULL}};
     hawq_cost_kind              kind[3] = {
                      {"a", 1, "bytes", 0}, {"b", 1, NULL, 0}, {"c", 1, NULL, 0}};
     hawq_problem *p;
@@ -358,7 +363,7 @@ static void rounding_breaks_no_budget(void) {
     CHECK_OK(hawq_problem_new(1, &kind, &p));
     for (int l = 0; l < 3; l++) {
         char           name[] = {(char)('x' + l), 0};
-        hawq_candidate c = {8, 8, 1, &cost[l]};
+        hawq_candidate c = {8, 8, 1, &cost[l], NULL};
         CHECK_OK(hawq_problem_add(p, name, NULL, 0, 1, &c));
     }
     CHECK_OK(hawq_problem_finish(p));

@@ -61,7 +61,8 @@ static void put_analysis(const char *db) {
         layer[l] = (hawq_layer_record){name[l], "Conv", 100, 1000, 4, name[l]};
         for (int k = 0; k < WIDTHS; k++)
             row[n++] = (hawq_sensitivity_record){
-                l, "trace", width[k], (l + 1.0) / (width[k] * width[k]), 0};
+                l, "trace", width[k], (l + 1.0) / (width[k] * width[k]),
+                0, NULL,    0,        0};
     }
     CHECK_OK(hawq_store_put_layers(store, run, LAYERS, layer));
     CHECK_OK(hawq_store_put_sensitivity(store, run, n, row));
@@ -259,6 +260,8 @@ static void what_cannot_be_measured_is_refused(void) {
     program_says(SEARCH "--kernels nobodys --budget latency=1x", 2,
                  "measuring latency: --kernels nobodys: unknown, not built");
     program_says(SEARCH "--bits w9a8 --budget latency=1x", 2, "9");
+    program_says(SEARCH "--bits w3a8 --budget latency=1x", 2,
+                 "no sensitivities at w3");
 }
 
 int main(void) {

@@ -229,13 +229,13 @@ static void measured_is_quadratic_to_third_order(net *w) {
         fill_error(dw, N2, k ? 0.001 : 0.01, 10);
         for (int i = 0; i < N2; i++) values[i] = t->data[i] + dw[i];
         CHECK_OK(hawq_study_quadratic(&s, 1, 1, dw, &quadratic, NULL));
-        CHECK_OK(hawq_study_measure(&s, 1, values, &measured, &noise));
+        CHECK_OK(hawq_study_measure(&s, 1, values, NULL, &measured, &noise));
         CHECK(measured.n == 3 && noise > 0);
         difference[k] = measured.mean - quadratic.mean;
     }
     CHECK_NEAR(difference[0] / difference[1], 1000, 100);
     hawq_estimate none;
-    CHECK_OK(hawq_study_measure(&s, 1, before, &none, &noise));
+    CHECK_OK(hawq_study_measure(&s, 1, before, NULL, &none, &noise));
     CHECK(none.mean == 0 && none.stderr1 == 0 && noise == 0);
     CHECK(memcmp(before, t->data, sizeof before) == 0);
 }
@@ -253,7 +253,7 @@ static void noise_is_relative_to_the_signal(net *w) {
         signal += z * z;
         noise += pow(z - (double)bias[i % OUTPUTS], 2);
     }
-    CHECK_OK(hawq_study_measure(&s, 1, zero, &rise, &got));
+    CHECK_OK(hawq_study_measure(&s, 1, zero, NULL, &rise, &got));
     CHECK_NEAR(got, noise / signal, 1e-13);
 }
 
@@ -264,7 +264,7 @@ static void nonfinite_is_refused(net *w) {
     real       values[N2] = {NAN}, first = w->graph->layer[1].weight->data[0];
     hawq_estimate rise = {.mean = 7};
     double        noise = 7;
-    CHECK_FAILS(hawq_study_measure(&s, 1, values, &rise, &noise),
+    CHECK_FAILS(hawq_study_measure(&s, 1, values, NULL, &rise, &noise),
                 HAWQ_ENONFINITE, "'fc2'");
     CHECK_FAILS(hawq_study_quadratic(&s, 1, 1, values, &rise, NULL),
                 HAWQ_ENONFINITE, "'fc2'");

@@ -51,13 +51,18 @@ static const hawq_layer_record layers[LAYERS] = {
 static const hawq_estimate estimates[LAYERS] = {
     {1.0 / 3, 0.1, 0.1, 0.5, 12}, {-2e-300, 0, -1, 1, 2}, {5e300, 1, 4, 6, 3}};
 static const hawq_sensitivity_record sensitivities[] = {
-    {0, "trace", 8, 0.1, 0.01}, {0, "trace", 4, 1.0 / 7, 0.02},
-    {1, "trace", 8, 0, 0},      {1, "trace", 4, -1e-5, 0},
-    {2, "trace", 8, 3, 0},      {2, "trace", 4, 4, 0.5},
+    {0, "trace", 8, 0.1, 0.01, NULL, 0, 0},
+    {0, "trace", 4, 1.0 / 7, 0.02, NULL, 0, 0},
+    {1, "trace", 8, 0, 0, NULL, 0, 0},
+    {1, "trace", 4, -1e-5, 0, NULL, 0, 0},
+    {2, "trace", 8, 3, 0, NULL, 0, 0},
+    {2, "trace", 4, 4, 0.5, NULL, 0, 0},
 };
 enum { SENSITIVITIES = sizeof sensitivities / sizeof *sensitivities };
 static const hawq_interaction_record interactions[] = {
-    {0, 8, 1, 8, -0.5}, {0, 8, 1, 4, 0.25}, {0, 4, 2, 4, 1e-9}};
+    {0, 8, 1, 8, -0.5, NULL, NULL},
+    {0, 8, 1, 4, 0.25, NULL, NULL},
+    {0, 4, 2, 4, 1e-9, NULL, NULL}};
 static const int       readers[] = {0, 2};
 static const hawq_rise rises[] = {{8, -1e-5, 0.01}, {4, 1.0 / 3, 0}};
 static const hawq_activation_record activations[] = {
@@ -84,8 +89,8 @@ static const hawq_allocation_record allocation = {
     .budget = budgets,
 };
 static const int               bits_a[LAYERS] = {2, 2, 2}, bits_b[] = {8, 4, 2};
-static const hawq_front_point  points[] = {{100, 0.5, 2, bits_a},
-                                           {200, 0.1, 14.0 / 3, bits_b}};
+static const hawq_front_point  points[] = {{100, 0.5, 2, bits_a, NULL},
+                                           {200, 0.1, 14.0 / 3, bits_b, NULL}};
 static const hawq_front_record front = {"weight-size", "dp", "trace",
                                         LAYERS,        2,    points};
 static const hawq_layer_timing timings[LAYERS] = {

@@ -79,16 +79,38 @@ typedef struct hawq_sample_record {
 typedef struct hawq_sensitivity_record {
     int         layer;  /* index in the run's layers */
     const char *metric; /* "trace", "quadratic", "sqnr", ... */
-    int         bits;
-    double      value; /* predicted rise of the loss (depth, sqnr: unitless) */
-    double      stderr1; /* 0 where the number has no sampling error */
+    int         bits;   /* of a code, 32: floats */
+    double      value;  /* predicted rise of the loss (depth, sqnr: unitless) */
+    double      stderr1;   /* 0 where the number has no sampling error */
+    const char *candidate; /* "w4:gptq", see src/quant/method.h; NULL: the
+                              nearest point of the narrow grid, "w<bits>" */
+    int64_t bytes;         /* of its weights in a file; read only, and 0 where
+                              only hawq_weight_bytes tells */
+    double stored_bits;    /* of a weight; read only, and 0 for `bits` */
 } hawq_sensitivity_record;
 
-/* dW_i' H dW_j for layer i at bits_i and layer j at bits_j, i < j. */
+/* dW_i' H dW_j for candidate_i of layer i and candidate_j of layer j, i < j;
+ * NULL as above. */
 typedef struct hawq_interaction_record {
-    int    layer_i, bits_i, layer_j, bits_j;
-    double value;
+    int         layer_i, bits_i, layer_j, bits_j;
+    double      value;
+    const char *candidate_i, *candidate_j;
 } hawq_interaction_record;
+
+/* A layer quantized as a candidate says, by an analysis or, refined, for an
+ * allocation. */
+typedef struct hawq_quantized_record {
+    int         layer;        /* index in the run's layers */
+    const char *candidate;    /* "w4:gptq" */
+    int64_t     bytes;        /* of the weights in a file */
+    double      stored_bits;  /* of a weight */
+    double      seconds;      /* the method took */
+    double      error_before; /* of the outputs, E[(dw'u)^2]: nearest; NaN: */
+    double      error_after;  /* not known */
+    const uint8_t *codes; /* hawq_quantized_save's bytes; NULL: the codes are
+                             a function of weights and candidate alone */
+    size_t n_codes;       /* bytes of them */
+} hawq_quantized_record;
 
 /* A tensor that layers read, and by how much the loss rises when only its
  * values are rounded. */
@@ -124,16 +146,17 @@ typedef struct hawq_budget_record {
 } hawq_budget_record;
 
 typedef struct hawq_allocation_record {
-    const char        *solver, *metric;
-    const char        *weight_range; /* of the analysis searched; read only */
-    const char        *state; /* "optimal", "feasible", "infeasible", "limit" */
-    double             objective, bound;
-    int64_t            weight_bytes, bops;
-    double             mean_bits;
-    double             latency_us; /* negative: unknown */
-    int                n_layers;
-    const hawq_choice *choice;
-    int                n_budgets;
+    const char *solver, *metric;
+    const char *weight_range; /* of the analysis searched; read only */
+    int64_t     analysis;     /* its run, where codes are; 0: none; read only */
+    const char *state;        /* "optimal", "feasible", "infeasible", "limit" */
+    double      objective, bound;
+    int64_t     weight_bytes, bops;
+    double      mean_bits;
+    double      latency_us; /* negative: unknown */
+    int         n_layers;
+    const hawq_choice        *choice;
+    int                       n_budgets;
     const hawq_budget_record *budget;
 } hawq_allocation_record;
 
@@ -141,6 +164,7 @@ typedef struct hawq_allocation_record {
 typedef struct hawq_front_point {
     double     cost, objective, mean_bits;
     const int *weight_bits; /* one per layer, in the order of the layers */
+    const char *const *candidate; /* the same; NULL: "w<bits>" of each */
 } hawq_front_point;
 
 typedef struct hawq_front_record {

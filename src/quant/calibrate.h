@@ -16,6 +16,7 @@
 #define HAWQ_CALIBRATE_H
 #include "src/graph/sweep.h"
 #include "src/quant/quant.h"
+#include "src/quant/range.h"
 
 enum { HAWQ_BINS = 4096 };
 

@@ -162,6 +162,7 @@ static int spread_levels(int bits, int8_t *level) {
 }
 
 int hawq_format_levels(const hawq_format *f, int8_t level[HAWQ_LEVELS_MAX]) {
+    if (hawq_format_is_uncoded(f)) return 0;
     int half = 1 << (f->bits - 1);
     switch (f->family) {
     case HAWQ_NARROW:

@@ -1,40 +1,14 @@
 /* quant.c -- scales, integers and errors of the symmetric weight quantizer.
  *
- * A scale is found for a span of channels: one channel, or all of them when
- * the granularity is the tensor. Searches are over clips below the largest
- * magnitude; the first (largest) of equal candidates wins.
+ * Searches are over clips below the largest magnitude; the first (largest) of
+ * equal candidates wins.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/quant/quant.h"
 
 #include "kernels/arith.h"
 
-#include <string.h>
-
-static const char *const range_names[] = {"max", "mse", "percentile"};
-static const char *const granularity_names[] = {"channel", "tensor"};
-
-static int find_name(const char *const *names, int n, const char *name) {
-    for (int i = 0; i < n; i++)
-        if (strcmp(names[i], name) == 0) return i;
-    return -1;
-}
-
-int hawq_range_find(const char *name) {
-    return find_name(range_names, 3, name);
-}
-
-const char *hawq_range_name(hawq_range range) {
-    return range_names[range];
-}
-
-int hawq_granularity_find(const char *name) {
-    return find_name(granularity_names, 2, name);
-}
-
-const char *hawq_granularity_name(hawq_granularity granularity) {
-    return granularity_names[granularity];
-}
+#include <math.h>
 
 hawq_status hawq_quantizer_check(const hawq_quantizer *how) {
     if (how->bits < 2 || how->bits > 8)
@@ -148,26 +122,11 @@ static double scale_find(span s, const hawq_quantizer *how) {
 
 void hawq_quant_scales(const hawq_layer *layer, const hawq_quantizer *how,
                        double *scale) {
-    if (how->granularity == HAWQ_PER_TENSOR) {
-        scale[0] = scale_find((span){layer, 0, layer->channels}, how);
-        for (size_t c = 1; c < layer->channels; c++) scale[c] = scale[0];
-        return;
-    }
     for (size_t c = 0; c < layer->channels; c++)
         scale[c] = scale_find((span){layer, c, c + 1}, how);
 }
 
 /* --- values ------------------------------------------------------------ */
-
-void hawq_quant_integers(const hawq_layer *layer, int bits, const double *scale,
-                         int8_t *q) {
-    const real *w = layer->weight->data;
-    int         n = hawq_weight_max(bits);
-    for (size_t i = 0; i < layer->weight->n; i++) {
-        size_t c = i / layer->inner % layer->channels;
-        q[i] = (int8_t)round_clamp(w[i], scale[c], n);
-    }
-}
 
 void hawq_quant_values(const hawq_layer *layer, int bits, const double *scale,
                        real *values) {

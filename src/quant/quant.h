@@ -1,5 +1,5 @@
-/* quant.h -- the symmetric weight quantizer: the one definition that the
- * analysis, the search and the integer network share.
+/* quant.h -- the symmetric weight quantizer as the analysis still uses it; the
+ * candidates of quantize.h take its place.
  *
  * For b bits, n = 2^(b-1) - 1 and a scale s per output channel:
  *     q    = clamp(round_half_even(w / s), -n, n)
@@ -19,43 +19,19 @@
 #ifndef HAWQ_QUANT_H
 #define HAWQ_QUANT_H
 #include "src/graph/graph.h"
-
-typedef enum hawq_range {
-    HAWQ_RANGE_MAX,       /* the largest magnitude: nothing is clipped */
-    HAWQ_RANGE_MSE,       /* the clip with the smallest sum of dW^2 */
-    HAWQ_RANGE_PERCENTILE /* the smallest clip that covers 99 % of |w| */
-} hawq_range;
-
-typedef enum hawq_granularity {
-    HAWQ_PER_CHANNEL, /* one scale per output channel */
-    HAWQ_PER_TENSOR   /* the same scale in every channel */
-} hawq_granularity;
+#include "src/quant/range.h"
 
 typedef struct hawq_quantizer {
-    int              bits; /* 2 .. 8 */
-    hawq_range       range;
-    hawq_granularity granularity;
+    int        bits; /* 2 .. 8 */
+    hawq_range range;
 } hawq_quantizer;
-
-/* "max", "mse", "percentile"; -1 if unknown. */
-int         hawq_range_find(const char *name);
-const char *hawq_range_name(hawq_range range);
-
-/* "channel", "tensor"; -1 if unknown. */
-int         hawq_granularity_find(const char *name);
-const char *hawq_granularity_name(hawq_granularity granularity);
 
 /* EINVAL unless bits is in 2 .. 8. */
 HAWQ_NODISCARD hawq_status hawq_quantizer_check(const hawq_quantizer *how);
 
-/* scale[c] > 0 for every output channel c < layer->channels; per tensor, all
- * are equal. */
+/* scale[c] > 0 for every output channel c < layer->channels. */
 void hawq_quant_scales(const hawq_layer *layer, const hawq_quantizer *how,
                        double *scale);
-
-/* q[i] in -n .. n for every weight element i, in the weight's own order. */
-void hawq_quant_integers(const hawq_layer *layer, int bits, const double *scale,
-                         int8_t *q);
 
 /* values[i] = s q, rounded to real: what a forward sweep with quantized
  * weights puts in place of layer->weight->data. */

@@ -16,7 +16,7 @@ enum { USUAL_BATCH = 32 };
 
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i) {
-    const hawq_estimate *e = &a->rise[metric][layer * a->bits.n + i];
+    const hawq_estimate *e = &a->rise[metric][layer * a->n_candidates + i];
     bool                 sampled = a->trace[metric] != NULL;
     return sampled ? hawq_search_value(e) : e->mean;
 }
@@ -38,6 +38,9 @@ static hawq_status want(hawq_analysis *a, const char *name, size_t length) {
 }
 
 static hawq_status read_metrics(hawq_analysis *a) {
+    if (!a->metrics)
+        a->metrics = hawq_analysis_compensates(a) ? "measured,sqnr,depth"
+                                                  : "measured,trace,sqnr,depth";
     a->ranking = HAWQ_METRICS;
     for (const char *at = a->metrics;;) {
         size_t length = strcspn(at, ",");
@@ -63,12 +66,7 @@ static hawq_status sort_bits(hawq_ints *bits, const char *option) {
     return HAWQ_OK;
 }
 
-/* Each a width that the quantizer has. */
-static hawq_status read_bits(hawq_analysis *a) {
-    for (int i = 0; i < a->bits.n; i++) {
-        hawq_quantizer how = {.bits = a->bits.item[i]};
-        HAWQ_TRY(hawq_quantizer_check(&how));
-    }
+static hawq_status read_activation_bits(hawq_analysis *a) {
     for (int i = 0; i < a->activation_bits.n; i++) {
         int bits = a->activation_bits.item[i];
         if (bits != 8 && bits != 4 && bits != 2)
@@ -77,7 +75,6 @@ static hawq_status read_bits(hawq_analysis *a) {
                              "2 bits",
                              bits);
     }
-    HAWQ_TRY(sort_bits(&a->bits, "--bits"));
     return sort_bits(&a->activation_bits, "--activation-bits");
 }
 
@@ -137,7 +134,6 @@ static hawq_status load(hawq_analysis *a) {
 /* The engine, and the batch of all images with what the loss compares to: for
  * self-distillation the float network's own outputs. */
 static hawq_status start_engine(hawq_analysis *a) {
-    HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
     HAWQ_TRY(hawq_engine_new(a->graph, a->threads, a->lanes, (hawq_loss)a->loss,
                              &a->engine));
     a->batch = (hawq_batch){a->data.n, a->data.x, a->data.labels, NULL};
@@ -148,28 +144,6 @@ static hawq_status start_engine(hawq_analysis *a) {
                   a->data.n * hawq_per_image(a->graph, a->graph->output));
         hawq_engine_forward(a->engine, &a->batch, targets, NULL, NULL);
         a->batch.targets = targets;
-    }
-    return HAWQ_OK;
-}
-
-static hawq_status quantize(hawq_analysis *a) {
-    HAWQ_TAKE(a->candidate, &a->arena,
-              (size_t)a->graph->n_layers * (size_t)a->bits.n);
-    for (int l = 0; l < a->graph->n_layers; l++) {
-        const hawq_layer *layer = &a->graph->layer[l];
-        real             *dw = NULL; /* one row for each width */
-        if (hawq_analysis_products_wanted(a))
-            HAWQ_TAKE(dw, &a->arena, (size_t)a->bits.n * layer->weight->n);
-        for (int i = 0; i < a->bits.n; i++) {
-            hawq_rounded  *c = &a->candidate[l * a->bits.n + i];
-            hawq_quantizer how = {.bits = a->bits.item[i],
-                                  .range = (hawq_range)a->range};
-            if (dw) c->dw = dw + (size_t)i * layer->weight->n;
-            HAWQ_TAKE(c->scale, &a->arena, layer->channels);
-            HAWQ_TAKE(c->error, &a->arena, layer->channels);
-            hawq_quant_scales(layer, &how, c->scale);
-            hawq_quant_error(layer, how.bits, c->scale, c->dw, c->error);
-        }
     }
     return HAWQ_OK;
 }
@@ -191,7 +165,7 @@ static hawq_status start_study(hawq_analysis *a) {
 static hawq_status take_results(hawq_analysis *a) {
     size_t layers = (size_t)a->graph->n_layers;
     for (int m = 0; m < HAWQ_METRICS; m++)
-        HAWQ_TAKE(a->rise[m], &a->arena, layers * (size_t)a->bits.n);
+        HAWQ_TAKE(a->rise[m], &a->arena, layers * (size_t)a->n_candidates);
     HAWQ_TRY(
         hawq_graph_activations(a->graph, &a->n_activations, &a->activation));
     HAWQ_TAKE(a->activation_rise, &a->arena,
@@ -235,17 +209,26 @@ static const char *describe_estimator(hawq_analysis *a, hawq_metric metric) {
                              hawq_analysis_estimator(a, metric));
 }
 
+/* "w8,w4:gptq" */
+static const char *list_names(hawq_analysis *a) {
+    const char *text = "";
+    for (int i = 0; i < a->n_candidates && text; i++)
+        text = hawq_arena_format(&a->arena, "%s%s%s", text, i ? "," : "",
+                                 a->name[i]);
+    return text;
+}
+
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
-    const char *bits = list(&a->arena, &a->bits);
+    const char *names = list_names(a);
     const char *trace = describe_estimator(a, HAWQ_METRIC_TRACE);
     const char *newton = describe_estimator(a, HAWQ_METRIC_GAUSS_NEWTON);
     const char *activations = describe_activations(a);
-    if (!bits || !trace || !newton || !activations) return HAWQ_ENOMEM;
+    if (!names || !trace || !newton || !activations) return HAWQ_ENOMEM;
     a->sampling = hawq_arena_format(
         &a->arena,
-        "batch-size %d, images %d, chunk %d, bits %s, range %s%s%s, %s%s",
-        a->batch_size, a->images, a->graph->batch, bits,
+        "batch-size %d, images %d, chunk %d, candidates %s, range %s%s%s, %s%s",
+        a->batch_size, a->images, a->graph->batch, names,
         hawq_range_name((hawq_range)a->range), trace, newton,
         hawq_conv_provider(), activations);
     return a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
@@ -254,12 +237,15 @@ static hawq_status describe_sampling(hawq_analysis *a) {
 static hawq_status prepare(hawq_analysis *a) {
     size_t available = hawq_memory_available();
     a->program_bytes = hawq_memory_resident();
+    HAWQ_TRY(hawq_analysis_candidates(a));
     HAWQ_TRY(read_metrics(a));
-    HAWQ_TRY(read_bits(a));
+    HAWQ_TRY(read_activation_bits(a));
     HAWQ_TRY(load(a));
     HAWQ_TRY(hawq_analysis_fit(a, available));
     HAWQ_TRY(take_results(a));
-    HAWQ_TRY(quantize(a));
+    HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
+    HAWQ_TRY(hawq_analysis_quantize(a));
+    hawq_memory_trim(); /* the evidence */
     HAWQ_TRY(start_engine(a));
     HAWQ_TRY(hawq_analysis_start_sampling(a));
     HAWQ_TRY(start_study(a));
@@ -330,10 +316,15 @@ static hawq_status sample(hawq_analysis *a, hawq_metric metric) {
     return status;
 }
 
+static hawq_status start_storing(hawq_analysis *a) {
+    HAWQ_TRY(hawq_analysis_put_quantized(a));
+    return hawq_analysis_depth(a);
+}
+
 /* Ranks other than 0 take part in the sampled metrics only. */
 static hawq_status run_metrics(hawq_analysis *a) {
     bool first = hawq_comm_rank() == 0;
-    HAWQ_TRY(hawq_comm_agree(first ? hawq_analysis_depth(a) : HAWQ_OK));
+    HAWQ_TRY(hawq_comm_agree(first ? start_storing(a) : HAWQ_OK));
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) HAWQ_TRY(sample(a, (hawq_metric)m));
     if (!first) return HAWQ_OK;

@@ -29,31 +29,47 @@
 #include "src/graph/groups.h"
 #include "src/load/dataset.h"
 #include "src/quant/calibrate.h"
+#include "src/quant/quantize.h"
 
-/* A layer quantized to a width. */
+enum { HAWQ_CANDIDATES_MAX = 64 };
+
+/* A layer quantized as a candidate says. */
 typedef struct hawq_rounded {
-    double *scale; /* per channel */
-    real   *dw;    /* per weight; NULL unless products are wanted */
-    double *error; /* |dW_c|^2 per channel */
+    hawq_quantized q;
+    real          *dw;    /* per weight; NULL unless products are wanted */
+    double        *error; /* |dW_c|^2 per channel */
+    double         seconds;
+    double         before, after; /* output errors, nearest and as it is; NaN:
+                                     the layer's inputs are not known */
 } hawq_rounded;
 
 typedef struct hawq_analysis {
     hawq_cli   *cli; /* set these; all borrowed */
     const char *model_path, *data_text;
-    const char *metrics; /* "trace,measured"; the first ranks the table */
-    hawq_ints   bits;    /* sorted here: widest first */
-    hawq_ints   activation_bits;  /* the same; none: not measured */
-    int         activation_range; /* hawq_range */
-    int         range, loss;      /* hawq_range, hawq_loss */
-    int         samples, images;
-    int         batch_size; /* 0: 32, or all images if there are fewer */
-    double      tolerance;  /* > 0: sample until every layer's half interval
-                               is within this share of its mean; the interval
-                               is not widened for having been looked at often */
+    const char *metrics; /* "trace,measured"; the first ranks the table; NULL:
+                            what is right for all candidates */
+    const char *candidates;     /* list of candidates; NULL: bits, ... */
+    hawq_ints   bits;           /* ... and if they are none, a list of good
+                                   candidates */
+    hawq_ints activation_bits;  /* sorted here; none: not measured */
+    int       activation_range; /* hawq_range */
+    int       range, loss;      /* hawq_range, hawq_loss */
+    int       samples, images;
+    int       batch_size; /* 0: 32, or all images if there are fewer */
+    double    tolerance;  /* > 0: sample until every layer's half interval
+                             is within this share of its mean; the interval
+                             is not widened for having been looked at often */
     bool   resume;
     double memory; /* bytes it may have, 0: what the machine has */
 
     /* results */
+    int              n_candidates;
+    hawq_candidate  *candidate; /* most stored bits first */
+    const char     **name;      /* of each, "w4:gptq" */
+    const char     **key;       /* "4" of a plain width, else its name */
+    double          *seconds;   /* of each, all layers together */
+    hawq_rounded    *rounded;   /* [layer * n_candidates + i] */
+    int             *fallback;  /* [layer]: 1 if its inputs are not known */
     hawq_graph      *graph;
     hawq_dataset     data;
     hawq_metric      ranking;
@@ -61,7 +77,7 @@ typedef struct hawq_analysis {
     int              n_samples[HAWQ_METRICS]; /* counted; 0: not sampled */
     bool             tolerance_met[HAWQ_METRICS];
     hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
-    hawq_estimate   *rise[HAWQ_METRICS]; /* [layer * bits.n + i] as estimated */
+    hawq_estimate   *rise[HAWQ_METRICS];  /* [layer * n_candidates + i] */
     bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */
     hawq_study       study;
     int              n_activations;
@@ -81,14 +97,21 @@ typedef struct hawq_analysis {
     hawq_graph   *single_graph; /* the network, one image a chunk, ... */
     hawq_engine  *single;       /* ... for sampled metrics; or NULL */
     hawq_batch    batch;        /* all images, with what the loss needs */
-    hawq_rounded *candidate;    /* [layer * bits.n + i] */
+    size_t        evidence; /* bytes that moments of layers may take at once */
     const char   *sampling;
 } hawq_analysis;
 
-/* Number a search uses for layer at bits.item[i]: hawq_search_value of sampled
+/* Number a search uses for layer as candidate i: hawq_search_value of sampled
  * metrics, the mean of the others. */
 double hawq_analysis_value(const hawq_analysis *a, hawq_metric metric,
                            int layer, int i);
+
+/* "4 bits" or "w4:gptq", for "at ..."; in the arena, "" without memory. */
+const char *hawq_analysis_at(hawq_analysis *a, int i);
+
+/* Does a candidate's method make up for its errors, so that |dW|^2 says nothing
+ * about its loss? */
+bool hawq_analysis_compensates(const hawq_analysis *a);
 
 /* Where the readings of a sampled metric have their randomness, beyond the
  * mini-batch: "random signs for each image", "a random probe", or both. Of

@@ -18,6 +18,9 @@
 /* What the float libraries keep, and what each thread that multiplies. */
 enum { LIBRARIES = 3 << 20, PER_THREAD = 1 << 20 };
 
+/* Moments of so many bytes of layers are taken in one pass. */
+enum { EVIDENCE_MOST = 128 << 20 };
+
 static size_t most(size_t a, size_t b) {
     return a > b ? a : b;
 }
@@ -32,7 +35,7 @@ typedef struct sizes {
 static sizes size_up(const hawq_analysis *a) {
     const hawq_graph *g = a->graph;
     sizes             s = {.layers = (size_t)g->n_layers,
-                           .widths = (size_t)a->bits.n,
+                           .widths = (size_t)a->n_candidates,
                            .images = a->data.n,
                            .per_x = hawq_per_image(g, g->input),
                            .per_z = hawq_per_image(g, g->output),
@@ -45,10 +48,21 @@ static sizes size_up(const hawq_analysis *a) {
     return s;
 }
 
-/* Errors of the quantized weights, per channel and, for products, each. */
+/* Codes of a candidate, with what belongs to them, and its errors per channel
+ * and, for products, each. */
 static size_t candidate_bytes(const hawq_analysis *a, const sizes *s) {
-    size_t each = hawq_analysis_products_wanted(a) ? s->weights : 0;
-    return s->widths * (2 * s->channels * sizeof(double) + each * sizeof(real));
+    size_t each = hawq_analysis_products_wanted(a) ? sizeof(real) : 0;
+    size_t bytes = s->widths * s->weights * each;
+    for (int i = 0; i < a->n_candidates; i++) {
+        const hawq_format *f = &a->candidate[i].format;
+        size_t             code = hawq_format_is_uncoded(f) ? sizeof(real) : 1;
+        size_t own = sizeof(double) + 2 * sizeof(real) + 2 * sizeof(int32_t);
+        if (hawq_format_is_fitted(f)) own += (size_t)1 << f->bits;
+        bytes += s->weights * code + s->channels * own;
+        if (f->group) bytes += s->weights / (size_t)f->group + s->channels;
+        bytes += (size_t)(f->outliers * (double)s->weights + 1) * 6;
+    }
+    return bytes;
 }
 
 /* Outputs of the float network and of another, and readings of batches. */
@@ -57,7 +71,7 @@ static size_t study_bytes(const hawq_analysis *a, const sizes *s) {
     size_t bytes = 2 * n * s->per_z * sizeof(real) + 3 * n * sizeof(double);
     if (a->loss == HAWQ_SELF_DISTILLATION)
         bytes += s->images * s->per_z * sizeof(real);
-    return bytes + s->largest * sizeof(real);
+    return bytes + 2 * s->largest * sizeof(real);
 }
 
 /* Of a store's list, which doubles as it grows. */
@@ -94,7 +108,9 @@ static size_t layer_bytes(const hawq_analysis *a, const sizes *s) {
     bytes = hawq_analysis_products_wanted(a) ? bytes : 0;
     bytes = most(bytes, s->largest * sizeof(real));
     size_t rows = s->layers * s->widths;
-    return bytes + HAWQ_METRICS * list_bytes(rows, 64);
+    return bytes +
+           HAWQ_METRICS *
+               list_bytes(rows, 2 * sizeof(hawq_sensitivity_record) + 64);
 }
 
 /* The histogram of every tensor that may be rounded. */
@@ -112,7 +128,7 @@ static size_t arena_bytes(const hawq_analysis *a) {
     stage = most(stage, layer_bytes(a, &s));
     stage = most(stage, activation_bytes(a));
     return candidate_bytes(a, &s) + study_bytes(a, &s) + stage + SMALL +
-           s.layers * (ITEMS + 4 * s.widths) * EACH +
+           s.layers * (ITEMS + 16 * s.widths) * EACH +
            s.layers * s.layers * 16; /* the selections of the layers */
 }
 
@@ -129,6 +145,13 @@ static void add_single(const hawq_analysis *a, hawq_memory *m,
     if (one.total == SIZE_MAX) e->total = SIZE_MAX;
 }
 
+/* The methods' evidence is given back before the engine is there. */
+static size_t evidence_bytes(const hawq_analysis *a, int threads,
+                             size_t engine) {
+    size_t bytes = hawq_analysis_evidence_bytes(a, threads);
+    return bytes > engine ? bytes - engine : 0;
+}
+
 static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     hawq_memory      m = {0};
     hawq_engine_size e = hawq_engine_measure(a->graph, threads, lanes);
@@ -142,6 +165,8 @@ static hawq_memory predict(const hawq_analysis *a, int threads, int lanes) {
     hawq_memory_add(&m, "scratch of all threads", e.scratch);
     hawq_memory_add(&m, "tables", e.total - e.planes - e.lanes - e.scratch);
     hawq_memory_add(&m, "quantizing and estimating", arena_bytes(a));
+    hawq_memory_add(&m, "evidence for the codes, beyond the planes",
+                    evidence_bytes(a, threads, e.total));
     if (a->single_graph) add_single(a, &m, &e, threads);
     if (e.total == SIZE_MAX) m.total = SIZE_MAX;
     return m;
@@ -217,6 +242,7 @@ hawq_status hawq_analysis_fit(hawq_analysis *a, size_t available) {
     bool   given = a->memory > 0 && a->memory <= (double)available;
     size_t budget = given ? (size_t)a->memory : available;
     int    wanted = a->cli->threads;
+    a->evidence = budget / 8 < EVIDENCE_MOST ? budget / 8 : EVIDENCE_MOST;
     if (wanted == 0) wanted = (int)sysconf(_SC_NPROCESSORS_ONLN);
     hawq_memory_trim(); /* what loading has used and given back */
     while (!fits(a, 1, 1, budget)) {
@@ -226,7 +252,7 @@ hawq_status hawq_analysis_fit(hawq_analysis *a, size_t available) {
     }
     a->n_threads = wanted;
     while (!fits(a, a->n_threads, 1, budget)) a->n_threads--;
-    a->lanes = hawq_analysis_products_wanted(a) ? a->bits.n : 1;
+    a->lanes = hawq_analysis_products_wanted(a) ? a->n_candidates : 1;
     while (!fits(a, a->n_threads, a->lanes, budget)) a->lanes--;
     if (hawq_memory_resident_most() > budget)
         return too_small(a, given, budget);

@@ -48,6 +48,16 @@ HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
 HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
                                              size_t         available);
 
+/* What to quantize to, from the options: candidate, name, key; EINVAL. */
+HAWQ_NODISCARD hawq_status hawq_analysis_candidates(hawq_analysis *a);
+/* Quantizes every layer to every candidate, on a->threads: rounded, seconds,
+ * fallback. */
+HAWQ_NODISCARD hawq_status hawq_analysis_quantize(hawq_analysis *a);
+/* Bytes that takes beside the analysis' arena, on so many threads. */
+size_t hawq_analysis_evidence_bytes(const hawq_analysis *a, int threads);
+/* Stores them; those that the data had a part in with their codes. */
+HAWQ_NODISCARD hawq_status hawq_analysis_put_quantized(hawq_analysis *a);
+
 /* The engine of single images, and what it leaves for a probe. */
 HAWQ_NODISCARD hawq_status hawq_analysis_start_sampling(hawq_analysis *a);
 /* trace or gauss-newton: samples until enough. */

@@ -29,20 +29,20 @@ static bool has_own_values(const hawq_analysis *a, int metric) {
 
 /* --- tables -------------------------------------------------------------- */
 
-/* One row a metric, one column a width. */
+/* One row a metric, one column a candidate. */
 static hawq_status print_agreement(hawq_analysis *a, double *work) {
-    const char *column[1 + HAWQ_NUMBERS_MAX] = {"metric"};
+    const char *column[1 + HAWQ_CANDIDATES_MAX] = {"metric"};
     hawq_table  t;
-    for (int i = 0; i < a->bits.n; i++) {
+    for (int i = 0; i < a->n_candidates; i++) {
         column[1 + i] =
-            hawq_arena_format(&a->arena, "at %d bits", a->bits.item[i]);
+            hawq_arena_format(&a->arena, "at %s", hawq_analysis_at(a, i));
         if (!column[1 + i]) return HAWQ_ENOMEM;
     }
-    hawq_table_begin(&t, &a->arena, 1 + a->bits.n, column);
+    hawq_table_begin(&t, &a->arena, 1 + a->n_candidates, column);
     for (int m = 0; m < HAWQ_METRICS; m++) {
         if (!has_own_values(a, m) || m == HAWQ_METRIC_MEASURED) continue;
         hawq_table_text(&t, hawq_metric_name((hawq_metric)m));
-        for (int i = 0; i < a->bits.n; i++)
+        for (int i = 0; i < a->n_candidates; i++)
             hawq_table_fixed(
                 &t, hawq_analysis_agreement(a, (hawq_metric)m, i, work), 3);
     }
@@ -106,22 +106,14 @@ static void json_estimate(hawq_json *w, const char *const key[4],
     hawq_json_real(w, key[3], e->high);
 }
 
-/* Widths as keys: "8". Returns `text`. */
-static const char *width_key(const hawq_analysis *a, int i, char text[16]) {
-    snprintf(text, 16, "%d", a->bits.item[i]);
-    return text;
-}
-
 /* {"8": .., "4": ..}: values, or their standard errors. */
 static void json_widths(const hawq_analysis *a, hawq_json *w, int metric,
                         int layer, bool errors) {
     hawq_json_object(w, hawq_metric_name((hawq_metric)metric));
-    for (int i = 0; i < a->bits.n; i++) {
-        char bits[16];
-        snprintf(bits, sizeof bits, "%d", a->bits.item[i]);
+    for (int i = 0; i < a->n_candidates; i++) {
         hawq_json_real(
-            w, bits,
-            errors ? a->rise[metric][layer * a->bits.n + i].stderr1
+            w, a->key[i],
+            errors ? a->rise[metric][layer * a->n_candidates + i].stderr1
                    : hawq_analysis_value(a, (hawq_metric)metric, layer, i));
     }
     hawq_json_end(w);
@@ -134,7 +126,6 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
         "gauss_newton", "gauss_newton_stderr", "gauss_newton_low",
         "gauss_newton_high"};
     const hawq_layer *layer = &a->graph->layer[l];
-    char              bits[16];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
     hawq_json_text(w, "node", layer->node[0]->name);
@@ -148,9 +139,8 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
         json_estimate(w, gauss_newton, &a->trace[HAWQ_METRIC_GAUSS_NEWTON][l]);
     if (a->wanted[HAWQ_METRIC_SQNR]) {
         hawq_json_object(w, "sqnr_db");
-        for (int i = 0; i < a->bits.n; i++)
-            hawq_json_real(w, width_key(a, i, bits),
-                           hawq_analysis_decibel(a, l, i));
+        for (int i = 0; i < a->n_candidates; i++)
+            hawq_json_real(w, a->key[i], hawq_analysis_decibel(a, l, i));
         hawq_json_end(w);
     }
     for (int errors = 0; errors < 2; errors++) {
@@ -167,10 +157,8 @@ static void json_agreement(const hawq_analysis *a, hawq_json *w, double *work) {
     for (int m = 0; m < HAWQ_METRICS; m++) {
         if (!has_own_values(a, m) || m == HAWQ_METRIC_MEASURED) continue;
         hawq_json_object(w, hawq_metric_name((hawq_metric)m));
-        for (int i = 0; i < a->bits.n; i++) {
-            char bits[16];
-            snprintf(bits, sizeof bits, "%d", a->bits.item[i]);
-            hawq_json_real(w, bits,
+        for (int i = 0; i < a->n_candidates; i++) {
+            hawq_json_real(w, a->key[i],
                            hawq_analysis_agreement(a, (hawq_metric)m, i, work));
         }
         hawq_json_end(w);
@@ -195,6 +183,18 @@ static void json_samples(const hawq_analysis *a, hawq_json *w, int first) {
     hawq_json_end(w);
 }
 
+/* Seconds are in the database: what is printed here repeats. */
+static void json_candidates(const hawq_analysis *a, hawq_json *w) {
+    hawq_json_array(w, "bits");
+    for (int i = 0; i < a->n_candidates; i++)
+        hawq_json_integer(w, NULL, a->candidate[i].format.bits);
+    hawq_json_end(w);
+    hawq_json_array(w, "candidates");
+    for (int i = 0; i < a->n_candidates; i++)
+        hawq_json_text(w, NULL, a->name[i]);
+    hawq_json_end(w);
+}
+
 static void print_json(const hawq_analysis *a, double *work) {
     hawq_json w = {.file = stdout};
     hawq_json_object(&w, NULL);
@@ -209,7 +209,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_integer(&w, "batch_size", a->batch_size);
     if (sampled >= 0) json_samples(a, &w, sampled);
     hawq_json_integer(&w, "run", a->run);
-    hawq_json_ints(&w, "bits", a->bits.n, a->bits.item);
+    json_candidates(a, &w);
     hawq_json_integer(&w, "not_quantized_bytes",
                       hawq_graph_rest_bytes(a->graph));
     hawq_json_array(&w, "layers");
@@ -282,12 +282,12 @@ static void note_estimates(hawq_analysis *a, hawq_metric metric) {
                       name, a->tolerance, a->n_samples[metric]);
 }
 
-/* Layers whose measured rise at width i is within two errors of zero. */
+/* Layers whose measured rise with candidate i is within two errors of zero. */
 static int count_unclear(const hawq_analysis *a, int i) {
     int n = 0;
     for (int l = 0; l < a->graph->n_layers; l++) {
         const hawq_estimate *e =
-            &a->rise[HAWQ_METRIC_MEASURED][l * a->bits.n + i];
+            &a->rise[HAWQ_METRIC_MEASURED][l * a->n_candidates + i];
         n += fabs(e->mean) < 2 * e->stderr1;
     }
     return n;
@@ -302,27 +302,55 @@ static void note_baselines(hawq_analysis *a, int i, double *work) {
         double ours = hawq_analysis_agreement(a, a->ranking, i, work);
         if (base > ours + 0.005) /* as printed */
             hawq_cli_note(a->cli,
-                          "at %d bits the baseline %s ranks the layers better "
+                          "at %s the baseline %s ranks the layers better "
                           "than %s (%.2f against %.2f)",
-                          a->bits.item[i], hawq_metric_name(baseline[b]),
+                          hawq_analysis_at(a, i), hawq_metric_name(baseline[b]),
                           hawq_metric_name(a->ranking), base, ours);
     }
 }
 
 /* What the correlations with `measured` are worth. */
 static void note_agreement(hawq_analysis *a, double *work) {
-    for (int i = 0; i < a->bits.n; i++) {
+    for (int i = 0; i < a->n_candidates; i++) {
         int unclear = count_unclear(a, i);
         if (2 * unclear <= a->graph->n_layers)
             note_baselines(a, i, work);
         else
             hawq_cli_note(a->cli,
-                          "at %d bits the measured loss rise is within two "
+                          "at %s the measured loss rise is within two "
                           "standard errors of zero for %d of %d layers: its "
                           "order says little about other data (more --images "
                           "help)",
-                          a->bits.item[i], unclear, a->graph->n_layers);
+                          hawq_analysis_at(a, i), unclear, a->graph->n_layers);
     }
+}
+
+/* A method that compensates makes |dW|^2 larger and the loss smaller: what
+ * multiplies the one with a curvature says nothing about the other. */
+static void note_curvatures(hawq_analysis *a) {
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        bool blind = m == HAWQ_METRIC_TRACE || m == HAWQ_METRIC_GAUSS_NEWTON;
+        if (blind && a->wanted[m] && hawq_analysis_compensates(a))
+            hawq_cli_note(a->cli,
+                          "%s takes the loss for proportional to |dW|^2, which "
+                          "rises while the loss falls where the codes make up "
+                          "for each other's errors: hawq-search does not use "
+                          "it for such candidates; measured, quadratic, cross "
+                          "and hybrid are right for all",
+                          hawq_metric_name((hawq_metric)m));
+    }
+}
+
+/* What methods took that look at data, all layers together. */
+static void note_seconds(hawq_analysis *a) {
+    const char *list = "";
+    for (int i = 0; i < a->n_candidates && list; i++)
+        if (a->candidate[i].method->needs != HAWQ_NEEDS_NOTHING)
+            list =
+                hawq_arena_format(&a->arena, "%s%s%s %.2g", list,
+                                  *list ? ", " : "", a->name[i], a->seconds[i]);
+    if (list && *list)
+        hawq_cli_note(a->cli, "seconds to choose the codes: %s", list);
 }
 
 hawq_status hawq_analysis_report(hawq_analysis *a) {
@@ -338,6 +366,8 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
             HAWQ_TRY(print_agreement(a, work));
         HAWQ_TRY(hawq_analysis_print_activations(a));
     }
+    note_curvatures(a);
+    note_seconds(a);
     for (int m = 0; m < HAWQ_METRICS; m++)
         if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
     if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);

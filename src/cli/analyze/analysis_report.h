@@ -7,7 +7,7 @@
 #include "src/cli/kit/output.h"
 
 /* Table: layers from most to least sensitive by the first metric at the
- * narrowest width, then rank correlations with `measured`, then activations.
+ * fewest bits, then rank correlations with `measured`, then activations.
  * TSV and CSV: the layers alone, in order, every number. JSON: the contract of
  * the README. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_analysis_report(hawq_analysis *a);
@@ -23,11 +23,11 @@ HAWQ_NODISCARD hawq_status hawq_analysis_print_activations(hawq_analysis *a);
 void hawq_analysis_json_activations(const hawq_analysis *a, hawq_json *w);
 
 /* Signal to quantization noise ratio of the network's output in decibel, with
- * only this layer at bits.item[i]; needs the metric sqnr. */
+ * only this layer quantized to candidate i; needs the metric sqnr. */
 double hawq_analysis_decibel(const hawq_analysis *a, int layer, int i);
 
-/* Spearman correlation of the metric with `measured` over the layers at width
- * bits.item[i]; NAN if `measured` is not there or says nothing. work: as many
+/* Spearman correlation of the metric with `measured` over the layers for
+ * candidate i; NAN if `measured` is not there or says nothing. work: as many
  * doubles as four times the layers. */
 double hawq_analysis_agreement(const hawq_analysis *a, hawq_metric metric,
                                int i, double *work);

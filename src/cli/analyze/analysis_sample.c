@@ -1,7 +1,8 @@
 /* analysis_sample.c -- metrics estimated from samples: draw, store, stop.
  *
- * A sample has one reading of the trace and one of the predicted rise at each
- * width for every layer; the store has them under "trace", "trace@8", ...
+ * A sample has one reading of the trace and one of the predicted rise for
+ * each candidate of every layer; the store has them under "trace", "trace@w8",
+ * ...
  *
  * Samples are drawn in rounds, one by each rank, and gathered by rank 0, which
  * takes them one by one as a single process would: what is stored, and where it
@@ -53,7 +54,7 @@ hawq_status hawq_analysis_start_sampling(hawq_analysis *a) {
 typedef struct series {
     hawq_analysis      *a;
     hawq_metric         metric;
-    int                 layers, kinds; /* kinds = 1 + widths */
+    int                 layers, kinds; /* kinds = 1 + candidates */
     const char        **name;          /* [kind]: in the store */
     size_t              width;         /* kinds * layers readings a sample */
     double             *reading;       /* [sample][kind][layer] */
@@ -74,7 +75,7 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
     *s = (series){.a = a,
                   .metric = metric,
                   .layers = a->graph->n_layers,
-                  .kinds = 1 + a->bits.n};
+                  .kinds = 1 + a->n_candidates};
     s->width = (size_t)s->kinds * (size_t)s->layers;
     s->most = hawq_analysis_most_samples(a);
     HAWQ_TRY(hawq_select_weights(a->graph, -1, arena, &s->at));
@@ -97,7 +98,7 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
     for (int i = 0; i < s->kinds; i++) {
         const char *name = hawq_metric_name(metric);
         if (i > 0)
-            name = hawq_arena_format(arena, "%s@%d", name, a->bits.item[i - 1]);
+            name = hawq_arena_format(arena, "%s@%s", name, a->name[i - 1]);
         if (!name) return HAWQ_ENOMEM;
         s->name[i] = name;
     }
@@ -149,7 +150,7 @@ static hawq_status draw_sample(series *s, int sample) {
         for (int i = 1; i < s->kinds; i++)
             reading[i * s->layers + l] = hawq_trace_rise(
                 &s->block[l], channel,
-                s->a->candidate[l * s->a->bits.n + i - 1].error);
+                s->a->rounded[l * s->a->n_candidates + i - 1].error);
         channel += s->block[l].channels;
     }
     return HAWQ_OK;
@@ -217,13 +218,17 @@ static hawq_status store_estimates(series *s) {
     int                      n = 0;
     HAWQ_TAKE(row, &a->arena, s->width);
     for (int l = 0; l < s->layers; l++)
-        for (int i = 0; i < a->bits.n; i++) {
-            hawq_estimate *e = &a->rise[s->metric][l * a->bits.n + i];
+        for (int i = 0; i < a->n_candidates; i++) {
+            hawq_estimate *e = &a->rise[s->metric][l * a->n_candidates + i];
             *e = hawq_estimate_of(s->reading + (i + 1) * s->layers + l,
                                   s->width, (size_t)s->done);
             row[n++] = (hawq_sensitivity_record){
-                l, s->name[0], a->bits.item[i],
-                hawq_analysis_value(a, s->metric, l, i), e->stderr1};
+                .layer = l,
+                .metric = s->name[0],
+                .bits = a->candidate[i].format.bits,
+                .candidate = a->name[i],
+                .value = hawq_analysis_value(a, s->metric, l, i),
+                .stderr1 = e->stderr1};
         }
     HAWQ_TRY(hawq_store_put_estimates(a->store, a->run, s->name[0], s->layers,
                                       a->trace[s->metric]));

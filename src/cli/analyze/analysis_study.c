@@ -5,6 +5,8 @@
 #include "src/cli/analyze/analysis_parts.h"
 #include "src/cli/kit/progress.h"
 
+#include <string.h>
+
 /* --- storing and taking up ----------------------------------------------- */
 
 /* Which layers need no work: all wanted metrics of the list are stored. Their
@@ -23,31 +25,36 @@ static hawq_status take_up(hawq_analysis *a, int n_metrics,
                                              hawq_metric_name(metric[j]),
                                              &a->arena, &n, &row));
         for (int k = 0; k < n; k++)
-            for (int i = 0; i < a->bits.n; i++)
-                if (row[k].bits == a->bits.item[i]) {
+            for (int i = 0; i < a->n_candidates; i++)
+                if (!strcmp(row[k].candidate, a->name[i])) {
                     hawq_estimate *e =
-                        &a->rise[metric[j]][row[k].layer * a->bits.n + i];
+                        &a->rise[metric[j]][row[k].layer * a->n_candidates + i];
                     e->mean = row[k].value;
                     e->stderr1 = row[k].stderr1;
                     found[row[k].layer]++;
                 }
     }
     for (int l = 0; l < a->graph->n_layers; l++)
-        (*done)[l] = found[l] == wanted * a->bits.n;
+        (*done)[l] = found[l] == wanted * a->n_candidates;
     return HAWQ_OK;
 }
 
 /* Stores the wanted metrics of the list for one layer. */
 static hawq_status put_layer(hawq_analysis *a, int layer, int n_metrics,
                              const hawq_metric *metric) {
-    hawq_sensitivity_record row[HAWQ_METRICS * HAWQ_NUMBERS_MAX];
+    hawq_sensitivity_record row[HAWQ_METRICS * HAWQ_CANDIDATES_MAX];
     int                     n = 0;
     for (int j = 0; j < n_metrics; j++)
-        for (int i = 0; a->wanted[metric[j]] && i < a->bits.n; i++) {
-            const hawq_estimate *e = &a->rise[metric[j]][layer * a->bits.n + i];
+        for (int i = 0; a->wanted[metric[j]] && i < a->n_candidates; i++) {
+            const hawq_estimate *e =
+                &a->rise[metric[j]][layer * a->n_candidates + i];
             row[n++] =
-                (hawq_sensitivity_record){layer, hawq_metric_name(metric[j]),
-                                          a->bits.item[i], e->mean, e->stderr1};
+                (hawq_sensitivity_record){.layer = layer,
+                                          .metric = hawq_metric_name(metric[j]),
+                                          .bits = a->candidate[i].format.bits,
+                                          .candidate = a->name[i],
+                                          .value = e->mean,
+                                          .stderr1 = e->stderr1};
         }
     return hawq_store_put_sensitivity(a->store, a->run, n, row);
 }
@@ -58,9 +65,9 @@ hawq_status hawq_analysis_depth(hawq_analysis *a) {
     static const hawq_metric depth = HAWQ_METRIC_DEPTH;
     if (!a->wanted[depth]) return HAWQ_OK;
     for (int l = 0; l < a->graph->n_layers; l++) {
-        for (int i = 0; i < a->bits.n; i++)
-            a->rise[depth][l * a->bits.n + i].mean =
-                hawq_depth_rise(l, a->graph->n_layers, a->bits.item[i]);
+        for (int i = 0; i < a->n_candidates; i++)
+            a->rise[depth][l * a->n_candidates + i].mean = hawq_depth_rise(
+                l, a->graph->n_layers, a->candidate[i].format.bits);
         HAWQ_TRY(put_layer(a, l, 1, &depth));
     }
     return HAWQ_OK;
@@ -75,11 +82,11 @@ static hawq_status measure_layer(hawq_analysis *a, int l) {
     const hawq_layer *layer = &a->graph->layer[l];
     real             *values;
     HAWQ_TAKE(values, &a->arena, layer->weight->n);
-    for (int i = 0; i < a->bits.n; i++) {
-        int at = l * a->bits.n + i;
-        hawq_quant_values(layer, a->bits.item[i], a->candidate[at].scale,
-                          values);
-        HAWQ_TRY(hawq_study_measure(&a->study, l, values,
+    for (int i = 0; i < a->n_candidates; i++) {
+        int                   at = l * a->n_candidates + i;
+        const hawq_quantized *q = &a->rounded[at].q;
+        hawq_quantized_decode(q, layer, values);
+        HAWQ_TRY(hawq_study_measure(&a->study, l, values, q->bias,
                                     &a->rise[HAWQ_METRIC_MEASURED][at],
                                     &a->rise[HAWQ_METRIC_SQNR][at].mean));
     }
@@ -110,35 +117,40 @@ hawq_status hawq_analysis_measure(hawq_analysis *a) {
 static const hawq_metric by_products[] = {
     HAWQ_METRIC_QUADRATIC, HAWQ_METRIC_CROSS, HAWQ_METRIC_HYBRID};
 
-/* dW_j' H dW_l for every later layer j, at all widths of both. */
+/* dW_j' H dW_l for every later layer j, for all candidates of both. */
 static hawq_status put_interactions(hawq_analysis *a, int l,
                                     const double *products) {
     hawq_interaction_record *row;
     size_t                   total = hawq_selection_total(&a->study.all);
-    int                      n = 0, bits = a->bits.n;
+    int                      n = 0, m = a->n_candidates;
     HAWQ_TAKE(row, &a->arena,
-              (size_t)(a->graph->n_layers - l) * (size_t)(bits * bits));
-    for (int i = 0; i < bits; i++)
+              (size_t)(a->graph->n_layers - l) * (size_t)(m * m));
+    for (int i = 0; i < m; i++)
         for (int j = l + 1; j < a->graph->n_layers; j++)
-            for (int k = 0; k < bits; k++)
+            for (int k = 0; k < m; k++)
                 row[n++] = (hawq_interaction_record){
-                    l, a->bits.item[i], j, a->bits.item[k],
-                    hawq_study_interaction(&a->study,
-                                           products + (size_t)i * total, j,
-                                           a->candidate[j * bits + k].dw)};
+                    .layer_i = l,
+                    .bits_i = a->candidate[i].format.bits,
+                    .candidate_i = a->name[i],
+                    .layer_j = j,
+                    .bits_j = a->candidate[k].format.bits,
+                    .candidate_j = a->name[k],
+                    .value = hawq_study_interaction(
+                        &a->study, products + (size_t)i * total, j,
+                        a->rounded[j * m + k].dw)};
     return hawq_store_put_interactions(a->store, a->run, n, row);
 }
 
 static hawq_status product_layer(hawq_analysis *a, int l) {
-    int  first = l * a->bits.n; /* the layer's errors are one array */
+    int  first = l * a->n_candidates; /* the layer's errors are one array */
     bool cross = a->wanted[HAWQ_METRIC_CROSS] || a->wanted[HAWQ_METRIC_HYBRID];
     size_t         total = hawq_selection_total(&a->study.all);
     double        *products = NULL;
     hawq_estimate *rise = &a->rise[HAWQ_METRIC_QUADRATIC][first];
-    if (cross) HAWQ_TAKE(products, &a->arena, (size_t)a->bits.n * total);
-    HAWQ_TRY(hawq_study_quadratic(&a->study, l, a->bits.n,
-                                  a->candidate[first].dw, rise, products));
-    for (int i = 0; i < a->bits.n; i++) {
+    if (cross) HAWQ_TAKE(products, &a->arena, (size_t)a->n_candidates * total);
+    HAWQ_TRY(hawq_study_quadratic(&a->study, l, a->n_candidates,
+                                  a->rounded[first].dw, rise, products));
+    for (int i = 0; i < a->n_candidates; i++) {
         a->rise[HAWQ_METRIC_CROSS][first + i] = rise[i];
         a->rise[HAWQ_METRIC_HYBRID][first + i] =
             a->rise[HAWQ_METRIC_MEASURED][first + i];

@@ -26,10 +26,10 @@ typedef struct column {
     const char *title;
     content     content;
     hawq_metric metric;
-    int         i; /* index of the width */
+    int         i; /* index of the candidate */
 } column;
 
-enum { MAX_COLUMNS = 8 + 2 * HAWQ_METRICS * (1 + HAWQ_NUMBERS_MAX) };
+enum { MAX_COLUMNS = 8 + 2 * HAWQ_METRICS * (1 + HAWQ_CANDIDATES_MAX) };
 
 typedef struct columns {
     int    n;
@@ -96,13 +96,12 @@ static void add_estimate(hawq_analysis *a, columns *c, hawq_metric metric,
     c->item[c->n++] = (column){title, what, metric, 0};
 }
 
-/* A column for each width: "trace@4". */
+/* A column for each candidate: "trace@4", "trace@w4:gptq". */
 static void add_widths(hawq_analysis *a, columns *c, hawq_metric metric,
                        const char *suffix, content what) {
-    for (int i = 0; i < a->bits.n; i++) {
-        const char *title =
-            hawq_arena_format(&a->arena, "%s%s@%d", hawq_metric_name(metric),
-                              suffix, a->bits.item[i]);
+    for (int i = 0; i < a->n_candidates; i++) {
+        const char *title = hawq_arena_format(
+            &a->arena, "%s%s@%s", hawq_metric_name(metric), suffix, a->key[i]);
         c->item[c->n++] = (column){title, what, metric, i};
     }
 }
@@ -141,9 +140,9 @@ static void choose_all(hawq_analysis *a, columns *c) {
         if (a->wanted[m]) add_widths(a, c, (hawq_metric)m, "", VALUE);
 }
 
-/* Layers by falling value of the first metric at the narrowest width. */
+/* Layers by falling value of the first metric at the fewest bits. */
 static hawq_status rank_layers(hawq_analysis *a, int **order) {
-    int last = a->bits.n - 1;
+    int last = a->n_candidates - 1;
     HAWQ_TAKE(*order, &a->arena, (size_t)a->graph->n_layers);
     for (int l = 0; l < a->graph->n_layers; l++) {
         double value = hawq_analysis_value(a, a->ranking, l, last);

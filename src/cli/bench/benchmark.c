@@ -193,8 +193,8 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                   .activation_range =
                                       (hawq_range)b->activation_range};
     hawq_status        status =
-        hawq_quantize_choices(b->image_graph, c->n_choices, c->choice,
-                              b->threads, &weights, &quantized);
+        hawq_allocation_codes(b->store, b->image_graph, &c->allocation,
+                              b->threads, &weights, NULL, &quantized);
     options.quantized = quantized;
     if (status == HAWQ_OK)
         status = hawq_program_lower(b->image_graph, &b->calibration, &options,

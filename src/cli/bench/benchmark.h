@@ -19,6 +19,7 @@
 #ifndef HAWQ_BENCHMARK_H
 #define HAWQ_BENCHMARK_H
 #include "results/store.h"
+#include "src/cli/kit/allocation.h"
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/latency.h"
 #include "src/deploy/run.h"
@@ -32,11 +33,14 @@ typedef struct hawq_float_timing {
 
 /* One network to be measured: an allocation, or the float network. */
 typedef struct hawq_contender {
-    const char *label;
-    int         asked; /* its row in the report, from 1; 0: a baseline only */
+    hawq_allocation allocation; /* where the next ones come from */
+    const char     *label;
+    int asked; /* its row in the report, from 1; 0: a baseline only */
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
     hawq_range         weight_range;
+    bool by_bits; /* its weights are on the narrow grids that an analysis knows
+                     by their bits, rounded to nearest, or in float32 */
     const char        *metric;    /* an allocation was searched by, or NULL */
     double             predicted; /* loss rise, by its search or an analysis, or
                                      NaN */

@@ -8,11 +8,13 @@
  * tensors that layers read of the rises at their widths, if they are stored, as
  * hawq_rises_use has them; all in float32 cost nothing.
  * Activations below 8 bits have no prediction without those; nor has anything
- * quantized in another range than the analysis'.
+ * quantized in another range than the analysis', or to other formats than the
+ * grids it knows by their bits.
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
  * runs, and the other networks of this one; its own only where a layer was
- * measured in none of them.
+ * measured in none of them. Times are known by bits, so here, too, only weights
+ * on those grids have a prediction, and are asked for others'.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/records.h"
@@ -142,7 +144,7 @@ static bool has_range(const analysis *a, const hawq_contender *c) {
 
 /* By an analysis, but for the range. */
 static bool is_predictable(const hawq_contender *c) {
-    return c->choice && !c->metric;
+    return c->choice && !c->metric && c->by_bits;
 }
 
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
@@ -185,7 +187,7 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
     HAWQ_TAKE(l.total, &b->arena, (size_t)(known->n_totals + b->n));
     for (int i = 0; i < b->n; i++) {
         const hawq_benchmark_record *r = &b->contender[i].record;
-        if (i == but || !r->n_layers) continue;
+        if (i == but || !r->n_layers || !b->contender[i].by_bits) continue;
         hawq_total_timing *total = &l.total[l.n_totals++];
         *total = (hawq_total_timing){r->latency_us, r->latency_spread_us, 0};
         for (int k = 0; k < r->n_layers; k++) {
@@ -221,7 +223,7 @@ hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
     HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
-        if (!c->record.n_layers) continue;
+        if (!c->record.n_layers || !c->by_bits) continue;
         HAWQ_TRY(collect(b, &known, i, &rest));
         c->predicted_us = hawq_latency_predict(&rest, c->program->n_layers,
                                                c->program->choice);

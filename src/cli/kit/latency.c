@@ -6,6 +6,7 @@
 #include "kernels/timer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,24 +62,48 @@ hawq_status hawq_latency_fit(hawq_latency *l, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-double hawq_latency_layer(const hawq_latency *l, const char *layer,
-                          int weight_bits, int activation_bits) {
+/* The format of so many bits that has no other name. */
+static const char *plain_format(int bits, char text[16]) {
+    snprintf(text, 16, "w%d", bits);
+    return bits == HAWQ_FLOAT_BITS ? "float" : text;
+}
+
+double hawq_latency_format(const hawq_latency *l, const char *layer,
+                           const char *format, int activation_bits) {
     for (int i = 0; i < l->n_timings; i++) {
         const hawq_layer_timing *t = &l->timing[i];
-        if (t->weight_bits == weight_bits &&
-            (t->activation_bits == activation_bits ||
-             t->activation_bits == HAWQ_FLOAT_BITS) &&
-            !strcmp(t->layer, layer))
+        char                     text[16];
+        const char              *its =
+            t->format ? t->format : plain_format(t->weight_bits, text);
+        bool wide = t->activation_bits == activation_bits ||
+                    t->activation_bits == HAWQ_FLOAT_BITS;
+        if (wide && !strcmp(its, format) && !strcmp(t->layer, layer))
             return t->latency_us;
     }
     return NAN;
 }
 
+double hawq_latency_layer(const hawq_latency *l, const char *layer,
+                          int weight_bits, int activation_bits) {
+    char text[16];
+    return hawq_latency_format(l, layer, plain_format(weight_bits, text),
+                               activation_bits);
+}
+
+/* What is before the colon of a choice's candidate. */
+static double time_of(const hawq_latency *l, const hawq_choice *c) {
+    char text[64];
+    if (!c->candidate)
+        return hawq_latency_layer(l, c->layer, c->weight_bits,
+                                  c->activation_bits);
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(c->candidate, ":"),
+             c->candidate);
+    return hawq_latency_format(l, c->layer, text, c->activation_bits);
+}
+
 double hawq_latency_predict(const hawq_latency *l, int n,
                             const hawq_choice *choice) {
     double sum = l->n_totals ? l->constant.mean : NAN;
-    for (int i = 0; i < n; i++)
-        sum += hawq_latency_layer(l, choice[i].layer, choice[i].weight_bits,
-                                  choice[i].activation_bits);
+    for (int i = 0; i < n; i++) sum += time_of(l, &choice[i]);
     return sum;
 }

@@ -51,6 +51,10 @@ HAWQ_NODISCARD hawq_status hawq_latency_fit(hawq_latency *latency,
 double hawq_latency_layer(const hawq_latency *latency, const char *layer,
                           int weight_bits, int activation_bits);
 
+/* The same with weights in a format, "k3". */
+double hawq_latency_format(const hawq_latency *latency, const char *layer,
+                           const char *format, int activation_bits);
+
 /* (1) for n choices, one per layer; NAN if a layer or all totals are
  * missing. */
 double hawq_latency_predict(const hawq_latency *latency, int n,

@@ -10,7 +10,8 @@
 
 static struct {
     const char *problem, *metric, *front_kind, *export_path, *bits, *kernels;
-    int         solver; /* index in solver_name; -1: by the problem */
+    const char *candidates; /* the same as bits */
+    int         solver;     /* index in solver_name; -1: by the problem */
     double      time_limit;
     int         device, first_last, resamples, analysis, batch_size, repeats;
     const char *explain, *plot, *score;
@@ -18,11 +19,7 @@ static struct {
     bool        all_points;
     bool        ignore_activation_loss;
     hawq_texts  budgets, pins, groups, ungroups;
-} o = {.metric = "trace",
-       .solver = -1,
-       .resamples = 200,
-       .batch_size = 1,
-       .repeats = 50};
+} o = {.solver = -1, .resamples = 200, .batch_size = 1, .repeats = 50};
 
 static const char *const solver_name[] = {"dp",     "bnb",      "ilp",  "cross",
                                           "greedy", "monotone", "brute"};
@@ -49,29 +46,35 @@ static const hawq_option options[] = {
                      "after which a solver answers with the best it has, its "
                      "bound and gap (default 60)"),
     HAWQ_OPTION_TEXT("metric", 'm', &o.metric, "NAME",
-                     "sensitivity to add up (default trace)"),
+                     "sensitivity to add up (default measured, which is right "
+                     "for every candidate; else the first that was analysed of "
+                     "hybrid, quadratic, cross, trace, gauss-newton)"),
     HAWQ_OPTION_INT("analysis", 0, &o.analysis, 1, 2147483647, "RUN",
                     "the run of hawq-analyze whose losses to search (default: "
                     "the newest complete one of the model)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
-                     "candidates of weight and activation bits, "
-                     "w8a8,w4a8,w4a4; float: the layer stays in float32, 32 "
-                     "bits of both in the report (default: the widths of the "
-                     "analysis with 8-bit activations); layers that read one "
-                     "tensor share its width"),
+                     "candidates, with bits of activations: "
+                     "w8a8,w4a4,k3:gptq; a number stands for the narrow grid "
+                     "of so many bits or, where the analysis has not that, for "
+                     "all its candidates of so many; float: the layer stays in "
+                     "float32, 32 bits of both in the report (default: all of "
+                     "the analysis with 8-bit activations); layers that read "
+                     "one tensor share its width"),
+    HAWQ_OPTION_TEXT("candidates", 'c', &o.candidates, "LIST",
+                     "the same as --bits"),
     HAWQ_OPTION_FLAG("ignore-activation-loss", 0, &o.ignore_activation_loss,
                      "allow activations below 8 bits without the rises that "
                      "hawq-analyze --activation-bits measures: the predicted "
                      "loss then has no term for their error"),
-    HAWQ_OPTION_TEXTS(
-        "pin", 0, &o.pins, "LAYER=BITS",
-        "weight bits of a layer, by its name or that of its weight "
-        "or node in the file, or of all whose name matches a "
-        "pattern: 'layer1.*=8'; conv1=float keeps it in float32 "
-        "whether --bits lists that or not. A name goes before "
-        "--first-last, that before a pattern, a longer pattern "
-        "before a shorter one, the later among equals; what "
-        "holds for one layer of a group holds for all of it"),
+    HAWQ_OPTION_TEXTS("pin", 0, &o.pins, "LAYER=CANDIDATE",
+                      "candidate, or bits of the codes, of a layer, by its "
+                      "name or that of its weight "
+                      "or node in the file, or of all whose name matches a "
+                      "pattern: 'layer1.*=8'; conv1=float keeps it in float32 "
+                      "whether --bits lists that or not. A name goes before "
+                      "--first-last, that before a pattern, a longer pattern "
+                      "before a shorter one, the later among equals; what "
+                      "holds for one layer of a group holds for all of it"),
     HAWQ_OPTION_INT("first-last", 0, &o.first_last, 1, 32, "BITS",
                     "weight bits of the first and the last layer (default: "
                     "free)"),
@@ -244,7 +247,7 @@ static hawq_status check_outputs(hawq_search *s) {
 /* Options that exclude each other, before anything is read. */
 static hawq_status check_options(hawq_search *s) {
     hawq_metric metric;
-    HAWQ_TRY(hawq_metric_find(o.metric, &metric));
+    if (o.metric) HAWQ_TRY(hawq_metric_find(o.metric, &metric));
     const char *comma = o.front_kind ? strchr(o.front_kind, ',') : NULL;
     if (comma && strchr(comma + 1, ','))
         return hawq_fail(HAWQ_EINVAL,
@@ -276,7 +279,8 @@ static hawq_status run(hawq_cli *cli) {
                                   .ungroups = o.ungroups,
                                   .problem_path = o.problem,
                                   .score_path = o.score,
-                                  .metric = o.metric,
+                                  .metric = o.metric ? o.metric : "measured",
+                                  .any_metric = !o.metric,
                                   .device = devices[o.device],
                                   .kernels = o.kernels,
                                   .batch_size = o.batch_size,
@@ -291,6 +295,10 @@ static hawq_status run(hawq_cli *cli) {
                          "FILE.json --budget KIND=VALUE",
                          o.problem ? "a model and --problem exclude each other"
                                    : "MODEL.onnx or --problem is missing");
+    if (o.bits && o.candidates)
+        return hawq_fail(HAWQ_EINVAL, "--bits and --candidates are one option "
+                                      "by two names; give one of them");
+    if (o.candidates) o.bits = o.candidates;
     HAWQ_TRY(check_options(&s));
     HAWQ_TRY(hawq_search_widths(&s, o.bits));
     hawq_status status = hawq_search_load(&s);

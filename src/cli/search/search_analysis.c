@@ -85,13 +85,27 @@ static hawq_status list_others(hawq_search *s, int n, const int64_t *run) {
     return HAWQ_OK;
 }
 
+/* The runs of the metric; where any will do, of the first that has some. */
+static hawq_status find_runs(hawq_search *s, int *n, int64_t **run) {
+    static const char *const others[] = {"hybrid", "quadratic", "cross",
+                                         "trace", "gauss-newton"};
+    hawq_arena              *arena = &s->cli->arena;
+    HAWQ_TRY(
+        hawq_store_load_analyses(s->store, s->hash, s->metric, arena, n, run));
+    for (int i = 0; !*n && s->any_metric && i < 5; i++) {
+        HAWQ_TRY(hawq_store_load_analyses(s->store, s->hash, others[i], arena,
+                                          n, run));
+        if (*n) s->metric = others[i];
+    }
+    return HAWQ_OK;
+}
+
 hawq_status hawq_search_find_analysis(hawq_search *s) {
     int64_t       *run;
     int            n, estimates;
     hawq_estimate *estimate;
     hawq_arena    *arena = &s->cli->arena;
-    HAWQ_TRY(hawq_store_load_analyses(s->store, s->hash, s->metric, arena, &n,
-                                      &run));
+    HAWQ_TRY(find_runs(s, &n, &run));
     if (!n)
         return hawq_fail(HAWQ_ESTATE,
                          "%s holds no complete analysis of %s with metric "
@@ -142,7 +156,7 @@ void hawq_search_json_analysis(const hawq_search *s, hawq_json *w) {
 }
 
 /* Names of the layers whose mean reading is not positive at some width, whose
- * readings are stored under "trace@4". */
+ * readings are stored under "trace@w4". */
 static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
                               hawq_listing *list) {
     int   layers = s->problem->n_layers;
@@ -152,9 +166,9 @@ static hawq_status list_upper(const hawq_search *s, hawq_arena *scratch,
         hawq_sample_record *row;
         double             *sum;
         int                 n;
-        if (s->sensitivity[i].layer) continue; /* each width once */
-        const char *name = hawq_arena_format(scratch, "%s@%d", s->metric,
-                                             s->sensitivity[i].bits);
+        if (s->sensitivity[i].layer) continue; /* each candidate once */
+        const char *name = hawq_arena_format(scratch, "%s@%s", s->metric,
+                                             s->sensitivity[i].candidate);
         if (!name) return HAWQ_ENOMEM;
         HAWQ_TAKE(sum, scratch, (size_t)layers);
         HAWQ_TRY(hawq_store_load_samples(s->store, s->analysis, name, scratch,
@@ -217,7 +231,8 @@ void hawq_search_note_noise(const hawq_search   *s,
         const hawq_sensitivity_record *r = &s->sensitivity[i];
         const hawq_candidate          *c = hawq_problem_candidate(
                      p, r->layer, solution->choice[p->layer[r->layer].in_group]);
-        if (c->weight_bits == r->bits) variance += r->stderr1 * r->stderr1;
+        if (c->name && !strcmp(c->name, r->candidate))
+            variance += r->stderr1 * r->stderr1;
     }
     for (int t = 0; t < s->n_activations; t++) {
         const hawq_rise *r = hawq_search_rise(s, solution, t);

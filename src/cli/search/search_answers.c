@@ -70,8 +70,7 @@ int hawq_search_find_width(const hawq_problem *p, int g, hawq_width w,
         for (int i = 0; i < group->n_layers && all; i++) {
             const hawq_candidate *x =
                 hawq_problem_candidate(p, group->layer[i], c);
-            all = x->weight_bits == w.weight_bits &&
-                  x->activation_bits == w.activation_bits;
+            all = hawq_search_is_width(x, &w);
         }
         if (all) return c;
     }
@@ -100,7 +99,7 @@ bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
         hawq_arena_take(&s->cli->arena, (size_t)p->n_groups, sizeof *choice);
     for (int c = 0; choice && c < first->n_candidates; c++) {
         const hawq_candidate *x = &first->candidate[first->order[c]];
-        hawq_width            w = {x->weight_bits, x->activation_bits};
+        hawq_width            w = {x->weight_bits, x->activation_bits, x->name};
         if (!uniform_choice(p, w, choice) || !fits(p, choice)) continue;
         if (hawq_problem_sum(p, -1, choice) > solution->objective) continue;
         *out = w;
@@ -133,10 +132,11 @@ const char *hawq_search_indifference(const hawq_search *s) {
 /* --- losses that are not resolved ------------------------------------------
  */
 
-static bool is_unresolved(const hawq_search *s, int layer, int bits) {
+static bool is_unresolved(const hawq_search *s, int layer,
+                          const hawq_candidate *c) {
     for (int i = 0; i < s->n_sensitivities; i++) {
         const hawq_sensitivity_record *r = &s->sensitivity[i];
-        if (r->layer == layer && r->bits == bits)
+        if (r->layer == layer && c->name && !strcmp(r->candidate, c->name))
             return r->stderr1 > 0 && fabs(r->value) <= 2 * r->stderr1;
     }
     return false;
@@ -152,10 +152,9 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
     const hawq_problem *p = s->problem;
     hawq_listing        names = {.arena = &s->cli->arena};
     for (int l = 0; l < p->n_layers; l++) {
-        int bits =
-            hawq_problem_candidate(p, l, solution->choice[p->layer[l].in_group])
-                ->weight_bits;
-        if (bits < most_bits(&p->layer[l]) && is_unresolved(s, l, bits))
+        const hawq_candidate *c = hawq_problem_candidate(
+            p, l, solution->choice[p->layer[l].in_group]);
+        if (c->weight_bits < most_bits(&p->layer[l]) && is_unresolved(s, l, c))
             hawq_listing_add(&names, p->layer[l].name);
     }
     for (int t = 0; t < s->n_activations; t++) {

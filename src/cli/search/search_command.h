@@ -1,11 +1,11 @@
 /* search_command.h -- the parts of hawq-search. What to solve comes from
  * search_input.c with search_model.c (the network), search_widths.c
- * (candidates, groups, pins), search_analysis.c (which analysis),
- * search_activations.c (what narrow ones cost), search_latency.c (times) and
- * search_budgets.c; what is said about it from search_answers.c,
- * search_confidence.c, search_report.c and search_front.c; what is stored from
- * search_record.c, which files are written and where from search_outputs.c and
- * search_export.c.
+ * (candidates, groups, pins) with search_candidates.c (their names),
+ * search_analysis.c (which analysis), search_activations.c (what narrow ones
+ * cost), search_latency.c (times) and search_budgets.c; what is said about it
+ * from search_answers.c, search_confidence.c, search_report.c and
+ * search_front.c; what is stored from search_record.c, which files are written
+ * and where from search_outputs.c and search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
  *     or front; hawq_search_report_x, hawq_search_store_x; hawq_search_close
@@ -56,14 +56,15 @@ typedef struct hawq_search {
     const char *score_path;                /* --score, or NULL */
     const char *metric, *device, *kernels; /* kernels may be NULL */
     const char *front_kind;                /* --pareto, or NULL */
-    int         wanted;                    /* --analysis; 0: the newest */
-    int         batch_size, repeats;       /* of measured times */
+    bool        any_metric; /* another will do if it was not analysed */
+    int         wanted;     /* --analysis; 0: the newest */
+    int         batch_size, repeats; /* of measured times */
     int         first_last; /* bits of the first and the last layer; 0: any */
     bool        ignore_activation_loss;
     bool        floats_are_pinned; /* float is no candidate but of pins */
     bool        peak_binds;        /* a layer is not in float for its sake */
 
-    int         n_widths; /* 0: the widths of the analysis */
+    int         n_widths; /* 0: the candidates of the analysis */
     hawq_width *width;
 
     int                n_layers, n_groups; /* of the model */
@@ -119,6 +120,18 @@ hawq_search_fit_peak(hawq_search *s, const hawq_solver *solver,
                      const hawq_solve_options *limits, hawq_solution *found);
 /* Does a pin ask for float? */
 HAWQ_NODISCARD hawq_status hawq_search_pins_float(hawq_search *s, bool *out);
+
+/* Have the two the same bits and candidate? Is it that of the width? */
+bool hawq_search_same_width(const hawq_width *a, const hawq_width *b);
+bool hawq_search_is_width(const hawq_candidate *c, const hawq_width *w);
+
+/* Once the sensitivities are there: width becomes what the analysis has of it,
+ * or all; a format stands for what there is of it if there is no such
+ * candidate, a number for all of so many bits. The same for one choice, whose
+ * candidate is then known. EINVAL: there is none. */
+HAWQ_NODISCARD hawq_status hawq_search_resolve(hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_resolve_choice(hawq_search *s,
+                                                      hawq_choice *choice);
 
 /* --bits: fills width. EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_search_widths(hawq_search *s, const char *text);

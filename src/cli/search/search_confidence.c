@@ -14,7 +14,7 @@ typedef struct bootstrap {
     hawq_search     *s;
     hawq_arena       arena; /* scratch */
     int              n_samples, n_widths;
-    int             *bits;      /* [width] */
+    const char     **name;      /* [width]: of the candidate */
     double          *reading;   /* [width][layer][sample] */
     double          *drawn;     /* [sample] */
     int             *index;     /* [sample] */
@@ -22,17 +22,17 @@ typedef struct bootstrap {
     hawq_candidate **candidate; /* [layer]: its, to be changed */
 } bootstrap;
 
-static int find_bits(const bootstrap *b, int bits) {
+static int find_name(const bootstrap *b, const char *name) {
     for (int w = 0; w < b->n_widths; w++)
-        if (b->bits[w] == bits) return w;
+        if (!strcmp(b->name[w], name)) return w;
     return -1;
 }
 
-static hawq_status list_bits(bootstrap *b) {
-    HAWQ_TAKE(b->bits, &b->arena, (size_t)b->s->n_sensitivities);
+static hawq_status list_names(bootstrap *b) {
+    HAWQ_TAKE(b->name, &b->arena, (size_t)b->s->n_sensitivities);
     for (int i = 0; i < b->s->n_sensitivities; i++)
-        if (find_bits(b, b->s->sensitivity[i].bits) < 0)
-            b->bits[b->n_widths++] = b->s->sensitivity[i].bits;
+        if (find_name(b, b->s->sensitivity[i].candidate) < 0)
+            b->name[b->n_widths++] = b->s->sensitivity[i].candidate;
     return HAWQ_OK;
 }
 
@@ -42,7 +42,7 @@ static hawq_status load_width(bootstrap *b, int w) {
     hawq_sample_record *row;
     int                 n, layers = b->s->problem->n_layers;
     const char         *name =
-        hawq_arena_format(&b->arena, "%s@%d", b->s->metric, b->bits[w]);
+        hawq_arena_format(&b->arena, "%s@%s", b->s->metric, b->name[w]);
     if (!name) return HAWQ_ENOMEM;
     HAWQ_TRY(hawq_store_load_samples(b->s->store, b->s->analysis, name,
                                      &b->arena, &n, &row));
@@ -60,7 +60,7 @@ static hawq_status load_width(bootstrap *b, int w) {
 
 static hawq_status load(bootstrap *b) {
     const hawq_problem *p = b->s->problem;
-    HAWQ_TRY(list_bits(b));
+    HAWQ_TRY(list_names(b));
     for (int w = 0; w < b->n_widths && (!w || b->n_samples); w++)
         HAWQ_TRY(load_width(b, w));
     HAWQ_TAKE(b->drawn, &b->arena, (size_t)b->n_samples);
@@ -104,7 +104,7 @@ static void draw(bootstrap *b, int resample) {
                 hawq_search_activation_loss(b->s, l, c[i].activation_bits) +
                 (c[i].weight_bits == HAWQ_FLOAT_BITS
                      ? 0 /* the weights are as they were */
-                     : resampled(b, l, find_bits(b, c[i].weight_bits)));
+                     : resampled(b, l, find_name(b, c[i].name)));
     }
 }
 

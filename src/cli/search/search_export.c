@@ -313,6 +313,23 @@ hawq_status hawq_search_check_export(hawq_search *s, const char *text,
     return find_format(s, text, &format, path);
 }
 
+/* Those lists have bits; how codes decode and were chosen is in ours alone. */
+static void note_names(const target *t, const char *format) {
+    int n = 0;
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_candidate *c = chosen(t, l);
+        char                  plain[16];
+        snprintf(plain, sizeof plain, "w%d", c->weight_bits);
+        n += !is_float(t, l) && c->name && strcmp(c->name, plain) != 0;
+    }
+    if (n)
+        hawq_cli_note(t->s->cli,
+                      "--export-as %s: it has the bits of the layers; that %d "
+                      "of them are in other formats, or their codes chosen by "
+                      "a method, it cannot say (--export can)",
+                      format, n);
+}
+
 hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                                const char *text) {
     const struct format *format = NULL;
@@ -325,6 +342,7 @@ hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
         return hawq_fail(HAWQ_EIO, "%s: cannot be written: %s", path,
                          strerror(errno));
     format->put(&t);
+    note_names(&t, format->name);
     bool failed = ferror(t.json.file);
     if (fclose(t.json.file) || failed)
         return hawq_fail(HAWQ_EIO, "%s: cannot be written", path);

@@ -12,27 +12,17 @@ bool hawq_search_has_floats(const hawq_search *s) {
     return false;
 }
 
-static bool is_known(const hawq_search *s, int bits) {
-    for (int i = 0; i < s->n_widths; i++)
-        if (s->width[i].weight_bits == bits) return true;
-    return false;
-}
-
 hawq_status hawq_search_add_floats(hawq_search *s) {
     hawq_width *width = s->width;
     bool        listed = hawq_search_has_floats(s), pinned;
     HAWQ_TRY(hawq_search_pins_float(s, &pinned));
     s->floats_are_pinned = pinned && !listed;
     if (!s->floats_are_pinned) return HAWQ_OK;
-    HAWQ_TAKE(s->width, &s->cli->arena,
-              (size_t)(s->n_widths + s->n_sensitivities) + 1);
+    HAWQ_TAKE(s->width, &s->cli->arena, (size_t)s->n_widths + 1);
     if (s->n_widths)
         memcpy(s->width, width, (size_t)s->n_widths * sizeof *width);
-    bool all = !s->n_widths;
-    for (int i = 0; all && i < s->n_sensitivities; i++)
-        if (!is_known(s, s->sensitivity[i].bits))
-            s->width[s->n_widths++] = (hawq_width){s->sensitivity[i].bits, 8};
-    s->width[s->n_widths++] = (hawq_width){HAWQ_FLOAT_BITS, HAWQ_FLOAT_BITS};
+    s->width[s->n_widths++] =
+        (hawq_width){HAWQ_FLOAT_BITS, HAWQ_FLOAT_BITS, "float"};
     return HAWQ_OK;
 }
 

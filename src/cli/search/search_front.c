@@ -22,6 +22,8 @@ static hawq_status json_uniforms(const hawq_search *s, hawq_json *w) {
         hawq_json_object(w, NULL);
         hawq_json_integer(w, "weight_bits", point[i].width.weight_bits);
         hawq_json_integer(w, "activation_bits", point[i].width.activation_bits);
+        if (point[i].width.candidate)
+            hawq_json_text(w, "candidate", point[i].width.candidate);
         hawq_json_real(w, "cost", point[i].cost);
         hawq_json_real(w, "objective", point[i].objective);
         hawq_json_end(w);
@@ -58,6 +60,7 @@ static hawq_status json_front(const hawq_search *s, const hawq_pareto *front,
         for (int l = 0; l < p->n_layers; l++)
             bits[l] = chosen(p, point->choice, l)->activation_bits;
         hawq_json_ints(&w, "activation_bits", p->n_layers, bits);
+        hawq_search_json_names(s, point->choice, &w);
         hawq_json_end(&w);
     }
     hawq_json_end(&w);
@@ -78,6 +81,36 @@ static bool activations_open(const hawq_problem_layer *layer) {
     return false;
 }
 
+void hawq_search_json_names(const hawq_search *s, const int *choice,
+                            hawq_json *w) {
+    const hawq_problem *p = s->problem;
+    if (!p->layer[0].candidate[0].name) return;
+    hawq_json_array(w, "candidates");
+    for (int l = 0; l < p->n_layers; l++) {
+        const char *name = chosen(p, choice, l)->name;
+        hawq_json_text(w, NULL, name ? name : "");
+    }
+    hawq_json_end(w);
+}
+
+/* Do bits leave open which candidate it is? */
+static bool names_open(const hawq_problem_layer *layer) {
+    for (int a = 0; a < layer->n_candidates; a++)
+        for (int b = 0; b < a; b++)
+            if (layer->candidate[a].weight_bits ==
+                    layer->candidate[b].weight_bits &&
+                layer->candidate[a].name && layer->candidate[b].name &&
+                strcmp(layer->candidate[a].name, layer->candidate[b].name) != 0)
+                return true;
+    return false;
+}
+
+static bool names_shown(const hawq_problem *p) {
+    for (int l = 0; l < p->n_layers; l++)
+        if (names_open(&p->layer[l])) return true;
+    return false;
+}
+
 static bool activations_shown(const hawq_problem *p) {
     for (int l = 0; l < p->n_layers; l++)
         if (activations_open(&p->layer[l])) return true;
@@ -87,13 +120,22 @@ static bool activations_shown(const hawq_problem *p) {
 hawq_status hawq_search_bits_text(const hawq_search *s, const int *choice,
                                   char **out) {
     bool                activations = activations_shown(s->problem);
+    bool                names = names_shown(s->problem);
     const hawq_problem *p = s->problem;
-    size_t              size = 8 * (size_t)p->n_layers + 1, used = 0;
+    size_t              size = 1, used = 0;
+    for (int l = 0; l < p->n_layers; l++) {
+        const char *name = chosen(p, choice, l)->name;
+        size += 8 + (names && name ? strlen(name) : 0);
+    }
     HAWQ_TAKE(*out, &s->cli->arena, size);
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, choice, l);
-        used += (size_t)snprintf(*out + used, size - used, "%s%d", l ? " " : "",
-                                 c->weight_bits);
+        if (names && c->name)
+            used += (size_t)snprintf(*out + used, size - used, "%s%s",
+                                     l ? " " : "", c->name);
+        else
+            used += (size_t)snprintf(*out + used, size - used, "%s%d",
+                                     l ? " " : "", c->weight_bits);
         if (activations)
             used += (size_t)snprintf(*out + used, size - used, "/%d",
                                      c->activation_bits);

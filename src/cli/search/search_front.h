@@ -22,7 +22,13 @@ HAWQ_NODISCARD hawq_status hawq_search_report_front(const hawq_search *s,
 /* --pareto A,B: finds the surface of two costs and the loss, and prints it. */
 HAWQ_NODISCARD hawq_status hawq_search_surface(hawq_search *s);
 
-/* "8 8 4"; with activations, "8/8 8/8 4/8", where candidates of the same weight
+/* "candidates": one text a layer, into the open object, where candidates have
+ * names. */
+void hawq_search_json_names(const hawq_search *s, const int *choice,
+                            hawq_json *w);
+
+/* "8 8 4", or names where bits leave open which candidate it is; with
+ * activations, "8/8 8/8 4/8", where candidates of the same weight
  * bits differ in them. */
 HAWQ_NODISCARD hawq_status hawq_search_bits_text(const hawq_search *s,
                                                  const int *choice, char **out);

@@ -73,7 +73,7 @@ static hawq_status load_model(hawq_search *s) {
     HAWQ_TRY(hawq_store_load_sensitivity(s->store, s->analysis, s->metric,
                                          arena, &s->n_sensitivities,
                                          &s->sensitivity));
-    if (s->score_path) HAWQ_TRY(hawq_search_import(s));
+    HAWQ_TRY(s->score_path ? hawq_search_import(s) : hawq_search_resolve(s));
     HAWQ_TRY(hawq_search_add_floats(s));
     if (hawq_search_wants_latency(s))
         HAWQ_TRY(hawq_search_latency(s, n_layers, layer, &n_timings, &timing));

@@ -20,17 +20,22 @@
 /* --- which -----------------------------------------------------------------
  */
 
-static hawq_status add_width(hawq_search_times *t, int weight_bits,
-                             int activation_bits) {
+/* Times depend on the format, not on how codes were chosen. */
+static hawq_status add_width(hawq_search *s, hawq_search_times *t,
+                             const hawq_width *w) {
+    size_t      length = strcspn(w->candidate, ":");
+    const char *format =
+        hawq_arena_string_n(&s->cli->arena, w->candidate, length);
+    hawq_width timed = {w->weight_bits, w->activation_bits, format};
+    int        weight_bits = w->weight_bits;
+    if (!format) return HAWQ_ENOMEM;
     for (int i = 0; i < t->n_widths; i++)
-        if (t->width[i].weight_bits == weight_bits &&
-            t->width[i].activation_bits == activation_bits)
-            return HAWQ_OK;
-    t->width[t->n_widths++] = (hawq_width){weight_bits, activation_bits};
-    if (weight_bits == 32 || (weight_bits >= 2 && weight_bits <= 8))
+        if (hawq_search_same_width(&t->width[i], &timed)) return HAWQ_OK;
+    t->width[t->n_widths++] = timed;
+    if (weight_bits == 32 || (weight_bits >= 1 && weight_bits <= 8))
         return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,
-                     "latency: layers run with weights of 2 to 8 bits or in "
+                     "latency: layers run with weights of 1 to 8 bits or in "
                      "float32, so %d bits have no time; choose the candidates "
                      "with --bits w8a8,w4a8,w2a8",
                      weight_bits);
@@ -38,14 +43,11 @@ static hawq_status add_width(hawq_search_times *t, int weight_bits,
 
 /* Of the candidates, and 8 bits: what a multiple of a latency refers to. */
 static hawq_status list_widths(hawq_search *s, hawq_search_times *t) {
-    size_t most = (size_t)(s->n_widths ? s->n_widths : s->n_sensitivities) + 1;
-    HAWQ_TAKE(t->width, &s->cli->arena, most);
-    HAWQ_TRY(add_width(t, 8, 8));
+    static const hawq_width uniform8 = {8, 8, "w8"};
+    HAWQ_TAKE(t->width, &s->cli->arena, (size_t)s->n_widths + 1);
+    HAWQ_TRY(add_width(s, t, &uniform8));
     for (int i = 0; i < s->n_widths; i++)
-        HAWQ_TRY(
-            add_width(t, s->width[i].weight_bits, s->width[i].activation_bits));
-    for (int i = 0; !s->n_widths && i < s->n_sensitivities; i++)
-        HAWQ_TRY(add_width(t, s->sensitivity[i].bits, 8));
+        HAWQ_TRY(add_width(s, t, &s->width[i]));
     return HAWQ_OK;
 }
 
@@ -73,16 +75,26 @@ static int count_missing(const hawq_search_times *t, hawq_width w, int n_layers,
                          const hawq_layer_record *layer) {
     int n = 0;
     for (int l = 0; l < n_layers; l++)
-        n += isnan(hawq_latency_layer(&t->table, layer[l].name, w.weight_bits,
-                                      w.activation_bits));
+        n += isnan(hawq_latency_format(&t->table, layer[l].name, w.candidate,
+                                       w.activation_bits));
     return n;
 }
 
-/* The name of the uniform network, as hawq-bench calls it. */
+/* The name of the uniform network, as hawq-bench calls it: "uniform4", "w4a4",
+ * "k3", "k3a4". */
 static const char *uniform_name(hawq_arena *arena, hawq_width w) {
+    char plain[16];
+    snprintf(plain, sizeof plain, "w%d", w.weight_bits);
+    bool is_plain =
+        w.weight_bits == HAWQ_FLOAT_BITS || !strcmp(plain, w.candidate);
+    if (is_plain && w.activation_bits == 8)
+        return hawq_arena_format(arena, "uniform%d", w.weight_bits);
+    if (is_plain)
+        return hawq_arena_format(arena, "w%da%d", w.weight_bits,
+                                 w.activation_bits);
     return w.activation_bits == 8
-               ? hawq_arena_format(arena, "uniform%d", w.weight_bits)
-               : hawq_arena_format(arena, "w%da%d", w.weight_bits,
+               ? w.candidate
+               : hawq_arena_format(arena, "%sa%d", w.candidate,
                                    w.activation_bits);
 }
 
@@ -133,9 +145,9 @@ static hawq_status add_up(hawq_search *s, hawq_search_times *t, int n_layers,
     for (int i = 0; i < t->n_widths; i++) {
         t->uniform_us[i] = t->table.constant.mean;
         for (int l = 0; l < n_layers; l++)
-            t->uniform_us[i] += hawq_latency_layer(&t->table, layer[l].name,
-                                                   t->width[i].weight_bits,
-                                                   t->width[i].activation_bits);
+            t->uniform_us[i] += hawq_latency_format(
+                &t->table, layer[l].name, t->width[i].candidate,
+                t->width[i].activation_bits);
     }
     return HAWQ_OK;
 }
@@ -214,6 +226,7 @@ void hawq_search_json_latency(const hawq_search *s, hawq_json *w) {
     hawq_json_array(w, "uniform");
     for (int i = 0; i < s->times->n_widths; i++) {
         hawq_json_object(w, NULL);
+        hawq_json_text(w, "format", s->times->width[i].candidate);
         hawq_json_integer(w, "weight_bits", s->times->width[i].weight_bits);
         hawq_json_integer(w, "activation_bits",
                           s->times->width[i].activation_bits);
@@ -224,14 +237,17 @@ void hawq_search_json_latency(const hawq_search *s, hawq_json *w) {
     hawq_json_end(w);
 }
 
-/* "w8a8 24.8, w4a8 24.9" */
+/* "w8a8 24.8, k3a8 24.9" */
 static const char *list_uniform(const hawq_search *s) {
     const hawq_search_times *t = s->times;
     const char              *list = "";
-    for (int i = 0; i < t->n_widths && list; i++)
-        list = hawq_arena_format(&s->cli->arena, "%s%sw%da%d %.4g", list,
-                                 i ? ", " : "", t->width[i].weight_bits,
-                                 t->width[i].activation_bits, t->uniform_us[i]);
+    for (int i = 0; i < t->n_widths && list; i++) {
+        const hawq_width *w = &t->width[i];
+        bool              floats = w->weight_bits == HAWQ_FLOAT_BITS;
+        list = hawq_arena_format(&s->cli->arena, "%s%s%sa%d %.4g", list,
+                                 i ? ", " : "", floats ? "w32" : w->candidate,
+                                 w->activation_bits, t->uniform_us[i]);
+    }
     return list ? list : "";
 }
 

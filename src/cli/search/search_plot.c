@@ -21,7 +21,7 @@ hawq_status hawq_search_uniforms(const hawq_search *s, int *n,
     HAWQ_TAKE(*out, &s->cli->arena, (size_t)first->n_candidates);
     for (int c = 0; c < first->n_candidates; c++) {
         const hawq_candidate *x = &first->candidate[first->order[c]];
-        hawq_width            w = {x->weight_bits, x->activation_bits};
+        hawq_width            w = {x->weight_bits, x->activation_bits, x->name};
         bool                  all = true;
         for (int g = 0; g < p->n_groups; g++)
             all &= (choice[g] = hawq_search_find_width(p, g, w, false)) >= 0;
@@ -118,9 +118,17 @@ static hawq_status fill_uniforms(const hawq_search *s, hawq_series *out) {
     for (int i = 0; i < n; i++) {
         x[i] = point[i].cost;
         y[i] = point[i].objective;
-        label[i] = hawq_arena_format(&s->cli->arena, "w%da%d",
-                                     point[i].width.weight_bits,
-                                     point[i].width.activation_bits);
+        const hawq_width *w = &point[i].width;
+        bool              method = w->candidate && strchr(w->candidate, ':');
+        bool floats = w->weight_bits == HAWQ_FLOAT_BITS || !w->candidate;
+        if (method)
+            label[i] = w->candidate;
+        else if (floats)
+            label[i] = hawq_arena_format(&s->cli->arena, "w%da%d",
+                                         w->weight_bits, w->activation_bits);
+        else
+            label[i] = hawq_arena_format(&s->cli->arena, "%sa%d", w->candidate,
+                                         w->activation_bits);
         if (!label[i]) return HAWQ_ENOMEM;
     }
     *out = (hawq_series){

@@ -67,7 +67,8 @@ static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
             p, l, solution->choice[p->layer[l].in_group]);
         choice[l] = (hawq_choice){.layer = p->layer[l].name,
                                   .weight_bits = c->weight_bits,
-                                  .activation_bits = c->activation_bits};
+                                  .activation_bits = c->activation_bits,
+                                  .candidate = c->name};
     }
     for (int b = 0; b < solution->n_budgets; b++) {
         const hawq_budget_use *u = &solution->budget[b];
@@ -108,14 +109,18 @@ static hawq_status put_front(hawq_search *s, const hawq_pareto *front,
         const hawq_pareto_point *from = &front->point[i];
         hawq_totals              totals;
         int                     *bits;
+        const char             **name;
         HAWQ_TAKE(bits, &s->cli->arena, (size_t)p->n_layers);
-        for (int l = 0; l < p->n_layers; l++)
-            bits[l] =
-                hawq_problem_candidate(p, l, from->choice[p->layer[l].in_group])
-                    ->weight_bits;
+        HAWQ_TAKE(name, &s->cli->arena, (size_t)p->n_layers);
+        for (int l = 0; l < p->n_layers; l++) {
+            const hawq_candidate *c = hawq_problem_candidate(
+                p, l, from->choice[p->layer[l].in_group]);
+            bits[l] = c->weight_bits;
+            name[l] = c->name;
+        }
         hawq_search_totals(p, from->choice, &totals);
         point[i] = (hawq_front_point){from->cost, from->objective,
-                                      totals.mean_bits, bits};
+                                      totals.mean_bits, bits, name};
     }
     hawq_front_record record = {.cost_kind = s->front_kind,
                                 .solver = p->n_interactions ? "cross" : "dp",

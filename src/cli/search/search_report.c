@@ -46,13 +46,17 @@ static double rest_of(const hawq_search *s, int l, int kind) {
 static hawq_status print_layers(const hawq_search     *s,
                                 const hawq_solution   *solution,
                                 const hawq_confidence *sure) {
-    const char         *columns[7] = {"layer", "params", "weight_bits",
-                                      "activation_bits", "loss"};
+    const char         *columns[8] = {"layer", "params"};
     const hawq_problem *p = s->problem;
-    int                 bytes = hawq_problem_find_kind(p, "weight-size"), n = 5;
+    bool                named = p->layer[0].candidate[0].name != NULL;
+    int                 bytes = hawq_problem_find_kind(p, "weight-size"), n = 2;
     hawq_table          t;
+    columns[n++] = "weight_bits";
+    columns[n++] = "activation_bits";
+    columns[n++] = "loss";
     if (bytes >= 0) columns[n++] = "bytes";
     if (sure->n_resamples) columns[n++] = "confidence";
+    if (named) columns[n++] = "candidate";
     hawq_table_begin(&t, &s->cli->arena, n, columns);
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_candidate *c = chosen(p, solution->choice, l);
@@ -67,6 +71,7 @@ static hawq_status print_layers(const hawq_search     *s,
         if (bytes >= 0)
             hawq_table_real(&t, c->cost[bytes] - rest_of(s, l, bytes), 12);
         if (sure->n_resamples) hawq_table_fixed(&t, sure->kept[l], 2);
+        if (named) hawq_table_text(&t, c->name ? c->name : "");
     }
     return hawq_table_print(&t, s->cli->format, stdout);
 }
@@ -153,18 +158,21 @@ static hawq_status fill_alternatives(const hawq_search      *s,
                                      const hawq_explanation *e, hawq_table *t) {
     const hawq_problem *p = s->problem;
     const char        **column;
-    int                 n = 6;
-    HAWQ_TAKE(column, &s->cli->arena, (size_t)(6 + p->n_kinds));
-    column[0] = "weight_bits";
-    column[1] = "activation_bits";
-    column[2] = "chosen";
-    column[3] = "layer_loss";
-    column[4] = "best_loss";
-    column[5] = "regret";
+    bool                named = p->layer[e->layer].candidate[0].name != NULL;
+    int                 n = 0;
+    HAWQ_TAKE(column, &s->cli->arena, (size_t)(7 + p->n_kinds));
+    column[n++] = "weight_bits";
+    column[n++] = "activation_bits";
+    column[n++] = "chosen";
+    column[n++] = "layer_loss";
+    column[n++] = "best_loss";
+    column[n++] = "regret";
     for (int k = 0; k < p->n_kinds; k++) column[n++] = p->kind[k].name;
+    if (named) column[n++] = "candidate";
     hawq_table_begin(t, &s->cli->arena, n, column);
     for (int i = 0; i < e->n; i++) {
         const hawq_alternative *a = &e->alternative[i];
+        const char             *name = a->candidate->name;
         hawq_table_integer(t, a->candidate->weight_bits);
         hawq_table_integer(t, a->candidate->activation_bits);
         hawq_table_text(t, a->chosen ? "yes" : "");
@@ -176,6 +184,7 @@ static hawq_status fill_alternatives(const hawq_search      *s,
                             (a->candidate->cost[k] - rest_of(s, e->layer, k)) /
                                 p->kind[k].unit,
                             6);
+        if (named) hawq_table_text(t, name ? name : "");
     }
     return HAWQ_OK;
 }
@@ -280,6 +289,7 @@ static void json_layers(const hawq_search *s, hawq_json *w,
         hawq_json_text(w, "name", p->layer[l].name);
         hawq_json_integer(w, "weight_bits", c->weight_bits);
         hawq_json_integer(w, "activation_bits", c->activation_bits);
+        if (c->name) hawq_json_text(w, "candidate", c->name);
         hawq_json_real(w, "loss", c->loss);
         if (s->n_activations)
             hawq_json_real(
@@ -308,6 +318,8 @@ static hawq_status json_answers(const hawq_search *s, const hawq_answers *a,
         hawq_json_object(w, "uniform_as_good");
         hawq_json_integer(w, "weight_bits", a->uniform.weight_bits);
         hawq_json_integer(w, "activation_bits", a->uniform.activation_bits);
+        if (a->uniform.candidate)
+            hawq_json_text(w, "candidate", a->uniform.candidate);
         hawq_json_end(w);
     }
     if (!a->explanation.n) return HAWQ_OK;
@@ -355,7 +367,15 @@ static hawq_status print_json(const hawq_search   *s,
  */
 
 static void note_answers(const hawq_search *s, const hawq_answers *a) {
-    if (a->has_uniform)
+    const char *name = a->uniform.candidate;
+    char        plain[16];
+    snprintf(plain, sizeof plain, "w%d", a->uniform.weight_bits);
+    if (a->has_uniform && name && strcmp(name, plain) != 0)
+        hawq_cli_note(s->cli,
+                      "%s and %d-bit activations everywhere are within the "
+                      "budgets, too, and predicted to be as good",
+                      name, a->uniform.activation_bits);
+    else if (a->has_uniform)
         hawq_cli_note(s->cli,
                       "%d-bit weights and %d-bit activations everywhere are "
                       "within the budgets, too, and predicted to be as good",

@@ -41,26 +41,24 @@ static hawq_status read_choices(hawq_search *s) {
     return HAWQ_OK;
 }
 
-static void add_width(hawq_search *s, int weight_bits, int activation_bits) {
-    for (int i = 0; i < s->n_widths; i++)
-        if (s->width[i].weight_bits == weight_bits &&
-            s->width[i].activation_bits == activation_bits)
-            return;
-    s->width[s->n_widths++] = (hawq_width){weight_bits, activation_bits};
-}
-
-/* The candidates are the file's pairs and, for the comparison with the
- * optimum, all that was analysed. */
+/* The candidates are the file's and, for the comparison with the optimum, all
+ * that was analysed. */
 hawq_status hawq_search_import(hawq_search *s) {
     HAWQ_TRY(read_choices(s));
     s->n_widths = 0;
-    HAWQ_TAKE(s->width, &s->cli->arena,
-              (size_t)(s->n_layers + s->n_sensitivities));
-    for (int l = 0; l < s->n_layers; l++)
-        add_width(s, s->imported[l].weight_bits,
-                  s->imported[l].activation_bits);
-    for (int i = 0; i < s->n_sensitivities; i++)
-        add_width(s, s->sensitivity[i].bits, 8);
+    HAWQ_TRY(hawq_search_resolve(s));
+    const hawq_width *all = s->width;
+    HAWQ_TAKE(s->width, &s->cli->arena, (size_t)(s->n_layers + s->n_widths));
+    memcpy(s->width, all, (size_t)s->n_widths * sizeof *all);
+    for (int l = 0; l < s->n_layers; l++) {
+        hawq_choice *c = &s->imported[l];
+        HAWQ_TRY(hawq_search_resolve_choice(s, c));
+        hawq_width w = {c->weight_bits, c->activation_bits, c->candidate};
+        bool       known = false;
+        for (int i = 0; i < s->n_widths; i++)
+            known |= hawq_search_same_width(&s->width[i], &w);
+        if (!known) s->width[s->n_widths++] = w;
+    }
     return HAWQ_OK;
 }
 
@@ -71,9 +69,10 @@ static hawq_status find_choice(const hawq_search *s, int **out) {
     for (int l = 0; l < p->n_layers; l++) {
         int g = p->layer[l].in_group;
         for (int c = 0; c < p->group[g].n_candidates; c++) {
-            const hawq_candidate *x = hawq_problem_candidate(p, l, c);
-            if (x->weight_bits == s->imported[l].weight_bits &&
-                x->activation_bits == s->imported[l].activation_bits)
+            const hawq_choice *of = &s->imported[l];
+            hawq_width         w = {of->weight_bits, of->activation_bits,
+                                    of->candidate};
+            if (hawq_search_is_width(hawq_problem_candidate(p, l, c), &w))
                 (*out)[g] = c;
         }
     }

@@ -67,6 +67,7 @@ static hawq_status print_json(const hawq_search *s, const char *const *kind,
         hawq_json_real(&w, "objective", point->objective);
         hawq_json_ints(&w, "bits", p->n_layers, bits);
         hawq_json_ints(&w, "activation_bits", p->n_layers, bits + p->n_layers);
+        hawq_search_json_names(s, point->choice, &w);
         hawq_json_end(&w);
     }
     hawq_json_end(&w);

@@ -1,63 +1,192 @@
 /* search_widths.c -- which widths a layer may have: --bits, the groups of
  * layers that share a tensor, --group, --ungroup, --pin and --first-last.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/search/search_candidates.h"
 #include "src/cli/search/search_command.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
-/* --- --bits w8a8,w4a8 ------------------------------------------------------
+/* --- --bits w8a8,w4a8,k3:gptq ----------------------------------------------
  */
 
-/* "w4a8", "w4" and "4" (8-bit activations), "float" and "32". */
-static hawq_status read_width(const char *text, hawq_width *out) {
-    const char *at = text + (*text == 'w');
-    int         bits[2] = {0, 8};
-    *out = (hawq_width){HAWQ_FLOAT_BITS, HAWQ_FLOAT_BITS};
-    if (!strcmp(text, "float") || !strcmp(text, "32") ||
-        !strcmp(text, "w32a32"))
-        return HAWQ_OK;
-    for (; *at >= '0' && *at <= '9' && bits[0] < 100; at++)
-        bits[0] = 10 * bits[0] + (*at - '0');
-    if (*at == 'a' && *text == 'w') {
-        at++;
-        bits[1] = 0;
-        for (; *at >= '0' && *at <= '9' && bits[1] < 100; at++)
-            bits[1] = 10 * bits[1] + (*at - '0');
-    }
-    bool activation = bits[1] == 8 || bits[1] == 4 || bits[1] == 2;
-    if (*at || bits[0] < 1 || bits[0] > 31 || !activation)
-        return hawq_fail(HAWQ_EINVAL,
-                         "--bits: '%s' is not a pair of widths like w4a8, "
-                         "nor float; activations have 8, 4 or 2 bits",
-                         text);
-    *out = (hawq_width){bits[0], bits[1]};
-    return HAWQ_OK;
+static bool same_name(const char *a, const char *b) {
+    return !strcmp(a ? a : "", b ? b : "");
 }
 
-static hawq_status add_width(hawq_search *s, hawq_width *width) {
+bool hawq_search_same_width(const hawq_width *a, const hawq_width *b) {
+    return a->weight_bits == b->weight_bits &&
+           a->activation_bits == b->activation_bits &&
+           same_name(a->candidate, b->candidate);
+}
+
+bool hawq_search_is_width(const hawq_candidate *c, const hawq_width *w) {
+    return c->weight_bits == w->weight_bits &&
+           c->activation_bits == w->activation_bits &&
+           same_name(c->name, w->candidate);
+}
+
+static bool has_width(const hawq_search *s, const hawq_width *width) {
     for (int i = 0; i < s->n_widths; i++)
-        if (s->width[i].weight_bits == width->weight_bits &&
-            s->width[i].activation_bits == width->activation_bits)
-            return hawq_fail(HAWQ_EINVAL, "--bits: w%da%d is given twice",
-                             width->weight_bits, width->activation_bits);
-    s->width[s->n_widths++] = *width;
-    return HAWQ_OK;
+        if (hawq_search_same_width(&s->width[i], width)) return true;
+    return false;
+}
+
+/* The same, where a number and the narrow grid of so many bits are one. */
+static bool is_asked(const hawq_search *s, const hawq_width *width) {
+    char plain[16];
+    snprintf(plain, sizeof plain, "w%d", width->weight_bits);
+    bool       is_plain = width->candidate && !strcmp(width->candidate, plain);
+    hawq_width other = *width;
+    if (!width->candidate) other.candidate = plain;
+    if (is_plain) other.candidate = NULL;
+    return has_width(s, width) || has_width(s, &other);
 }
 
 hawq_status hawq_search_widths(hawq_search *s, const char *text) {
     if (!text) return HAWQ_OK;
     HAWQ_TAKE(s->width, &s->cli->arena, strlen(text) + 1);
     for (const char *at = text;; at++) {
-        hawq_width  width = {0};
+        hawq_named  named;
         size_t      length = strcspn(at, ",");
         const char *item = hawq_arena_string_n(&s->cli->arena, at, length);
         if (!item) return HAWQ_ENOMEM;
-        HAWQ_TRY(read_width(item, &width));
-        HAWQ_TRY(add_width(s, &width));
+        HAWQ_TRY(hawq_named_read("--bits", item, &s->cli->arena, &named));
+        hawq_width width = {named.weight_bits, named.activation_bits,
+                            named.name};
+        if (is_asked(s, &width))
+            return hawq_fail(HAWQ_EINVAL, "--bits: %s is given twice", item);
+        s->width[s->n_widths++] = width;
         at += length;
         if (!*at) return HAWQ_OK;
     }
+}
+
+/* --- and what the analysis has of it -------------------------------------- */
+
+/* How well a name of the analysis answers to a width that is asked for: 3 it is
+ * the name, or w<b> for a number b; 2 the format, where no method is asked for;
+ * 1 a number's bits; else 0. */
+static int answers_to(const char *name, int bits, const hawq_width *w) {
+    size_t format = strcspn(name, ":");
+    char   plain[16];
+    snprintf(plain, sizeof plain, "w%d", w->weight_bits);
+    const char *wanted = w->candidate ? w->candidate : plain;
+    if (!strcmp(name, wanted)) return 3;
+    if (strchr(wanted, ':')) return 0;
+    if (strlen(wanted) == format && !strncmp(name, wanted, format)) return 2;
+    return !w->candidate && bits == w->weight_bits;
+}
+
+/* Trace and Gauss-Newton know nothing of methods that compensate. */
+static bool is_blind(const hawq_search *s, const char *name) {
+    bool curvature =
+        !strcmp(s->metric, "trace") || !strcmp(s->metric, "gauss-newton");
+    return curvature && hawq_named_compensates(name);
+}
+
+static hawq_status list_names(const hawq_search *s, const char **list) {
+    *list = "";
+    for (int i = 0; i < s->n_sensitivities; i++) {
+        if (s->sensitivity[i].layer) continue;
+        *list =
+            hawq_arena_format(&s->cli->arena, "%s%s%s", *list,
+                              **list ? ", " : "", s->sensitivity[i].candidate);
+        if (!*list) return HAWQ_ENOMEM;
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status refuse_width(const hawq_search *s, const hawq_width *w) {
+    const char *list, *name = w->candidate;
+    HAWQ_TRY(list_names(s, &list));
+    if (!name)
+        name = hawq_arena_format(&s->cli->arena, "%d bits", w->weight_bits);
+    return hawq_fail(HAWQ_EINVAL,
+                     "the analysis (run %lld) has no sensitivities at %s, only "
+                     "at %s; run hawq-analyze with --candidates that include "
+                     "it",
+                     (long long)s->analysis, name ? name : "", list);
+}
+
+/* Adds what answers best to the width, with its activations. */
+static hawq_status add_answers(hawq_search *s, const hawq_width *w) {
+    int best = 0, n = 0;
+    for (int i = 0; i < s->n_sensitivities; i++) {
+        const hawq_sensitivity_record *r = &s->sensitivity[i];
+        if (r->layer || is_blind(s, r->candidate)) continue;
+        int how = answers_to(r->candidate, r->bits, w);
+        best = how > best ? how : best;
+    }
+    for (int i = 0; best && i < s->n_sensitivities; i++) {
+        const hawq_sensitivity_record *r = &s->sensitivity[i];
+        hawq_width added = {r->bits, w->activation_bits, r->candidate};
+        if (r->layer || is_blind(s, r->candidate) ||
+            answers_to(r->candidate, r->bits, w) < best)
+            continue;
+        if (!has_width(s, &added)) s->width[s->n_widths++] = added;
+        n++;
+    }
+    return n ? HAWQ_OK : refuse_width(s, w);
+}
+
+static hawq_status add_all(hawq_search *s) {
+    int blind = 0;
+    for (int i = 0; i < s->n_sensitivities; i++) {
+        const hawq_sensitivity_record *r = &s->sensitivity[i];
+        if (r->layer) continue;
+        blind += is_blind(s, r->candidate);
+        if (!is_blind(s, r->candidate) && r->bits != 16)
+            s->width[s->n_widths++] = (hawq_width){r->bits, 8, r->candidate};
+    }
+    if (!blind) return HAWQ_OK;
+    if (!s->n_widths)
+        return hawq_fail(HAWQ_ESTATE,
+                         "run %lld has only candidates whose methods "
+                         "compensate for their errors, of whose loss %s says "
+                         "nothing; use --metric measured, quadratic or hybrid",
+                         (long long)s->analysis, s->metric);
+    hawq_cli_note(s->cli,
+                  "%d candidates of run %lld are left out: %s says nothing of "
+                  "the loss where a method compensates for its errors",
+                  blind, (long long)s->analysis, s->metric);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_resolve(hawq_search *s) {
+    const hawq_width *given = s->width;
+    int               n = s->n_widths;
+    HAWQ_TAKE(s->width, &s->cli->arena,
+              (size_t)(n + 1) * (size_t)(s->n_sensitivities + 1));
+    s->n_widths = 0;
+    if (!n) return add_all(s);
+    for (int i = 0; i < n; i++) {
+        if (given[i].weight_bits != HAWQ_FLOAT_BITS)
+            HAWQ_TRY(add_answers(s, &given[i]));
+        else if (!has_width(s, &given[i]))
+            s->width[s->n_widths++] = given[i];
+    }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_search_resolve_choice(hawq_search *s, hawq_choice *choice) {
+    hawq_width w = {choice->weight_bits, 8, choice->candidate};
+    const hawq_sensitivity_record *best = NULL;
+    int                            how = 0;
+    if (w.weight_bits == HAWQ_FLOAT_BITS) {
+        choice->candidate = "float";
+        return HAWQ_OK;
+    }
+    for (int i = 0; i < s->n_sensitivities; i++) {
+        const hawq_sensitivity_record *r = &s->sensitivity[i];
+        int this = r->layer ? 0 : answers_to(r->candidate, r->bits, &w);
+        if (this > how) best = r;
+        how = this > how ? this : how;
+    }
+    if (!best) return refuse_width(s, &w);
+    choice->candidate = best->candidate;
+    return HAWQ_OK;
 }
 
 /* --- groups ----------------------------------------------------------------
@@ -148,25 +277,29 @@ static hawq_status add_group(hawq_search *s, const char *text) {
  */
 
 static hawq_status read_pin(hawq_search *s, const char *text,
-                            const char **layer, int *bits) {
+                            const char **layer, hawq_named *out) {
     const char *value;
-    int64_t     number;
-    HAWQ_TRY(hawq_parse_pair("--pin", "LAYER=BITS", text, &s->cli->arena, layer,
-                             &value));
-    *bits = HAWQ_FLOAT_BITS;
-    if (!strcmp(value, "float")) return HAWQ_OK;
-    HAWQ_TRY(hawq_parse_int("--pin", value, 1, 32, &number));
-    *bits = (int)number;
+    HAWQ_TRY(hawq_parse_pair("--pin", "LAYER=CANDIDATE", text, &s->cli->arena,
+                             layer, &value));
+    HAWQ_TRY(hawq_named_read("--pin", value, &s->cli->arena, out));
+    if (out->weight_bits == HAWQ_FLOAT_BITS) out->name = NULL;
     return HAWQ_OK;
+}
+
+static hawq_status pin(hawq_search *s, const char *layer, const hawq_named *to,
+                       int rank) {
+    return to->name
+               ? hawq_problem_pin_name(s->problem, layer, to->name, rank)
+               : hawq_problem_pin(s->problem, layer, to->weight_bits, rank);
 }
 
 hawq_status hawq_search_pins_float(hawq_search *s, bool *out) {
     *out = s->first_last == HAWQ_FLOAT_BITS;
     for (int i = 0; i < s->pins.n; i++) {
         const char *layer;
-        int         bits;
-        HAWQ_TRY(read_pin(s, s->pins.item[i], &layer, &bits));
-        *out |= bits == HAWQ_FLOAT_BITS;
+        hawq_named  to;
+        HAWQ_TRY(read_pin(s, s->pins.item[i], &layer, &to));
+        *out |= to.weight_bits == HAWQ_FLOAT_BITS;
     }
     return HAWQ_OK;
 }
@@ -205,12 +338,11 @@ static bool is_called(const hawq_search_layer *layer, const char *name) {
 }
 
 /* Pins the layers of the model that go by another of their names. */
-static hawq_status pin_by_other_name(hawq_search *s, const char *name, int bits,
-                                     int *n) {
+static hawq_status pin_by_other_name(hawq_search *s, const char *name,
+                                     const hawq_named *to, int *n) {
     for (int l = 0; l < s->n_layers; l++) {
         if (!is_called(&s->layer[l], name)) continue;
-        HAWQ_TRY(hawq_problem_pin(s->problem, s->layer[l].name, bits,
-                                  HAWQ_PIN_BY_NAME));
+        HAWQ_TRY(pin(s, s->layer[l].name, to, HAWQ_PIN_BY_NAME));
         ++*n;
     }
     return HAWQ_OK;
@@ -220,18 +352,18 @@ static hawq_status pin_by_other_name(hawq_search *s, const char *name, int bits,
  * pattern of the shell's kind. */
 static hawq_status add_pin(hawq_search *s, const char *text) {
     const char *pattern;
-    int         bits, n = 0;
-    HAWQ_TRY(read_pin(s, text, &pattern, &bits));
+    hawq_named  to;
+    int         n = 0;
+    HAWQ_TRY(read_pin(s, text, &pattern, &to));
     bool own = hawq_problem_find_layer(s->problem, pattern) >= 0;
-    if (!own) HAWQ_TRY(pin_by_other_name(s, pattern, bits, &n));
+    if (!own) HAWQ_TRY(pin_by_other_name(s, pattern, &to, &n));
     if (n) return HAWQ_OK;
     if (own || !strpbrk(pattern, "*?["))
-        return hawq_problem_pin(s->problem, pattern, bits, HAWQ_PIN_BY_NAME);
+        return pin(s, pattern, &to, HAWQ_PIN_BY_NAME);
     for (int l = 0; l < s->problem->n_layers; l++) {
         const char *name = s->problem->layer[l].name;
         if (fnmatch(pattern, name, 0)) continue;
-        HAWQ_TRY(hawq_problem_pin(s->problem, name, bits,
-                                  literal_characters(pattern)));
+        HAWQ_TRY(pin(s, name, &to, literal_characters(pattern)));
         n++;
     }
     if (n) return HAWQ_OK;
@@ -249,9 +381,9 @@ static hawq_status pin_ends(hawq_search *s) {
 
 hawq_status hawq_search_check_pins(hawq_search *s) {
     const char *layer;
-    int         bits;
+    hawq_named  to;
     for (int i = 0; i < s->pins.n; i++)
-        HAWQ_TRY(read_pin(s, s->pins.item[i], &layer, &bits));
+        HAWQ_TRY(read_pin(s, s->pins.item[i], &layer, &to));
     return HAWQ_OK;
 }
 
