@@ -292,9 +292,16 @@ static void what_is_not_known_is_asked_for(void) {
     CHECK_FAILS(hawq_quantize(&f.graph->layer[0], &c, &m, NULL, f.threads,
                               &f.arena, &q),
                 HAWQ_EINVAL, "curvature of the loss");
+    char           text[HAWQ_CANDIDATE_TEXT];
+    hawq_candidate next = hawq_candidate_possible(&c, &m);
+    CHECK(!strcmp(hawq_candidate_text(&next, text), "w2c:coordinate"));
+    next = hawq_candidate_possible(&c, NULL);
+    CHECK(!strcmp(hawq_candidate_text(&next, text), "w2c:mse"));
     double g[25] = {1};
     for (int i = 0; i < 25; i++) g[i] = i % 6 ? 0.2 : 1;
     m.curvature = g;
+    next = hawq_candidate_possible(&c, &m);
+    CHECK(next.method == c.method);
     CHECK_OK(hawq_quantize(&f.graph->layer[0], &c, &m, NULL, f.threads,
                            &f.arena, &q));
     CHECK(q.bias != NULL);

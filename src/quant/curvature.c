@@ -64,6 +64,19 @@ static void commit(void *self, size_t n, int worker) {
     }
 }
 
+static bool has_curvature(const hawq_layer *l) {
+    return l->axis >= 0 && l->channels <= HAWQ_CURVATURE_ROWS;
+}
+
+size_t hawq_curvature_bytes(const hawq_graph *g, int threads) {
+    size_t bytes = 0;
+    for (int l = 0; l < g->n_layers; l++)
+        if (has_curvature(&g->layer[l]))
+            bytes += g->layer[l].channels * g->layer[l].channels *
+                     (sizeof(double) + (size_t)threads * sizeof(real));
+    return bytes;
+}
+
 static hawq_status take_sums(job *j, int workers, hawq_arena *arena,
                              hawq_arena *scratch) {
     const hawq_graph *g = j->graph;
@@ -74,7 +87,7 @@ static hawq_status take_sums(job *j, int workers, hawq_arena *arena,
     for (int l = 0; l < g->n_layers; l++) {
         size_t c = g->layer[l].channels;
         j->out[l] = NULL;
-        if (g->layer[l].axis < 0 || c > HAWQ_CURVATURE_ROWS) continue;
+        if (!has_curvature(&g->layer[l])) continue;
         HAWQ_TAKE(j->out[l], arena, c * c);
         for (int w = 0; w < workers; w++)
             HAWQ_TAKE(j->sum[w][l], scratch, c * c);

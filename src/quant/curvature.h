@@ -19,6 +19,9 @@
 
 enum { HAWQ_CURVATURE_ROWS = 4096 }; /* a layer with more has none */
 
+/* Bytes that hawq_curvature_collect takes, the engine's own apart. */
+size_t hawq_curvature_bytes(const hawq_graph *graph, int threads);
+
 /* out[l], for every layer of the engine's graph: G, [channels][channels], in
  * the arena, or NULL where the outputs have no axis of channels or too many of
  * them. n images, x holding input-per-image numbers for each; the signs come

@@ -105,6 +105,26 @@ static hawq_status check_finite(const hawq_layer *l, const hawq_quantized *q) {
     return HAWQ_OK;
 }
 
+/* --- what is possible ------------------------------------------------------
+ */
+
+extern const hawq_method hawq_method_mse, hawq_method_coordinate;
+
+static bool knows_inputs(const hawq_moments *m) {
+    return m && m->cols && m->positions > 0;
+}
+
+hawq_candidate hawq_candidate_possible(const hawq_candidate *candidate,
+                                       const hawq_moments   *moments) {
+    hawq_candidate how = *candidate;
+    bool           curved = knows_inputs(moments) && moments->curvature;
+    if (how.method->needs == HAWQ_NEEDS_CURVATURE && !curved)
+        how.method = &hawq_method_coordinate;
+    if (how.method->needs != HAWQ_NEEDS_NOTHING && !knows_inputs(moments))
+        how.method = &hawq_method_mse;
+    return how;
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
 /* Formats without codes: the weights rounded to their 16 or 32 bits. */
@@ -123,7 +143,7 @@ static hawq_status fill_evidence(const hawq_layer     *layer,
                          .cols = layer->outer * layer->inner,
                          .blocks = 1,
                          .target = target};
-    if (m && m->cols && m->positions > 0) {
+    if (knows_inputs(m)) {
         e->blocks = m->blocks;
         e->moment = m->moment;
         e->mean = m->mean;
