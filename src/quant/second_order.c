@@ -116,7 +116,7 @@ static hawq_status prepare_coupling(const job *j, size_t i, hawq_arena *arena) {
                j->e->output_curvature + (i * n + r) * j->e->rows + i * n,
                n * sizeof *b->g);
     memcpy(b->aim, j->e->target + i * n * cols, n * cols * sizeof *b->aim);
-    damp(n, b->g, getenv("GDAMP") ? atof(getenv("GDAMP")) : DAMPING);
+    damp(n, b->g, DAMPING);
     HAWQ_TRY(put_in_order(n, b->g, arena, &b->g_order));
     return factor(n, b->g, b->g_order, arena, &b->g_u);
 }
