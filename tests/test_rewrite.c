@@ -109,7 +109,7 @@ static void outputs_stay(void) {
             int seams = check_network(path, all[k % ALL], 1, &one);
             check_network(path, all[k % ALL], 3, &three);
             CHECK(one == three);
-            if (networks[i].has_seams && k < ALL) CHECK(seams > 0);
+            if (networks[i].has_seams && k && k < ALL) CHECK(seams > 0);
         }
 }
 

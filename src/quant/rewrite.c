@@ -126,13 +126,13 @@ static bool begins(const hawq_graph *g, const hawq_node *n, seam *s) {
     return n->n_in > 1;
 }
 
-static hawq_status find_seams(const hawq_graph *g, hawq_arena *arena, int *n,
-                              seam **out) {
+static hawq_status find_seams(const hawq_graph *g, bool norms,
+                              hawq_arena *arena, int *n, seam **out) {
     HAWQ_TAKE(*out, arena, (size_t)g->n_nodes);
     *n = 0;
     for (int i = 0; i < g->n_nodes; i++) {
         seam s = {0};
-        if (!begins(g, g->node[i], &s)) continue;
+        if (!begins(g, g->node[i], &s) || (s.norm && !norms)) continue;
         HAWQ_TAKE(s.to, arena, (size_t)g->n_layers);
         if (!follow(g, g->node[i]->out[0], &s) || !s.n_to) continue;
         HAWQ_TAKE(s.largest, arena, s.channels);
@@ -249,7 +249,6 @@ static hawq_status equalize(const seam *seam, int n, hawq_arena *arena) {
         for (int i = 0; i < n; i++) {
             double   *out, *in;
             hawq_mark mark = hawq_arena_mark(arena);
-            if (!seam[i].from) continue;
             HAWQ_TAKE(out, arena, seam[i].channels);
             HAWQ_TAKE(in, arena, seam[i].channels);
             largest_out(&seam[i], out);
@@ -401,7 +400,8 @@ static hawq_status run(const hawq_rewrite *how, hawq_graph *g,
                        int *n_seams) {
     seam      *seam;
     hawq_twin *twin;
-    HAWQ_TRY(find_seams(g, arena, n_seams, &seam));
+    bool norms = how->kind != HAWQ_EQUALIZE; /* their rows have no range */
+    HAWQ_TRY(find_seams(g, norms, arena, n_seams, &seam));
     if (how->kind == HAWQ_EQUALIZE) return equalize(seam, *n_seams, arena);
     HAWQ_TRY(hawq_twin_new(g, threads, &twin));
     hawq_status status = with_data(how, g, threads, candidate, n, x, seam,

@@ -2,7 +2,8 @@
  *
  * A block of rows (all rows, but for a convolution of groups) shares its H and
  * the factor of its inverse; the rows are independent given those, so they are
- * the tasks of the threads, each in a workspace of its worker's.
+ * the tasks of the threads, each in a workspace of its worker's. Coupled rows
+ * are not independent: there a block is the task.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/quant/second_order.h"

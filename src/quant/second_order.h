@@ -6,7 +6,9 @@
  * factor of the inverse of H (H^-1 = U'U),
  *     q_j = nearest(w_j),  e = (w_j - q_j) / U_jj,  w_k -= e U_jk for k > j
  * then coordinate descent, g = (q - t)H, q_j <- nearest(q_j - g_j / H_jj), and
- * refits of the scale, s = v'Ht / v'Hv over the integers v, in turns.
+ * refits of the scale, s = v'Ht / v'Hv over the integers v, in turns; at the
+ * last scale a second descent starts from the nearest codes, and the better end
+ * is kept, so descent is never worse than rounding to nearest at its scale.
  *
  * Coupled rows: with the curvature G of the loss at the outputs, the error
  * costs tr(G D H D'), and the inverse of the Kronecker product factors like the
