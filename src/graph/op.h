@@ -93,9 +93,9 @@ typedef struct hawq_node {
     hawq_tensor         **out; /* out[0] always; later ones may be NULL */
     int                   n_attr;
     const hawq_attr      *attr;
-    int                   opset;   /* version of the default domain */
-    void                 *param;   /* what `shape` worked out, else NULL */
-    size_t                scratch; /* reals wanted in planes.scratch ... */
+    int                   opset;        /* version of the default domain */
+    void                 *param;        /* what `shape` worked out, else NULL */
+    size_t                scratch;      /* reals wanted in planes.scratch ... */
     size_t                scratch_lane; /* ... plus this many per lane */
 } hawq_node;
 
@@ -132,6 +132,8 @@ typedef struct hawq_op {
      * Its forward must read a NULL operand as zero. */
 
     bool piecewise_linear; /* adjoint_tangent depends on neither bar nor dot */
+    bool homogeneous; /* of one input, element by element, f(sx) = s f(x) for
+                         every s > 0 */
 } hawq_op;
 
 /* Is `name` one of op->attributes? */

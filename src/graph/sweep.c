@@ -34,7 +34,8 @@ typedef struct call {
     double               *gradient; /* or NULL */
     double               *readings; /* instead of products, or NULL */
     double               *squares;  /* instead of all else, or NULL */
-    uint64_t              key;      /* of the signs for squares */
+    const hawq_factors   *factors;  /* instead of all else, or NULL */
+    uint64_t              key;      /* of the signs for squares and factors */
     double                loss;
     size_t                correct;
     hawq_visit           *visit;
@@ -71,7 +72,8 @@ static void point_primal(const call *c, hawq_worker *w) {
     for (int i = 0; i < g->n_tensors; i++) {
         const hawq_tensor *t = g->tensor[i];
         w->planes.val[i] = t->data ? t->data : w->val[i];
-        bool wanted = e->needs[i] & BAR && !(c->readings && t->data);
+        bool results = t->data && !c->readings && !c->factors;
+        bool wanted = e->needs[i] & BAR && (results || !t->data);
         w->planes.bar[i] = wanted ? w->bar[i] : NULL;
     }
 }
@@ -137,12 +139,18 @@ static void zero_new(const hawq_engine *e, real **table, int i) {
     }
 }
 
-static void sweep_adjoint(const hawq_engine *e, hawq_worker *w) {
+/* n: valid images of the chunk. */
+static void sweep_adjoint(const call *c, hawq_worker *w, size_t n) {
+    const hawq_engine *e = c->e;
     zero_constants(e, w->planes.bar);
     for (int i = e->graph->n_nodes; i-- > 0;) {
+        const hawq_node *node = e->graph->node[i];
         zero_new(e, w->planes.bar, i);
-        if (node_needs(e, e->graph->node[i], BAR))
-            e->graph->node[i]->op->adjoint(e->graph->node[i], &w->planes);
+        if (!node_needs(e, node, BAR)) continue;
+        if (c->factors) /* bar of what the node computes is whole now */
+            c->factors->work(c->factors->self, i, &w->planes, n,
+                             (int)(w - e->worker));
+        node->op->adjoint(node, &w->planes);
     }
 }
 
@@ -300,12 +308,27 @@ static void square_gradients(const call *c, hawq_worker *w, size_t image) {
     hawq_loss_factor(e->loss, hawq_score_rows(e->graph), w->planes.val[z],
                      1 / (double)c->batch->n, hawq_rng_key(c->key, image, 0, 0),
                      w->planes.bar[z]);
-    sweep_adjoint(e, w);
+    sweep_adjoint(c, w, 1);
     memset(w->reading, 0, e->channels * sizeof *w->reading);
     for (int l = 0; l < e->graph->n_layers; l++)
         hawq_add_squares(&e->graph->layer[l],
                          w->planes.bar[e->graph->layer[l].weight->id],
                          w->reading + e->first_channel[l]);
+}
+
+/* One factor for each of the chunk's n images; `first` is the number of the
+ * first. Images that only fill the chunk up have none. */
+static void sweep_factors(const call *c, hawq_worker *w, size_t first,
+                          size_t n) {
+    const hawq_graph *g = c->e->graph;
+    size_t            each = hawq_per_image(g, g->output);
+    const real       *z = w->planes.val[g->output->id];
+    real             *bar = w->planes.bar[g->output->id];
+    memset(bar, 0, g->output->n * sizeof *bar);
+    for (size_t i = 0; i < n; i++)
+        hawq_loss_factor(c->e->loss, hawq_score_rows(g), z + i * each, 1,
+                         hawq_rng_key(c->key, first + i, 0, 0), bar + i * each);
+    sweep_adjoint(c, w, n);
 }
 
 static void work(void *self, size_t chunk, int index) {
@@ -323,9 +346,10 @@ static void work(void *self, size_t chunk, int index) {
                w->planes.val[c->e->graph->output->id], n * each * sizeof(real));
     if (c->want_loss) seed_loss(c, w, chunk, n);
     if (c->squares) square_gradients(c, w, first);
-    if (!c->at || c->squares) return;
+    if (c->factors) sweep_factors(c, w, first, n);
+    if (!c->at || c->squares || c->factors) return;
     if (c->curvature != HAWQ_GAUSS_NEWTON || c->gradient)
-        sweep_adjoint(c->e, w);
+        sweep_adjoint(c, w, n);
     lend_bars(c, w, true);
     if (c->readings)
         memset(w->reading, 0,
@@ -358,6 +382,8 @@ static void commit(void *self, size_t chunk, int index) {
     for (int l = 0; c->products && l < c->lanes; l++)
         add_selection(c->at, w->result[l],
                       c->products + (size_t)l * hawq_selection_total(c->at));
+    if (c->factors)
+        c->factors->commit(c->factors->self, images_in(c, chunk), index);
     if (c->visit)
         c->visit(c->visitor, c->e->graph, &w->planes,
                  chunk * (size_t)c->e->graph->batch, images_in(c, chunk));
@@ -463,6 +489,14 @@ void hawq_engine_squares(hawq_engine *engine, const hawq_batch *batch,
     call c = {
         .e = engine, .batch = batch, .at = at, .squares = readings, .key = key};
     memset(readings, 0, engine->channels * sizeof *readings);
+    run(&c);
+}
+
+void hawq_engine_factors(hawq_engine *engine, const hawq_batch *batch,
+                         const hawq_selection *at, uint64_t key,
+                         const hawq_factors *factors) {
+    call c = {
+        .e = engine, .batch = batch, .at = at, .factors = factors, .key = key};
     run(&c);
 }
 

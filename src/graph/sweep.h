@@ -151,6 +151,24 @@ void hawq_engine_squares(hawq_engine *engine, const hawq_batch *batch,
                          const hawq_selection *at, uint64_t key,
                          double *readings);
 
+/* Called in an adjoint sweep: `work` for every node on the way back, when bar
+ * of what it computes is whole, concurrently, n valid images in the chunk;
+ * `commit` after each chunk, in chunk order, one at a time. */
+typedef struct hawq_factors {
+    void (*work)(void *self, int node, const hawq_planes *planes, size_t n,
+                 int worker);
+    void (*commit)(void *self, size_t n, int worker);
+    void *self;
+} hawq_factors;
+
+/* One adjoint sweep from S e of every image, S S' = d2L/dz2 of its loss, e
+ * random signs from the key, new ones for every image: for any tensor y on the
+ * way to the weights `at`, the mean of bar(y) bar(y)' is the Gauss-Newton
+ * matrix of an image's loss with respect to y. Constants have no bar. */
+void hawq_engine_factors(hawq_engine *engine, const hawq_batch *batch,
+                         const hawq_selection *at, uint64_t key,
+                         const hawq_factors *factors);
+
 /* Runs the forward sweep and calls visit for every chunk, in chunk order, one
  * at a time, with the chunk's val planes (needs an engine with lanes >= 1,
  * whose planes all live at once). n: valid images in the chunk. */

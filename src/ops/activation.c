@@ -16,7 +16,8 @@ static inline hawq_jet relu(real x, const void *param) {
     return x > 0 ? (hawq_jet){x, 1, 0} : (hawq_jet){0, 0, 0};
 }
 KINKED_SWEEPS(relu)
-const hawq_op hawq_op_relu = KINKED_OP("Relu", "", 1, hawq_unary_shape, relu);
+const hawq_op hawq_op_relu =
+    HOMOGENEOUS_OP("Relu", "", 1, hawq_unary_shape, relu);
 
 static hawq_status leaky_shape(hawq_node *node, hawq_arena *arena) {
     real *alpha;
@@ -31,7 +32,7 @@ static inline hawq_jet leaky_relu(real x, const void *param) {
 }
 KINKED_SWEEPS(leaky_relu)
 const hawq_op hawq_op_leaky_relu =
-    KINKED_OP("LeakyRelu", "alpha", 1, leaky_shape, leaky_relu);
+    HOMOGENEOUS_OP("LeakyRelu", "alpha", 1, leaky_shape, leaky_relu);
 
 /* Clip: bounds are attributes before operator set 11, constants since. */
 typedef struct bounds {

@@ -112,6 +112,12 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
         UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet),        \
             .piecewise_linear = true                                           \
     }
+/* the same, and f(s x) = s f(x) for s > 0 */
+#define HOMOGENEOUS_OP(onnx_name, attribute_list, inputs, shape_fn, jet)       \
+    {                                                                          \
+        UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet),        \
+            .piecewise_linear = true, .homogeneous = true                      \
+    }
 
 #define UNARY_FIELDS(onnx_name, attribute_list, inputs, shape_fn, jet)         \
     .name = (onnx_name), .attributes = (attribute_list), .min_in = 1,          \

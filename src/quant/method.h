@@ -36,8 +36,8 @@ typedef struct hawq_evidence {
     /* the mean that each output is to have, without its bias: [rows], or NULL:
      * that of the target, t'm */
     const double *output_mean;
-    /* the loss's curvature at the outputs, averaged over positions: [rows] on
-     * the diagonal, or [rows][rows]; NULL where unknown */
+    /* G, the loss's curvature at the outputs, averaged over positions
+     * (curvature.h): [rows][rows], or NULL */
     const double *output_curvature;
 } hawq_evidence;
 

@@ -19,11 +19,13 @@
 typedef struct hawq_moments {
     size_t rows, cols, blocks; /* as hawq_evidence has them; cols 0: a layer
                                   without a row of inputs to speak of */
-    double  positions;         /* that were summed over */
-    double *moment;            /* C: [blocks][cols][cols] */
-    double *mean;              /* m: [blocks][cols] */
-    double *cross;             /* Z: [rows][cols]; NULL unless wanted */
-    double *output_mean;       /* zbar: [rows]; NULL unless wanted */
+    double        positions;   /* that were summed over */
+    double       *moment;      /* C: [blocks][cols][cols] */
+    double       *mean;        /* m: [blocks][cols] */
+    double       *cross;       /* Z: [rows][cols]; NULL unless wanted */
+    double       *output_mean; /* zbar: [rows]; NULL unless wanted */
+    const double *curvature;   /* G: [rows][rows], or NULL: never collected
+                                  here; whoever has it (curvature.h) puts it in */
 } hawq_moments;
 
 /* Images that are enough for a layer: some 100,000 positions, at least 96 and

@@ -105,6 +105,26 @@ static hawq_status check_finite(const hawq_layer *l, const hawq_quantized *q) {
     return HAWQ_OK;
 }
 
+/* --- what is possible ------------------------------------------------------
+ */
+
+extern const hawq_method hawq_method_mse, hawq_method_coordinate;
+
+static bool knows_inputs(const hawq_moments *m) {
+    return m && m->cols && m->positions > 0;
+}
+
+hawq_candidate hawq_candidate_possible(const hawq_candidate *candidate,
+                                       const hawq_moments   *moments) {
+    hawq_candidate how = *candidate;
+    bool           curved = knows_inputs(moments) && moments->curvature;
+    if (how.method->needs == HAWQ_NEEDS_CURVATURE && !curved)
+        how.method = &hawq_method_coordinate;
+    if (how.method->needs != HAWQ_NEEDS_NOTHING && !knows_inputs(moments))
+        how.method = &hawq_method_mse;
+    return how;
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
 /* Formats without codes: the weights rounded to their 16 or 32 bits. */
@@ -123,16 +143,23 @@ static hawq_status fill_evidence(const hawq_layer     *layer,
                          .cols = layer->outer * layer->inner,
                          .blocks = 1,
                          .target = target};
-    if (m && m->cols && m->positions > 0) {
+    if (knows_inputs(m)) {
         e->blocks = m->blocks;
         e->moment = m->moment;
         e->mean = m->mean;
         e->output_mean = m->output_mean;
+        e->output_curvature = m->curvature;
     }
     if (candidate->method->needs != HAWQ_NEEDS_NOTHING && !e->moment)
         return hawq_fail(HAWQ_EINVAL,
                          "layer '%s': method %s looks at the layer's inputs, "
                          "which are not known here",
+                         layer->name, candidate->method->name);
+    if (candidate->method->needs == HAWQ_NEEDS_CURVATURE &&
+        !e->output_curvature)
+        return hawq_fail(HAWQ_EINVAL,
+                         "layer '%s': method %s looks at the curvature of the "
+                         "loss at the layer's outputs, which is not known here",
                          layer->name, candidate->method->name);
     double *own;
     if (target) return HAWQ_OK;
@@ -179,21 +206,41 @@ hawq_status hawq_quantize(const hawq_layer     *layer,
     return status;
 }
 
+/* Pieces of a row are decoded once for many products. */
+enum { PIECE = 64 };
+
+/* d = q - w of inputs from .. from + n - 1 of row c. */
+static void errors(const hawq_layer *l, const hawq_quantized *q, size_t c,
+                   size_t from, size_t n, double *d) {
+    for (size_t k = 0; k < n; k++)
+        d[k] = hawq_quantized_value(q, c, from + k) -
+               (double)l->weight->data[hawq_weight_at(l, c, from + k)];
+}
+
+static double row_error(const hawq_layer *l, const hawq_quantized *q, size_t c,
+                        const double *moment) {
+    double a[PIECE], b[PIECE], total = 0;
+    size_t n = q->cols;
+    for (size_t i = 0; i < n; i += PIECE) {
+        size_t ni = n - i < PIECE ? n - i : PIECE;
+        errors(l, q, c, i, ni, a);
+        for (size_t k = 0; k < n; k += PIECE) {
+            size_t nk = n - k < PIECE ? n - k : PIECE;
+            errors(l, q, c, k, nk, b);
+            for (size_t r = 0; r < ni; r++)
+                for (size_t s = 0; s < nk; s++)
+                    total += a[r] * b[s] * moment[(i + r) * n + k + s];
+        }
+    }
+    return total;
+}
+
 double hawq_quantize_output_error(const hawq_layer *l, const hawq_quantized *q,
                                   const hawq_moments *m) {
     double total = 0;
     if (!m || !m->cols) return 0;
-    for (size_t c = 0; c < q->rows; c++) {
-        const double *moment =
-            m->moment + c / (m->rows / m->blocks) * m->cols * m->cols;
-        for (size_t i = 0; i < q->cols; i++) {
-            double di = hawq_quantized_value(q, c, i) -
-                        (double)l->weight->data[hawq_weight_at(l, c, i)];
-            for (size_t k = 0; k < q->cols && di != 0; k++)
-                total += di * moment[i * q->cols + k] *
-                         (hawq_quantized_value(q, c, k) -
-                          (double)l->weight->data[hawq_weight_at(l, c, k)]);
-        }
-    }
+    for (size_t c = 0; c < q->rows; c++)
+        total += row_error(
+            l, q, c, m->moment + c / (m->rows / m->blocks) * m->cols * m->cols);
     return total;
 }

@@ -7,9 +7,15 @@
 #include "src/quant/method.h"
 #include "src/quant/moments.h"
 
+/* The candidate, or its format by the next best method where its own looks at
+ * what is not known here: `coordinate` without the curvature, `mse` without the
+ * inputs (moments NULL or without cols). */
+hawq_candidate hawq_candidate_possible(const hawq_candidate *candidate,
+                                       const hawq_moments   *moments);
+
 /* Quantizes the layer's weights as they stand.
  * moments: of the layer's inputs; NULL where the method needs none or none are
- *   to be had (it is then replaced as hawq_candidate_possible says).
+ *   to be had (hawq_candidate_possible says what then).
  * target: what the rows are to resemble instead of the layer's own weights,
  *   [rows][cols], or NULL; with moments->output_mean the bias makes up for the
  *   rest (refine.h).

@@ -73,19 +73,10 @@ static hawq_status find_target(const hawq_layer *layer, const hawq_moments *m,
 
 /* --- layers -------------------------------------------------------------- */
 
-/* The candidate's format by another method. */
-static hawq_status with_method(const hawq_candidate *candidate,
-                               const char *method, hawq_candidate *out) {
-    *out = *candidate;
-    return hawq_method_find(method, &out->method);
-}
-
 /* Without rows of inputs there is nothing to aim at. */
 static hawq_status quantize_alone(const hawq_refine *r, int l,
                                   hawq_quantized *out) {
-    hawq_candidate how = r->candidate[l];
-    if (how.method->needs != HAWQ_NEEDS_NOTHING)
-        HAWQ_TRY(with_method(&r->candidate[l], "mse", &how));
+    hawq_candidate how = hawq_candidate_possible(&r->candidate[l], NULL);
     return hawq_quantize(&r->graph->layer[l], &how, NULL, NULL, r->threads,
                          r->arena, out);
 }
@@ -102,7 +93,10 @@ static hawq_status refine_layer(const hawq_refine *r, int l,
                                   r->x, true, scratch, &m));
     if (!m.cols) return quantize_alone(r, l, out);
     HAWQ_TRY(find_target(layer, &m, r->threads, scratch, &target));
-    HAWQ_TRY(with_method(&r->candidate[l], "coordinate", &how));
+    m.curvature = r->curvature ? r->curvature[l] : NULL;
+    how = hawq_candidate_possible(&r->candidate[l], &m);
+    if (how.method->needs != HAWQ_NEEDS_CURVATURE)
+        HAWQ_TRY(hawq_method_find("coordinate", &how.method));
     return hawq_quantize(layer, &how, &m, target, r->threads, r->arena, out);
 }
 

@@ -6,7 +6,8 @@
  * residual addition, what the quantized network lacks of the other operand),
  * the rows aim at the ridge regression of z on u around the layer's own weights
  *     T = (Z + L W) (C + L I)^-1,   L = RIDGE mean diag C
- * (C, Z: moments.h), are quantized to it by coordinate descent, and the bias
+ * (C, Z: moments.h), are quantized to it by coordinate descent (or by the
+ * candidate's method if that looks at the loss's curvature), and the bias
  * takes up the means, zbar - q m. At two bits this is most of what there is to
  * gain: nothing else sees that errors of earlier layers add up.
  *
@@ -27,6 +28,9 @@ typedef struct hawq_refine {
     size_t                n;         /* images, */
     const real           *x;         /* input-per-image numbers each */
     hawq_arena           *arena;     /* for the results */
+    /* of every layer (curvature.h), for those whose candidate's method looks at
+     * it; NULL: none is known */
+    double *const *curvature;
     /* called before every layer; may be NULL */
     void (*progress)(void *self, int layer);
     void *self;

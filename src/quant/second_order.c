@@ -2,7 +2,8 @@
  *
  * A block of rows (all rows, but for a convolution of groups) shares its H and
  * the factor of its inverse; the rows are independent given those, so they are
- * the tasks of the threads, each in a workspace of its worker's.
+ * the tasks of the threads, each in a workspace of its worker's. Coupled rows
+ * are not independent: there a block is the task.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/quant/second_order.h"
@@ -16,6 +17,7 @@
 
 enum { SWEEPS = 30, REFITS = 4 };
 static const double DAMPING = 0.01;
+enum { COUPLED_SWEEPS = 4 };
 
 /* What the rows of a block share; all [cols][cols] but order. */
 typedef struct block {
@@ -23,11 +25,18 @@ typedef struct block {
     real   *h_real; /* the same, for products */
     double *u;      /* factor of the inverse of h in GPTQ's order, or NULL */
     size_t *order;  /* inputs by falling h_jj */
+    /* of coupled rows, all [rows of the block][..]: */
+    double *g;       /* the damped curvature of their outputs */
+    double *g_u;     /* factor of its inverse in the order below */
+    size_t *g_order; /* rows by falling g_cc */
+    double *aim;     /* [cols]: where each row aims now */
+    double *d;       /* [cols]: the errors of each row */
 } block;
 
 typedef struct workspace {
-    real   *d, *dh;    /* [HAWQ_CLIPS][cols]: errors of all clips, times h */
-    double *w, *g, *v; /* [cols] */
+    real    *d, *dh;    /* [HAWQ_CLIPS][cols]: errors of all clips, times h */
+    double  *w, *g, *v; /* [cols] */
+    uint8_t *code;      /* [cols] */
 } workspace;
 
 typedef struct job {
@@ -47,13 +56,11 @@ static bool is_apart(const hawq_row *row, size_t k) {
 
 /* Inputs that never vary cost nothing; a 1 on the diagonal keeps H regular and
  * rounds them to nearest. */
-static void damp(const double *moment, size_t n, block *b) {
+static void damp(size_t n, double *h, double damping) {
     double mean = 0;
-    for (size_t j = 0; j < n; j++) mean += moment[j * n + j] / (double)n;
-    memcpy(b->h, moment, n * n * sizeof *b->h);
+    for (size_t j = 0; j < n; j++) mean += h[j * n + j] / (double)n;
     for (size_t j = 0; j < n; j++)
-        b->h[j * n + j] += moment[j * n + j] > 0 ? DAMPING * mean : 1;
-    for (size_t i = 0; i < n * n; i++) b->h_real[i] = (real)b->h[i];
+        h[j * n + j] += h[j * n + j] > 0 ? damping * mean : 1;
 }
 
 /* Insertion would be quadratic; pairs are sorted instead. */
@@ -68,33 +75,51 @@ static int by_falling_h(const void *a, const void *b) {
     return (x->k > y->k) - (x->k < y->k);
 }
 
-static hawq_status put_in_order(size_t n, block *b, hawq_arena *arena) {
+static hawq_status put_in_order(size_t n, const double *h, hawq_arena *arena,
+                                size_t **order) {
     input *in;
+    HAWQ_TAKE(*order, arena, n);
     HAWQ_TAKE(in, arena, n);
-    for (size_t k = 0; k < n; k++) in[k] = (input){b->h[k * n + k], k};
+    for (size_t k = 0; k < n; k++) in[k] = (input){h[k * n + k], k};
     qsort(in, n, sizeof *in, by_falling_h);
-    for (size_t j = 0; j < n; j++) b->order[j] = in[j].k;
+    for (size_t j = 0; j < n; j++) (*order)[j] = in[j].k;
     return HAWQ_OK;
 }
 
 /* U with H^-1 = U'U, H in GPTQ's order: with the order reversed, H = L L', and
  * the inverse of L, reversed again, is U. */
-static hawq_status factor(size_t n, block *b) {
+static hawq_status factor(size_t n, const double *h, const size_t *order,
+                          hawq_arena *arena, double **out) {
+    double *u;
+    HAWQ_TAKE(u, arena, n * n);
+    *out = u;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
-            b->u[i * n + j] =
-                b->h[b->order[n - 1 - i] * n + b->order[n - 1 - j]];
-    HAWQ_TRY(hawq_mm_invert_factor(n, b->u));
-    for (size_t i = 0; i < n; i++) { /* lower to upper: turn by 180 degrees */
-        for (size_t j = 0; j <= i; j++) {
-            size_t from = i * n + j, to = (n - 1 - i) * n + (n - 1 - j);
-            if (from >= to) continue;
-            double swap = b->u[to];
-            b->u[to] = b->u[from];
-            b->u[from] = swap;
-        }
+            u[i * n + j] = h[order[n - 1 - i] * n + order[n - 1 - j]];
+    HAWQ_TRY(hawq_mm_invert_factor(n, u));
+    for (size_t i = 0, k = n * n; i < k--; i++) { /* turned by 180 degrees */
+        double swap = u[i];
+        u[i] = u[k];
+        u[k] = swap;
     }
     return HAWQ_OK;
+}
+
+/* The rows' own block of the curvature of all outputs. */
+static hawq_status prepare_coupling(const job *j, size_t i, hawq_arena *arena) {
+    size_t n = j->e->rows / j->e->blocks, cols = j->e->cols;
+    block *b = &j->block[i];
+    HAWQ_TAKE(b->g, arena, n * n);
+    HAWQ_TAKE(b->aim, arena, n * cols);
+    HAWQ_TAKE(b->d, arena, n * cols);
+    for (size_t r = 0; r < n; r++)
+        memcpy(b->g + r * n,
+               j->e->output_curvature + (i * n + r) * j->e->rows + i * n,
+               n * sizeof *b->g);
+    memcpy(b->aim, j->e->target + i * n * cols, n * cols * sizeof *b->aim);
+    damp(n, b->g, DAMPING);
+    HAWQ_TRY(put_in_order(n, b->g, arena, &b->g_order));
+    return factor(n, b->g, b->g_order, arena, &b->g_u);
 }
 
 static hawq_status prepare_block(const job *j, size_t i, hawq_arena *arena) {
@@ -102,12 +127,13 @@ static hawq_status prepare_block(const job *j, size_t i, hawq_arena *arena) {
     block *b = &j->block[i];
     HAWQ_TAKE(b->h, arena, n * n);
     HAWQ_TAKE(b->h_real, arena, n * n);
-    HAWQ_TAKE(b->order, arena, n);
-    damp(j->e->moment + i * n * n, n, b);
+    memcpy(b->h, j->e->moment + i * n * n, n * n * sizeof *b->h);
+    damp(n, b->h, DAMPING);
+    for (size_t k = 0; k < n * n; k++) b->h_real[k] = (real)b->h[k];
     if (j->effort == HAWQ_SCALE_ONLY) return HAWQ_OK;
-    HAWQ_TAKE(b->u, arena, n * n);
-    HAWQ_TRY(put_in_order(n, b, arena));
-    return factor(n, b);
+    HAWQ_TRY(put_in_order(n, b->h, arena, &b->order));
+    HAWQ_TRY(factor(n, b->h, b->order, arena, &b->u));
+    return j->effort == HAWQ_COUPLED ? prepare_coupling(j, i, arena) : HAWQ_OK;
 }
 
 /* --- the scale ---------------------------------------------------------- */
@@ -195,6 +221,25 @@ static void descend_all(hawq_row *row, const block *b, workspace *w) {
     }
 }
 
+static double error_now(const hawq_row *row, const block *b, workspace *w) {
+    double sum = 0;
+    errors(row, w->v);
+    times_h(b, row->cols, w->v, w->g);
+    for (size_t k = 0; k < row->cols; k++) sum += w->v[k] * w->g[k];
+    return sum;
+}
+
+/* A second start, from the nearest codes; the better end is kept, so that it is
+ * never worse than these. */
+static void descend_from_nearest(hawq_row *row, const block *b, workspace *w) {
+    double before = error_now(row, b, w);
+    memcpy(w->code, row->code, row->cols);
+    hawq_row_round(row);
+    descend_all(row, b, w);
+    if (error_now(row, b, w) < before) return;
+    memcpy(row->code, w->code, row->cols);
+}
+
 /* s = v'Ht / v'Hv over the integers v; unchanged where that is no scale. */
 static void refit(hawq_row *row, const block *b, workspace *w) {
     double up = 0, down = 0;
@@ -211,24 +256,94 @@ static void refit(hawq_row *row, const block *b, workspace *w) {
 
 /* --- rows --------------------------------------------------------------- */
 
+static void choose_codes(const job *j, const block *b, workspace *w,
+                         hawq_row *row) {
+    if (!j->scale_known) choose_scale(row, b, w);
+    if (j->effort == HAWQ_SCALE_ONLY)
+        hawq_row_round(row);
+    else
+        gptq(row, b, w);
+    if (j->effort < HAWQ_DESCENT) return;
+    descend_all(row, b, w);
+    for (int i = 0; i < REFITS; i++) {
+        refit(row, b, w);
+        descend_all(row, b, w);
+    }
+    descend_from_nearest(row, b, w);
+}
+
 static void run_row(void *self, size_t c, int worker) {
     const job   *j = self;
     const block *b = &j->block[c / (j->e->rows / j->e->blocks)];
-    workspace   *w = &j->workspace[worker];
     hawq_row     row = hawq_row_of(j->e, j->out, c);
-    if (!j->scale_known) choose_scale(&row, b, w);
-    if (j->effort == HAWQ_SCALE_ONLY)
-        hawq_row_round(&row);
-    else
-        gptq(&row, b, w);
-    if (j->effort == HAWQ_DESCENT) {
-        descend_all(&row, b, w);
-        for (int i = 0; i < REFITS; i++) {
-            refit(&row, b, w);
-            descend_all(&row, b, w);
-        }
-    }
+    choose_codes(j, b, &j->workspace[worker], &row);
     hawq_row_finish(&row, j->out, c);
+}
+
+/* --- coupled rows ------------------------------------------------------- */
+
+/* GPTQ over rows: what row i of the order misses, the rows after it make good,
+ * as far as the outputs of both cost the same loss. */
+static void pass_on(const job *j, const block *b, size_t i, const double *d) {
+    size_t        n = j->e->rows / j->e->blocks, cols = j->e->cols;
+    const double *u = b->g_u + i * n;
+    for (size_t r = i + 1; r < n; r++) {
+        double *aim = b->aim + b->g_order[r] * cols;
+        for (size_t k = 0; k < cols; k++) aim[k] += d[k] * u[r] / u[i];
+    }
+}
+
+/* Given the errors D of the others, row c is best where its target is
+ *     t_c - sum_{r != c} G_cr / G_cc d_r
+ * Weights kept apart stay where they are. */
+static void aim_again(const job *j, const block *b, size_t c, size_t first,
+                      const uint8_t *apart) {
+    size_t        n = j->e->rows / j->e->blocks, cols = j->e->cols;
+    const double *g = b->g + c * n;
+    double       *aim = b->aim + c * cols;
+    memcpy(aim, j->e->target + (first + c) * cols, cols * sizeof *aim);
+    for (size_t r = 0; r < n; r++) {
+        const double *d = b->d + r * cols;
+        if (r == c) continue;
+        for (size_t k = 0; k < cols; k++)
+            if (!apart || !apart[k]) aim[k] -= g[r] / g[c] * d[k];
+    }
+}
+
+/* The errors of row c from its own target. */
+static void keep_errors(const job *j, const block *b, const hawq_row *row,
+                        size_t c, size_t first) {
+    hawq_row own = *row;
+    own.target = j->e->target + (first + c) * row->cols;
+    errors(&own, b->d + c * row->cols);
+}
+
+static void run_coupled(void *self, size_t task, int worker) {
+    const job   *j = self;
+    const block *b = &j->block[task];
+    workspace   *w = &j->workspace[worker];
+    size_t       n = j->e->rows / j->e->blocks, first = task * n;
+    for (size_t i = 0; i < n; i++) {
+        size_t   c = b->g_order[i];
+        hawq_row row = hawq_row_of(j->e, j->out, first + c);
+        row.target = b->aim + c * row.cols;
+        choose_codes(j, b, w, &row);
+        errors(&row, w->v);
+        pass_on(j, b, i, w->v);
+        keep_errors(j, b, &row, c, first);
+        hawq_row_finish(&row, j->out, first + c);
+    }
+    for (size_t i = 0; i < n * COUPLED_SWEEPS; i++) {
+        size_t   c = b->g_order[i % n];
+        hawq_row row = hawq_row_of(j->e, j->out, first + c);
+        aim_again(j, b, c, first, row.apart);
+        row.target = b->aim + c * row.cols;
+        descend_all(&row, b, w);
+        refit(&row, b, w);
+        descend_all(&row, b, w);
+        keep_errors(j, b, &row, c, first);
+        hawq_row_finish(&row, j->out, first + c);
+    }
 }
 
 static hawq_status take_workspaces(job *j, int workers, hawq_arena *arena) {
@@ -241,6 +356,7 @@ static hawq_status take_workspaces(job *j, int workers, hawq_arena *arena) {
         HAWQ_TAKE(w->w, arena, n);
         HAWQ_TAKE(w->g, arena, n);
         HAWQ_TAKE(w->v, arena, n);
+        HAWQ_TAKE(w->code, arena, n);
     }
     return HAWQ_OK;
 }
@@ -252,7 +368,10 @@ static hawq_status run(job *j, hawq_threads *threads, hawq_arena *arena) {
     for (size_t i = 0; i < j->e->blocks; i++)
         HAWQ_TRY(prepare_block(j, i, arena));
     HAWQ_TRY(take_workspaces(j, hawq_threads_count(threads), arena));
-    hawq_threads_run(threads, j->e->rows, run_row, NULL, j);
+    if (j->effort == HAWQ_COUPLED)
+        hawq_threads_run(threads, j->e->blocks, run_coupled, NULL, j);
+    else
+        hawq_threads_run(threads, j->e->rows, run_row, NULL, j);
     return HAWQ_OK;
 }
 
