@@ -98,12 +98,12 @@ static hawq_graph *further_steps(void) {
     weight(g, "c1.weight", 0.3, 4, (int64_t[]){6, 4, 2, 3});
     weight(g, "p.weight", 0.2, 2, (int64_t[]){12, 12});
     weight(g, "q.weight", 0.2, 2, (int64_t[]){12, 5});
-    ints(g, "shape", 3, (int64_t[]){BATCH, 12, 6});
+    ints(g, "shape", 3, (int64_t[]){BATCH, 12, 18});
     node(g, "Conv", "x c1.weight", "c1",
          "dilations=2,2 strides=1,2 pads=1,2,0,1");
     node(g, "Sigmoid", "c1", "s1", "");
-    node(g, "MaxPool", "s1", "mp", "kernel_shape=2,2 strides=1,1");
-    node(g, "Concat", "s1 s1", "ct", "axis=2");
+    node(g, "MaxPool", "s1", "mp", "kernel_shape=2,2 pads=1,1,0,0");
+    node(g, "Concat", "mp s1", "ct", "axis=2");
     node(g, "Reshape", "ct shape", "rs", "");
     node(g, "Transpose", "rs", "tr", "perm=0,2,1");
     node(g, "MatMul", "tr p.weight", "m1", "");
@@ -252,7 +252,7 @@ static void refusals_name_the_node(void) {
     node(g, "MatMul", "first b.weight", "second", "");
     CHECK_OK(hawq_graph_finish(g, "second"));
     fixture_open(&f, g);
-    if (CHECK_OK(lower_candidates(&f, "w8 floata32", &e))) {
+    if (CHECK_OK(lower_candidates(&f, "w8 float", &e))) {
         what.program = e.program;
         what.quantized = e.quantized;
         what.threads = f.threads;
