@@ -275,6 +275,37 @@ static void refusals_name_the_node(void) {
     fixture_close(&f);
 }
 
+/* Outputs are what a Softmax at the end reads: its order, and its ratios. */
+static void a_last_softmax_is_left_out(void) {
+    fixture     f;
+    emitted     e;
+    hawq_graph *g = open_graph(2, (int64_t[]){1, 9});
+    weight(g, "a.weight", 0.2, 2, (int64_t[]){9, 5});
+    node(g, "MatMul", "x a.weight", "first", "");
+    node(g, "Softmax", "first", "s", "axis=1");
+    CHECK_OK(hawq_graph_finish(g, "s"));
+    fixture_open(&f, g);
+    if (has_gcc && emit(&f, "w4", ".", 2, &e)) {
+        void (*run_one)(const float *, float *);
+        void *library = open_net("gcc");
+        float y[5];
+        run(&f, e.program, "ref", f.output);
+        if (library) *(void **)&run_one = dlsym(library, "shim");
+        for (size_t i = 0; library && i < IMAGES; i++) {
+            double sum = 0;
+            run_one(f.x + i * 9, y);
+            for (int k = 0; k < 5; k++) sum += exp((double)y[k]);
+            for (int k = 0; k < 5; k++)
+                CHECK_NEAR(exp((double)y[k]) / sum,
+                           (double)f.output[i * 5 + (size_t)k], 1e-6);
+        }
+        if (library) dlclose(library);
+        if (builds_check("gcc", "-Os")) CHECK(shell("./net_check"));
+        hawq_program_free(e.program);
+    }
+    fixture_close(&f);
+}
+
 int main(void) {
     if (!CHECK(program_open())) DONE();
     has_gcc = has_tool("gcc");
@@ -286,6 +317,7 @@ int main(void) {
     text_is_integers_only();
     check_notices();
     refusals_name_the_node();
+    a_last_softmax_is_left_out();
     program_close();
     DONE();
 }

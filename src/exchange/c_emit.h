@@ -48,6 +48,7 @@ typedef struct c_emit {
     const hawq_program  *program;
     hawq_arena          *arena;
     c_text               constants, run;
+    bool                 softmax; /* at the end of the network; left out */
     bool                 used[C_PARTS];
     c_layer             *layer;   /* per step; of convolutions */
     size_t               row;     /* bytes of the longest unpacked row */

@@ -23,9 +23,37 @@ static hawq_status check_steps(const hawq_program *p) {
     return HAWQ_OK;
 }
 
+/* Does the program end in accumulators or bytes made floats for a Softmax? */
+static bool ends_in_softmax(const hawq_program *p) {
+    const hawq_step *end = &p->step[p->n_steps - 1];
+    if (p->n_steps < 4 || end->kind != HAWQ_STEP_OUTPUT ||
+        end[-1].kind != HAWQ_STEP_FLOAT)
+        return false;
+    const char *op = end[-1].u.floating.node->op->name;
+    return (!strcmp(op, "Softmax") || !strcmp(op, "LogSoftmax")) &&
+           (end[-2].kind == HAWQ_STEP_SCALE ||
+            end[-2].kind == HAWQ_STEP_DEQUANTIZE);
+}
+
+/* The program without that Softmax, which keeps the order of what it reads:
+ * those are the outputs then. */
+static hawq_status cut_softmax(c_emit *e, hawq_program *cut) {
+    hawq_step *step;
+    if (!ends_in_softmax(e->program)) return HAWQ_OK;
+    *cut = *e->program;
+    cut->n_steps -= 2;
+    cut->n_floats--;
+    HAWQ_TAKE(step, e->arena, (size_t)cut->n_steps);
+    memcpy(step, e->program->step, (size_t)cut->n_steps * sizeof *step);
+    step[cut->n_steps - 1].u.boundary.outside = true;
+    cut->step = step;
+    e->program = cut;
+    e->softmax = true;
+    return HAWQ_OK;
+}
+
 static hawq_status emit(c_emit *e) {
     const hawq_program *p = e->program;
-    HAWQ_TRY(check_steps(p));
     HAWQ_TRY(hawq_c_emit_pack(e));
     for (int i = 0; i < p->n_steps; i++) HAWQ_TRY(hawq_c_emit_step(e, i));
     return e->constants.status != HAWQ_OK ? e->constants.status : e->run.status;
@@ -51,7 +79,10 @@ static hawq_status write_file(const char *folder, const char *name,
 
 static hawq_status save(const char *folder, c_emit *e,
                         hawq_c_source_bytes *bytes) {
-    c_text header = {.arena = e->arena}, source = header, check = header;
+    c_text       header = {.arena = e->arena}, source = header, check = header;
+    hawq_program cut;
+    HAWQ_TRY(cut_softmax(e, &cut));
+    HAWQ_TRY(check_steps(e->program));
     HAWQ_TRY(emit(e));
     hawq_c_write_header(e, &header);
     hawq_c_write_source(e, &source);

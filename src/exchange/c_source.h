@@ -8,8 +8,9 @@
  *     net_check.c  a main that runs stored images and compares the outputs
  * net.c includes <stdint.h> alone, allocates nothing and computes in integers
  * only, with the arithmetic of kernels/arith.h: output k times its scale is,
- * bit for bit, what a runner of the program gives. The text depends on nothing
- * but what is given here.
+ * bit for bit, what a runner of the program gives. (A Softmax at the end of
+ * the network, which is not for integers and changes no order, is left out.)
+ * The text depends on nothing but what is given here.
  *
  *     hawq_program_lower(graph, ..., &program);
  *     hawq_c_source what = {.program = program, .quantized = quantized,

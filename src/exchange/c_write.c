@@ -43,8 +43,8 @@ static void notice(const c_emit *e, c_text *t, const char *file,
     hawq_text_add(t,
                   " %s.\n *\n"
                   " * Written by HAWQ-C " HAWQ_VERSION
-                  ". This text may be used, changed and passed on under any\n"
-                  " * terms. It comes without any warranty. */\n",
+                  ". This text may be used, changed and passed on\n"
+                  " * under any terms. It comes without any warranty. */\n",
                   what);
 }
 
@@ -108,6 +108,9 @@ void hawq_c_write_header(const c_emit *e, c_text *t) {
     hawq_text_add(t, "\n/* Output k stands for output[k] times scale "
                      "NET_SCALE_OF(k) of these. */\n");
     output_scales(e, t);
+    if (e->softmax)
+        hawq_text_add(t, "/* The Softmax at the network's end is left out: it "
+                         "does not change the order. */\n");
     hawq_text_add(t,
                   "\n/* Static memory that net.c takes. */\n"
                   "#define NET_WORKSPACE_BYTES %zu\n#define NET_ROW %zu\n",
