@@ -7,6 +7,9 @@
  * treated alike. A run may be longer than its loop by chance: so shorter ones
  * that divide the whole are tried as well.
  *
+ * Where the parts of a concatenation alternate, every m-th piece of the
+ * sequence that is contiguous is of the same part, and has loops of its own.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/exchange/c_move.h"
 
@@ -43,27 +46,62 @@ static size_t list_pairs(const hawq_gather *g, pair *v) {
     return n;
 }
 
-hawq_status hawq_c_loops_find(const hawq_gather *g, hawq_arena *arena,
-                              c_loops *out, bool *found) {
-    c_loops loops = {.count = {1, 1, 1, 1}};
-    pair   *v, step = {0};
-    HAWQ_TAKE(v, arena, g->n);
-    size_t n = list_pairs(g, v);
-    *found = false;
-    if (!n) return HAWQ_OK;
-    loops.filled = n < g->n;
-    loops.to = v[0].to;
-    loops.from = v[0].from;
+/* The loops of n >= 1 pairs, which are written over. */
+static bool find_one(pair *v, size_t n, c_loops *out) {
+    c_loops loops = {.to = v[0].to, .from = v[0].from, .count = {1, 1, 1, 1}};
+    pair    step = {0};
     for (int k = C_LOOPS - 1; k >= 0 && n > 1; k--) {
         size_t run = loop_length(v, n, &step);
-        if (run < 2) return HAWQ_OK;
+        if (run < 2) return false;
         loops.count[k] = (int32_t)run;
         loops.to_step[k] = step.to;
         loops.from_step[k] = step.from;
         n /= run;
         for (size_t i = 0; i < n; i++) v[i] = v[i * run];
     }
-    *found = n == 1;
-    if (*found) *out = loops;
+    *out = loops;
+    return n == 1;
+}
+
+/* Numbers the contiguous pieces, whose pairs have the difference of the first
+ * two; returns how many there are. */
+static size_t number_pieces(const pair *v, size_t n, size_t *piece) {
+    size_t pieces = 0;
+    for (size_t i = 1; i < n; i++) {
+        pieces += v[i].to - v[i - 1].to != v[1].to - v[0].to ||
+                  v[i].from - v[i - 1].from != v[1].from - v[0].from;
+        piece[i] = pieces;
+    }
+    return pieces + 1;
+}
+
+/* Loops for each of m interleaved parts. */
+static bool find_parts(const pair *v, size_t n, const size_t *piece, int m,
+                       pair *part, c_loops *out) {
+    for (int k = 0; k < m; k++) {
+        size_t size = 0;
+        for (size_t i = 0; i < n; i++)
+            if (piece[i] % (size_t)m == (size_t)k) part[size++] = v[i];
+        if (!find_one(part, size, &out[k])) return false;
+    }
+    return true;
+}
+
+hawq_status hawq_c_loops_find(const hawq_gather *g, hawq_arena *arena,
+                              c_loops out[C_MOVES], int *n) {
+    pair   *v, *part;
+    size_t *piece;
+    HAWQ_TAKE(v, arena, g->n);
+    HAWQ_TAKE(part, arena, g->n);
+    HAWQ_TAKE(piece, arena, g->n);
+    size_t pairs = list_pairs(g, v), pieces = number_pieces(v, pairs, piece);
+    *n = 0;
+    for (int m = 1; m <= C_MOVES && pairs; m++) {
+        if (pieces % (size_t)m) continue;
+        if (!find_parts(v, pairs, piece, m, part, out)) continue;
+        *n = m;
+        out[0].filled = pairs < g->n;
+        return HAWQ_OK;
+    }
     return HAWQ_OK;
 }

@@ -3,6 +3,8 @@
 #include "src/exchange/c_emit.h"
 #include "src/exchange/c_move.h"
 
+#include <stdio.h>
+
 /* --- places ----------------------------------------------------------------
  */
 
@@ -21,17 +23,16 @@ static void end_line(c_emit *e, const hawq_step *s) {
     hawq_text_add(&e->run, " */\n");
 }
 
-/* "    conv(&conv_3, at + 64, at); / * name * /" */
-static void line(c_emit *e, int i, const char *function, const char *constants,
-                 size_t out_offset, bool sums) {
-    const hawq_step *s = &e->program->step[i];
-    hawq_text_add(&e->run, "    %s(&%s_%d, ", function, constants, i);
+/* "    conv(&conv_3, at + 64, at);", and the name of the node. */
+static void line(c_emit *e, const char *function, const char *constants,
+                 const hawq_step *s, bool sums) {
+    hawq_text_add(&e->run, "    %s(&%s, ", function, constants);
     at(&e->run, s->in);
     hawq_text_add(&e->run, ", ");
     if (sums)
-        sums_at(&e->run, out_offset);
+        sums_at(&e->run, s->out);
     else
-        at(&e->run, out_offset);
+        at(&e->run, s->out);
     end_line(e, s);
 }
 
@@ -41,9 +42,10 @@ static void line(c_emit *e, int i, const char *function, const char *constants,
 static hawq_status conv(c_emit *e, int i) {
     const hawq_step *s = &e->program->step[i];
     bool             sums = s->kind == HAWQ_STEP_CONV_S32;
+    char             name[C_NAME];
     HAWQ_TRY(hawq_c_emit_convolution(e, i));
     e->used[sums ? PART_CONV_S32 : PART_CONV] = true;
-    line(e, i, sums ? "conv_s32" : "conv", "conv", s->out, sums);
+    line(e, sums ? "conv_s32" : "conv", hawq_c_name("conv", i, name), s, sums);
     return HAWQ_OK;
 }
 
@@ -129,6 +131,7 @@ static void pool(c_emit *e, int i) {
     const hawq_pool *p = &s->u.pool;
     size_t           n = (size_t)p->kh * (size_t)p->kw;
     c_text          *t = &e->constants;
+    char             name[C_NAME];
     bool             average = s->kind == HAWQ_STEP_AVERAGE_POOL;
     e->used[PART_POOL] = true;
     e->used[average ? PART_AVERAGE_POOL : PART_MAX_POOL] = true;
@@ -151,7 +154,8 @@ static void pool(c_emit *e, int i) {
         hawq_c_emit_requant(e, i, n, &p->requant);
     }
     hawq_text_add(t, "};\n");
-    line(e, i, average ? "average_pool" : "max_pool", "pool", s->out, false);
+    line(e, average ? "average_pool" : "max_pool", hawq_c_name("pool", i, name),
+         s, false);
 }
 
 /* --- moves -----------------------------------------------------------------
@@ -168,21 +172,24 @@ static void four(c_text *t, const char *name, const int32_t *v) {
                   (int)v[1], (int)v[2], (int)v[3]);
 }
 
-static void move_by_loops(c_emit *e, int i, const c_loops *l,
+/* Loops number k of step i. */
+static void move_by_loops(c_emit *e, int i, int k, const c_loops *l,
                           const char *table) {
     const hawq_step *s = &e->program->step[i];
     c_text          *t = &e->constants;
+    char             name[C_NAME];
     e->used[PART_MOVE] = true;
+    snprintf(name, sizeof name, k ? "move_%d_%d" : "move_%d", i, k);
     hawq_text_add(t,
-                  "static const struct movement move_%d = {\n"
+                  "static const struct movement %s = {\n"
                   "    .n = %zu, .fill = %d, .table = %s, .from = %d, .to = %d",
-                  i, l->filled ? s->u.gather.n : 0, s->u.gather.fill, table,
+                  name, l->filled ? s->u.gather.n : 0, s->u.gather.fill, table,
                   (int)l->from, (int)l->to);
     four(t, "count", l->count);
     four(t, "from_step", l->from_step);
     four(t, "to_step", l->to_step);
     hawq_text_add(t, "};\n");
-    line(e, i, "move", "move", s->out, false);
+    line(e, "move", name, s, false);
 }
 
 /* An index into the workspace is below its bytes. */
@@ -213,15 +220,15 @@ static hawq_status move_by_map(c_emit *e, int i, const char *table) {
 static hawq_status move(c_emit *e, int i) {
     const hawq_gather *g = &e->program->step[i].u.gather;
     char               table[C_NAME] = "0";
-    c_loops            loops;
-    bool               found;
+    c_loops            loops[C_MOVES];
+    int                n;
     hawq_text_add(&e->constants, "\n");
     if (!is_identity(g->table))
         hawq_text_u8(&e->constants, hawq_c_name("table", i, table), 256,
                      g->table);
-    HAWQ_TRY(hawq_c_loops_find(g, e->arena, &loops, &found));
-    if (!found) return move_by_map(e, i, table);
-    move_by_loops(e, i, &loops, table);
+    HAWQ_TRY(hawq_c_loops_find(g, e->arena, loops, &n));
+    if (!n) return move_by_map(e, i, table);
+    for (int k = 0; k < n; k++) move_by_loops(e, i, k, &loops[k], table);
     return HAWQ_OK;
 }
 
