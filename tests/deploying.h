@@ -61,7 +61,8 @@ static inline hawq_attr *attributes(hawq_graph *g, const char *text, int *n) {
         char    *at = strchr(word, '=');
         a[*n] = (hawq_attr){.name = word, .ints = list};
         *at = 0;
-        bool many = strchr(at + 1, ',') || at[-1] == 's' ||
+        bool many = strchr(at + 1, ',') ||
+                    (at[-1] == 's' && strcmp(word, "axis") != 0) ||
                     strcmp(word, "kernel_shape") == 0;
         for (; at; at = strchr(at + 1, ','))
             list[a[*n].n++] = strtoll(at + 1, NULL, 10);

@@ -127,6 +127,7 @@ static hawq_status lower_layer(lowering *low, const hawq_node *node,
     HAWQ_TRY(layer_input(low, node, layer, &w->shape, &x, &row_channels,
                          &out_channels));
     HAWQ_TAKE(scale, &low->program->arena, layer->channels);
+    w->row_channels = row_channels;
     step.in = (size_t)x.slot;
     bool is_scaled = plan->logits || plan->scaled;
     if (!is_scaled) HAWQ_TRY(hawq_lower_affine(low, t, &y));

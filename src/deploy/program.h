@@ -69,8 +69,11 @@ typedef struct hawq_boundary {
 /* Of CONV, CONV_S32 and OUTLIERS, which use what they need of it. */
 typedef struct hawq_weights {
     hawq_conv     shape;
-    hawq_requant  requant;  /* CONV_S32 uses its bias only */
-    const int8_t *weights;  /* OHWI rows */
+    hawq_requant  requant; /* CONV_S32 uses its bias only */
+    const int8_t *weights; /* OHWI rows: element p of a row is input
+                              p % row_channels * (row / row_channels) +
+                              p / row_channels of the layer's channel */
+    size_t        row_channels;
     hawq_outliers outliers; /* all NULL where there are none */
 } hawq_weights;
 
