@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 
 static const char *const folders[] = {
-    "src/base",     "src/graph",       "src/ops",        "src/load",
-    "src/quant",    "src/train",       "src/deploy",     "hessian",
-    "search",       "results",         "kernels",        "tests",
-    "src/cli/kit",  "src/cli/analyze", "src/cli/search", "src/cli/bench",
-    "src/cli/train"};
+    "src/base",      "src/graph",       "src/ops",        "src/load",
+    "src/quant",     "src/train",       "src/deploy",     "hessian",
+    "search",        "results",         "kernels",        "tests",
+    "src/cli/kit",   "src/cli/analyze", "src/cli/search", "src/cli/bench",
+    "src/cli/train", "src/exchange"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 /* Who may include whom; a name ending in .h is one header. Folders that are
@@ -37,6 +37,9 @@ static const struct rule {
     {"src/quant", {"src/base", "src/graph", "src/quant", "kernels/arith.h"}},
     {"src/deploy",
      {"src/base", "src/graph", "src/quant", "src/deploy", "kernels"}},
+    {"src/exchange",
+     {"src/base", "src/graph", "src/ops", "src/load", "src/quant", "src/deploy",
+      "src/exchange", "kernels"}},
     {"src/train",
      {"src/base", "src/graph", "src/ops", "src/quant", "src/train"}},
 };

@@ -145,19 +145,31 @@ static hawq_status fill(writer *w, const char *producer) {
     return HAWQ_OK;
 }
 
-static hawq_status save(const char *path, writer *w, const char *producer) {
-    uint8_t *bytes = NULL;
-    size_t   n = 0;
-    HAWQ_TRY(fill(w, producer));
-    HAWQ_TRY(hawq_proto_pack(&w->file, w->arena, &bytes, &n));
+hawq_status hawq_onnx_describe(const hawq_graph *graph, const char *producer,
+                               hawq_arena *arena, hawq_proto *out,
+                               const char ***name) {
+    writer w = {.graph = graph, .arena = arena};
+    HAWQ_TRY(fill(&w, producer));
+    *out = w.file;
+    *name = w.name;
+    return HAWQ_OK;
+}
+
+static hawq_status save(const char *path, const hawq_graph *graph,
+                        const char *producer, hawq_arena *arena) {
+    hawq_proto   file;
+    const char **name;
+    uint8_t     *bytes = NULL;
+    size_t       n = 0;
+    HAWQ_TRY(hawq_onnx_describe(graph, producer, arena, &file, &name));
+    HAWQ_TRY(hawq_proto_pack(&file, arena, &bytes, &n));
     return hawq_file_write(path, bytes, n);
 }
 
 hawq_status hawq_onnx_save(const char *path, const hawq_graph *graph,
                            const char *producer) {
     hawq_arena  arena = {0};
-    writer      w = {.graph = graph, .arena = &arena};
-    hawq_status status = save(path, &w, producer);
+    hawq_status status = save(path, graph, producer, &arena);
     hawq_arena_free(&arena);
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
 }
