@@ -8,6 +8,7 @@
 #include "src/exchange/qdq.h"
 #include "src/quant/method.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,22 @@ static hawq_status try_format(const rows *r, const hawq_format *format,
     return HAWQ_OK;
 }
 
+/* All 8 bits, and what is left of the integers beyond them kept apart, if those
+ * are at most a tenth. (Levels of a channel's own cannot be told where groups
+ * or weights kept apart blur them.) */
+static hawq_status try_apart(const rows *r, hawq_arena *arena,
+                             hawq_quantized *q, bool *fits) {
+    hawq_format f = {.family = HAWQ_FULL, .bits = 8};
+    size_t      n = r->rows * r->cols, beyond = 0;
+    for (size_t i = 0; i < n; i++)
+        beyond += r->value[i] < -128 || r->value[i] > 127;
+    /* in thousandths of a percent, as its name tells it */
+    f.outliers = ceil(1e5 * (double)beyond / (double)n) / 1000 / 100;
+    *fits = false;
+    if (!beyond || f.outliers > 0.1) return HAWQ_OK;
+    return try_format(r, &f, arena, q, fits);
+}
+
 /* The narrowest format of one table that has all the integers. */
 static hawq_status try_all(const hawq_layer *l, const rows *r,
                            hawq_arena *arena, hawq_quantized *q) {
@@ -153,6 +170,8 @@ static hawq_status try_all(const hawq_layer *l, const rows *r,
             if (fits) return HAWQ_OK;
             hawq_arena_reset(arena, mark);
         }
+    HAWQ_TRY(try_apart(r, arena, q, &fits));
+    if (fits) return HAWQ_OK;
     return hawq_fail(HAWQ_EUNSUPPORTED,
                      "layer '%s': its integers, less their zero points, do not "
                      "fit -128 to 127: quantize its weights symmetrically",

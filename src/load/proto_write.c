@@ -25,8 +25,9 @@ static char *lend(const char *string) {
 
 /* TensorProto.DataType of integers, by hawq_number. */
 static const int8_t integer_types[] = {
-    [HAWQ_U8] = 2,  [HAWQ_I8] = 3,  [HAWQ_I32] = 6, [HAWQ_I64] = 7,
-    [HAWQ_U4] = 21, [HAWQ_I4] = 22, [HAWQ_U2] = 25, [HAWQ_I2] = 26};
+    [HAWQ_U8] = 2,  [HAWQ_I8] = 3,  [HAWQ_I16] = 5,
+    [HAWQ_I32] = 6, [HAWQ_I64] = 7, [HAWQ_U4] = 21,
+    [HAWQ_I4] = 22, [HAWQ_U2] = 25, [HAWQ_I2] = 26};
 
 static hawq_status write_integers(const hawq_tensor *t, hawq_number number,
                                   hawq_arena *arena, Onnx__TensorProto *out) {
