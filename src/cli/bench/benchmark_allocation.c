@@ -7,6 +7,8 @@
  *                               activations of 8 bits or as it says
  *     w32a32                    every layer in float32 inside the integer
  *                               program, image by image, with a time each
+ *     file                      the weights and ranges that a quantized model's
+ *                               own file has
  *     last                      the newest allocation of this model in the
  *                               database
  *     12                        the allocation of that id
@@ -122,6 +124,20 @@ static hawq_status from_file(hawq_benchmark *b, const char *name,
     return HAWQ_OK;
 }
 
+static hawq_status from_model(hawq_benchmark *b, hawq_contender *out) {
+    hawq_qdq *own;
+    if (!hawq_qdq_is_quantized(b->image_graph))
+        return hawq_fail(HAWQ_EINVAL, "--allocation file: %s is not quantized",
+                         b->model_path);
+    HAWQ_TAKE(own, &b->arena, 1);
+    if (hawq_qdq_restore(b->image_graph, &b->arena, own) != HAWQ_OK)
+        return hawq_prefix("%s: ", b->model_path);
+    out->choice = own->choice;
+    out->n_choices = b->image_graph->n_layers;
+    out->own = own;
+    return HAWQ_OK;
+}
+
 static hawq_status resolve(hawq_benchmark *b, const char *name,
                            hawq_contender *out) {
     int64_t id = 0;
@@ -144,6 +160,7 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
                             .weight_range = HAWQ_RANGE_MAX};
     if (b->weight_range >= 0) out->weight_range = (hawq_range)b->weight_range;
     if (strcmp(name, "float32") == 0) return HAWQ_OK;
+    if (strcmp(name, "file") == 0) return from_model(b, out);
     HAWQ_TRY(resolve(b, name, out));
     if (out->weight_range != HAWQ_RANGE_MAX) HAWQ_TRY(apply_range(b, out));
     return check_needs(b, name, out);
