@@ -84,6 +84,17 @@ static const int32_t *program_bias(const hawq_qdq_writer *w, int layer,
     return NULL;
 }
 
+/* Zero points may be left out, but not every runtime believes it. */
+static hawq_status add_zeros(hawq_qdq_writer *w, const char *name, size_t n,
+                             hawq_number number, const char **out) {
+    hawq_shape row = {1, {(int64_t)n}};
+    int64_t   *zero;
+    HAWQ_TAKE(zero, w->arena, n);
+    *out = hawq_qdq_name(w, name, "_zero");
+    if (!*out) return HAWQ_ENOMEM;
+    return hawq_qdq_integers(w, *out, &row, n, zero, number);
+}
+
 static hawq_status add_dequantized(hawq_qdq_writer *w, const char *name,
                                    const hawq_shape *shape, size_t n,
                                    int64_t *ints, hawq_number number,
@@ -92,10 +103,13 @@ static hawq_status add_dequantized(hawq_qdq_writer *w, const char *name,
     hawq_shape  row = {1, {(int64_t)channels}};
     const char *integers = hawq_qdq_name(w, name, "_quantized");
     const char *scales = hawq_qdq_name(w, name, "_scale");
+    const char *zeros = NULL;
     if (!integers || !scales) return HAWQ_ENOMEM;
     HAWQ_TRY(hawq_qdq_integers(w, integers, shape, n, ints, number));
     HAWQ_TRY(hawq_qdq_floats(w, scales, &row, channels, scale));
-    const char *in[] = {integers, scales, NULL};
+    if (number != HAWQ_I32)
+        HAWQ_TRY(add_zeros(w, name, channels, number, &zeros));
+    const char *in[] = {integers, scales, zeros, NULL};
     return hawq_qdq_node(w, "DequantizeLinear", name, in, axis);
 }
 

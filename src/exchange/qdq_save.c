@@ -101,7 +101,7 @@ static hawq_status make_room(hawq_qdq_writer *w) {
     const hawq_graph *g = w->graph;
     size_t tensors = (size_t)g->n_tensors, nodes = (size_t)g->n_nodes;
     size_t constants = w->base.n_constants + 3 * tensors +
-                       2 * (size_t)g->n_layers + 2 * nodes +
+                       3 * (size_t)g->n_layers + 3 * nodes +
                        hawq_proto_raise_room(&w->base);
     w->out = w->base;
     w->out.n_constants = w->out.n_nodes = 0;
