@@ -347,7 +347,29 @@ static void what_is_no_integer_step_is_refused(void) {
     }
 }
 
+/* A convolution is the last layer, and a Flatten makes its maps of one pixel
+ * the outputs: they are its exact accumulators all the same. */
+static void last_accumulators_may_be_flattened(void) {
+    hawq_graph   *g = open_image(6, 1, 1);
+    fixture       f;
+    hawq_program *p = NULL;
+    weight(g, "c1.weight", 0.5, 4, (int64_t[]){5, 6, 1, 1});
+    weight(g, "c1.bias", 0.5, 1, (int64_t[]){5});
+    node(g, "Conv", "x c1.weight c1.bias", "c1", "");
+    node(g, "Flatten", "c1", "flat", "");
+    CHECK_OK(hawq_graph_finish(g, "flat"));
+    fixture_open(&f, g);
+    if (CHECK_OK(lower_uniform(&f, 8, 8, &p))) {
+        run(&f, p, "ref", f.output);
+        CHECK(deviation(&f, f.output) < 0.03);
+        CHECK(p->step[p->n_steps - 1].kind == HAWQ_STEP_SCALE);
+    }
+    hawq_program_free(p);
+    fixture_close(&f);
+}
+
 int main(void) {
+    last_accumulators_may_be_flattened();
     shared_inputs_take_the_wider_wish();
     moves_change_nothing_but_places();
     moved_values_may_be_read_twice();

@@ -92,6 +92,11 @@ size_t hawq_lower_order(size_t n, size_t channels) {
 /* The map of a tensor whose values are new (not moved or pooled). */
 hawq_status hawq_lower_affine(const lowering *low, const hawq_tensor *t,
                               hawq_affine *out) {
+    const hawq_lower_options *o = low->options;
+    if (o->has_map && o->has_map[t->id]) {
+        *out = o->map[t->id];
+        return HAWQ_OK;
+    }
     const hawq_histogram *seen = low->calibration->tensor[t->id];
     if (!seen)
         return hawq_fail(HAWQ_EUNSUPPORTED,

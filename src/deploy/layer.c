@@ -193,12 +193,36 @@ static hawq_status fill_requant(lowering *low, const hawq_layer *layer,
 
 /* --- the whole ----------------------------------------------------------- */
 
+static bool has_weights(const hawq_quantized *q, size_t c) {
+    if (q->outlier_start && q->outlier_start[c + 1] > q->outlier_start[c])
+        return true;
+    for (size_t k = 0; k < q->cols; k++)
+        if (hawq_quantized_integer(q, c, k)) return true;
+    return false;
+}
+
+/* The file's own integer times s_x s_w, where that is the unit it has there:
+ * dividing by the same number gives it back, which its float might not. */
+static bool integer_bias(const hawq_quantized *q, const hawq_tensor *b,
+                         size_t c, double x_scale, double *out) {
+    const hawq_integers *i = b->integers;
+    double               unit = x_scale * (double)(float)q->scale[c];
+    if (!i || b->n != q->rows || !has_weights(q, c)) return false;
+    double stored = (double)i->scale[c % i->n_scales];
+    if (!(fabs(stored - unit) <= 0x1p-20 * unit)) return false;
+    *out = i->value[c] * unit;
+    return true;
+}
+
 /* A corrected bias takes the place of the layer's own; what a node adds
  * besides stays. */
 static double bias_of(const hawq_layer *l, const hawq_quantized *q,
-                      const hawq_tensor *b, size_t c) {
-    if (b && b == l->bias && q->bias) return (double)q->bias[c];
-    return b ? (double)b->data[c % b->n] : 0;
+                      const hawq_tensor *b, size_t c, double x_scale) {
+    double exact;
+    if (!b) return 0;
+    if (b == l->bias && q->bias) return (double)q->bias[c];
+    if (integer_bias(q, b, c, x_scale, &exact)) return exact;
+    return (double)b->data[c % b->n];
 }
 
 static hawq_status fill_weights(lowering *low, int index,
@@ -211,7 +235,8 @@ static hawq_status fill_weights(lowering *low, int index,
     int                   raised = 0;
     int8_t               *rows;
     for (size_t c = 0; c < layer->channels; c++) {
-        ch[c] = channel_fit(q, c, bias_of(layer, q, bias, c), x);
+        ch[c] =
+            channel_fit(q, c, bias_of(layer, q, bias, c, (double)x.scale), x);
         raised += ch[c].halvings > 0;
     }
     count_raised(low->program, index, raised);

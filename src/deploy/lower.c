@@ -239,9 +239,16 @@ static hawq_status quantize_inputs(lowering *low, int i) {
     return HAWQ_OK;
 }
 
+/* Are the outputs there already? What follows gives them another shape. */
+static bool has_outputs(const hawq_program *p) {
+    const hawq_step *end = p->n_steps ? &p->step[p->n_steps - 1] : NULL;
+    return end && end->kind == HAWQ_STEP_SCALE && end->u.boundary.outside;
+}
+
 static hawq_status lower_node(lowering *low, int i) {
     const hawq_node *node = low->graph->node[i];
     const node_plan *plan = &low->plan[i];
+    if (has_outputs(low->program)) return HAWQ_OK;
     HAWQ_TRY(quantize_inputs(low, i));
     switch (plan->kind) {
     case KIND_LAYER:
@@ -271,8 +278,7 @@ static hawq_status lower_output(lowering *low) {
     const hawq_tensor *t = low->graph->output;
     hawq_program      *p = low->program;
     p->n_out = hawq_per_image(low->graph, t);
-    const hawq_step *end = &p->step[p->n_steps - 1];
-    if (end->kind == HAWQ_STEP_SCALE && end->u.boundary.outside) return HAWQ_OK;
+    if (has_outputs(p)) return HAWQ_OK;
     value     y = low->value[t->id];
     bool      is_float = low->floats[t->id] >= 0;
     hawq_step step = {.kind =

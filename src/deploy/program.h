@@ -164,6 +164,10 @@ typedef struct hawq_lower_options {
      * codes run in float. Read while lowering only. */
     const hawq_quantized *quantized;
     hawq_range            activation_range;
+    /* Per tensor id: maps that are known already, taken in place of what the
+     * calibration would give; both NULL: none. */
+    const hawq_affine *map;
+    const bool        *has_map;
     bool places_only; /* no weights (`quantized` is NULL): for workspace_bytes,
                          not to be run */
 } hawq_lower_options;

@@ -8,7 +8,10 @@
 hawq_status hawq_own_constant(hawq_graph *g, hawq_node *node, int i,
                               const char *name, size_t n) {
     hawq_tensor *old = node->in[i], *own;
-    if (old && old->n_uses == 1) return HAWQ_OK;
+    if (old && old->n_uses == 1) {
+        old->integers = NULL; /* its numbers are going to be others */
+        return HAWQ_OK;
+    }
     real *zero;
     HAWQ_TAKE(zero, &g->arena, old ? 0 : n);
     hawq_shape shape = {1, {(int64_t)n}};

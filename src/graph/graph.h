@@ -42,6 +42,11 @@ typedef struct hawq_digest {
     uint64_t half[2];
 } hawq_digest;
 
+/* A line of a file's metadata. */
+typedef struct hawq_text {
+    const char *key, *value;
+} hawq_text;
+
 typedef struct hawq_graph {
     hawq_arena    arena;
     int           batch; /* images per sweep */
@@ -56,6 +61,8 @@ typedef struct hawq_graph {
     int                 opset;
     bool        fixed_batch; /* the file itself fixes the batch dimension */
     const char *left_out;    /* further float outputs of the file, or NULL */
+    int         n_texts;     /* what else the file says: keys and values */
+    const hawq_text *text;
     /* private to graph.c */
     const hawq_op *(*find_op)(const char *op_type);
     int           capacity_tensors, capacity_nodes;

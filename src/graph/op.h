@@ -46,6 +46,24 @@ typedef enum hawq_role {
     HAWQ_ACTIVATION /* computed by a node */
 } hawq_role;
 
+/* A float constant as a quantized file has it: value v of the tensor, in
+ * row-major order, is scale[c] times value[v], c being its index along `axis`.
+ */
+typedef struct hawq_integers {
+    const int32_t *value;
+    const float   *scale;
+    size_t         n_scales; /* the axis' length, or 1: one for all */
+    int            axis;
+    int            bits; /* of a value in the file */
+} hawq_integers;
+
+/* The values that an activation takes in a quantized file:
+ * scale (q - zero), q in 0 .. high. */
+typedef struct hawq_grid {
+    float   scale; /* > 0 */
+    uint8_t zero, high;
+} hawq_grid;
+
 typedef struct hawq_tensor {
     const char       *name;
     int               id; /* index into graph->tensor and into the planes */
@@ -62,6 +80,10 @@ typedef struct hawq_tensor {
      * file; NULL if it was computed from several. */
     const struct hawq_tensor *origin;
     int axis[HAWQ_MAX_RANK]; /* of the origin, for each axis; -1: none */
+    /* What a quantized file says of it, or NULL. No sweep looks at them: a
+     * constant has its numbers all the same. */
+    const hawq_integers *integers;
+    const hawq_grid     *grid;
 } hawq_tensor;
 
 /* An ONNX attribute, as found in the file. */
@@ -75,7 +97,7 @@ typedef struct hawq_attr {
         HAWQ_ATTR_FLOATS,
         HAWQ_ATTR_TENSOR
     } type;
-    int64_t        i;
+    int64_t        i; /* INT; of a TENSOR in a file its type (hawq_number) */
     double         f;
     const char    *s;      /* STRING */
     size_t         n;      /* length of ints or floats */

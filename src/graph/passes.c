@@ -32,6 +32,11 @@ static void rename_inputs(const stand_ins *s, hawq_node *node) {
     for (int j = 0; j < node->n_in; j++) node->in[j] = stand_in(s, node->in[j]);
 }
 
+/* What the file says of a tensor's values holds for what stands for it. */
+static void keep_grid(const hawq_tensor *from, hawq_tensor *to) {
+    if (from->grid) to->grid = from->grid;
+}
+
 hawq_status hawq_pass_identities(hawq_graph *g) {
     stand_ins s;
     int       kept = 0;
@@ -39,10 +44,12 @@ hawq_status hawq_pass_identities(hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++) {
         hawq_node *node = g->node[i];
         rename_inputs(&s, node);
-        if (is(node, "Identity") || is(node, "Dropout") || is(node, "Cast"))
+        if (is(node, "Identity") || is(node, "Dropout") || is(node, "Cast")) {
             s.of[node->out[0]->id] = node->in[0];
-        else
+            keep_grid(node->out[0], node->in[0]);
+        } else {
             g->node[kept++] = node;
+        }
     }
     g->output = stand_in(&s, g->output);
     g->n_nodes = kept;
@@ -227,6 +234,7 @@ hawq_status hawq_pass_fold(hawq_graph *g) {
             if (node->in[j]) node->in[j]->n_uses--;
         into->n_uses += node->out[0]->n_uses;
         s.of[node->out[0]->id] = into;
+        keep_grid(node->out[0], into);
         if (g->output == node->out[0]) g->output = into;
     }
     g->n_nodes = kept;

@@ -18,10 +18,22 @@ static const struct {
     [HAWQ_I64] = {8, HAWQ_INT},   [HAWQ_BOOL] = {1, HAWQ_INT},
     [HAWQ_F16] = {2, HAWQ_FLOAT}, [HAWQ_BF16] = {2, HAWQ_FLOAT},
     [HAWQ_F32] = {4, HAWQ_FLOAT}, [HAWQ_F64] = {8, HAWQ_FLOAT},
+    [HAWQ_U4] = {1, HAWQ_INT},    [HAWQ_I4] = {1, HAWQ_INT},
+    [HAWQ_U2] = {1, HAWQ_INT},    [HAWQ_I2] = {1, HAWQ_INT},
 };
 
 size_t hawq_number_bytes(hawq_number type) {
     return types[type].bytes;
+}
+
+int hawq_number_bits(hawq_number type) {
+    if (type == HAWQ_U4 || type == HAWQ_I4) return 4;
+    if (type == HAWQ_U2 || type == HAWQ_I2) return 2;
+    return 8 * (int)types[type].bytes;
+}
+
+size_t hawq_numbers_size(hawq_number type, size_t n) {
+    return (n * (size_t)hawq_number_bits(type) + 7) / 8;
 }
 
 hawq_dtype hawq_number_dtype(hawq_number type) {
@@ -52,6 +64,27 @@ static float brain(uint16_t bits) {
         memcpy(&v, (const char *)bytes + i * sizeof v, sizeof v);              \
         convert;                                                               \
     }
+
+/* Number i of those that share bytes, `bits` each. */
+static int64_t packed(const uint8_t *bytes, size_t i, int bits, bool sign) {
+    size_t at = i * (size_t)bits;
+    int    v = bytes[at / 8] >> at % 8 & ((1 << bits) - 1);
+    return sign && v >> (bits - 1) ? v - (1 << bits) : v;
+}
+
+void hawq_numbers_write(hawq_number type, const int64_t *value, size_t n,
+                        uint8_t *bytes) {
+    size_t bits = (size_t)hawq_number_bits(type);
+    memset(bytes, 0, hawq_numbers_size(type, n));
+    for (size_t i = 0; i < n; i++) {
+        uint64_t v = (uint64_t)value[i];
+        if (bits < 8)
+            bytes[i * bits / 8] |=
+                (uint8_t)((v & ((1u << bits) - 1)) << i * bits % 8);
+        else
+            memcpy(bytes + i * bits / 8, &v, bits / 8);
+    }
+}
 
 void hawq_numbers_read(hawq_number type, const void *bytes, size_t n,
                        void *out) {
@@ -93,6 +126,16 @@ void hawq_numbers_read(hawq_number type, const void *bytes, size_t n,
         break;
     case HAWQ_F64:
         READ(double, x[i] = (real)v);
+        break;
+    case HAWQ_U4:
+    case HAWQ_U2:
+        for (size_t i = 0; i < n; i++)
+            k[i] = packed(bytes, i, hawq_number_bits(type), false);
+        break;
+    case HAWQ_I4:
+    case HAWQ_I2:
+        for (size_t i = 0; i < n; i++)
+            k[i] = packed(bytes, i, hawq_number_bits(type), true);
         break;
     }
 }

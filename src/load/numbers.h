@@ -19,17 +19,28 @@ typedef enum hawq_number {
     HAWQ_F16,
     HAWQ_BF16,
     HAWQ_F32,
-    HAWQ_F64
+    HAWQ_F64,
+    HAWQ_U4, /* two a byte, the low half first */
+    HAWQ_I4,
+    HAWQ_U2, /* four a byte, the lowest first */
+    HAWQ_I2
 } hawq_number;
 
-/* Bytes of one number; whether it is a floating type. */
+/* Bytes of one number, or 1 if several share one; its bits; bytes of n of them;
+ * whether it is a floating type. */
 size_t     hawq_number_bytes(hawq_number type);
+int        hawq_number_bits(hawq_number type);
+size_t     hawq_numbers_size(hawq_number type, size_t n);
 hawq_dtype hawq_number_dtype(hawq_number type);
 
 /* n numbers from unaligned bytes into out: real[] if hawq_number_dtype says
  * HAWQ_FLOAT, else int64_t[]. */
 void hawq_numbers_read(hawq_number type, const void *bytes, size_t n,
                        void *out);
+
+/* The other way, for integers of the type's range: hawq_numbers_size bytes. */
+void hawq_numbers_write(hawq_number type, const int64_t *value, size_t n,
+                        uint8_t *bytes);
 
 /* float16 bits to the number they stand for (IEEE 754-2019, binary16). */
 float hawq_number_half(uint16_t bits);

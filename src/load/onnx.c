@@ -7,6 +7,7 @@
 #include "src/load/onnx.h"
 
 #include "src/graph/mixing.h"
+#include "src/load/dequantize.h"
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
 #include "src/load/proto.h"
@@ -163,11 +164,52 @@ static hawq_status copy_attribute(const hawq_attr *from, hawq_arena *arena,
     return HAWQ_OK;
 }
 
+/* The integers that a constant was read from, for the tensor of that name. */
+static hawq_status copy_integers(hawq_graph *g, const char *name,
+                                 const hawq_tensor *t) {
+    hawq_integers *copy;
+    int32_t       *value;
+    float         *scale;
+    HAWQ_TAKE(copy, &g->arena, 1);
+    HAWQ_TAKE(value, &g->arena, t->n);
+    HAWQ_TAKE(scale, &g->arena, t->integers->n_scales);
+    *copy = *t->integers;
+    if (t->n) memcpy(value, copy->value, t->n * sizeof *value);
+    memcpy(scale, copy->scale, copy->n_scales * sizeof *scale);
+    copy->value = value;
+    copy->scale = scale;
+    hawq_graph_find(g, name)->integers = copy;
+    return HAWQ_OK;
+}
+
 static hawq_status add_tensor(hawq_graph *g, const char *name,
                               const hawq_tensor *t) {
-    return hawq_graph_constant(g, name, t->dtype, &t->shape,
-                               t->dtype == HAWQ_FLOAT ? (const void *)t->data
-                                                      : t->ints);
+    HAWQ_TRY(hawq_graph_constant(g, name, t->dtype, &t->shape,
+                                 t->dtype == HAWQ_FLOAT ? (const void *)t->data
+                                                        : t->ints));
+    return t->integers ? copy_integers(g, name, t) : HAWQ_OK;
+}
+
+static hawq_status copy_grid(hawq_graph *g, const hawq_proto_node *node) {
+    hawq_grid *copy;
+    if (!node->grid) return HAWQ_OK;
+    HAWQ_TAKE(copy, &g->arena, 1);
+    *copy = *node->grid;
+    hawq_graph_find(g, node->spec.out[0])->grid = copy;
+    return HAWQ_OK;
+}
+
+static hawq_status copy_texts(hawq_graph *g, const hawq_proto *m) {
+    hawq_text *copy;
+    HAWQ_TAKE(copy, &g->arena, m->n_texts);
+    for (size_t i = 0; i < m->n_texts; i++) {
+        copy[i].key = hawq_arena_string(&g->arena, m->text[i].key);
+        copy[i].value = hawq_arena_string(&g->arena, m->text[i].value);
+        if (!copy[i].key || !copy[i].value) return HAWQ_ENOMEM;
+    }
+    g->text = copy;
+    g->n_texts = (int)m->n_texts;
+    return HAWQ_OK;
 }
 
 static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
@@ -179,6 +221,7 @@ static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
     spec.attr = attr;
     int next = g->n_nodes;
     HAWQ_TRY(hawq_graph_add(g, &spec));
+    HAWQ_TRY(copy_grid(g, node));
     if (g->n_nodes == next || !node->scope) return HAWQ_OK;
     g->node[next]->scope = hawq_arena_string(&g->arena, node->scope);
     return g->node[next]->scope ? HAWQ_OK : HAWQ_ENOMEM;
@@ -221,6 +264,7 @@ static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
         if (p->wanted[i]) HAWQ_TRY(add_node(g, &m->node[i]));
     HAWQ_TRY(hawq_graph_finish(g, p->output->name));
     HAWQ_TRY(list_left_out(g, p));
+    HAWQ_TRY(copy_texts(g, m));
     return check_output(g);
 }
 
@@ -281,6 +325,7 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
         return hawq_fail(HAWQ_EINVAL, "batch of %d images, expected 0 to %d",
                          batch, MOST_IMAGES);
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
+    HAWQ_TRY(hawq_proto_dequantize(&model, arena));
     HAWQ_TRY(choose_output(&p));
     HAWQ_TRY(mark_needed(&p, arena));
     HAWQ_TRY(hawq_onnx_collect(&model, arena, &defined));
@@ -399,6 +444,7 @@ static hawq_status list_ops(const char *path, trial *t, hawq_arena *arena,
         numbers = false; /* a weight is missing or of an unknown type */
         HAWQ_TRY(hawq_proto_read(path, false, t->scratch, &model));
     }
+    if (numbers) HAWQ_TRY(hawq_proto_dequantize(&model, t->scratch));
     HAWQ_TRY(begin(t, &model, numbers));
     hawq_onnx_row *row;
     HAWQ_TAKE(row, arena, model.n_nodes);

@@ -35,7 +35,8 @@ HAWQ_NODISCARD hawq_status hawq_onnx_load(const char *path, int batch,
                                           hawq_graph **out);
 
 /* Writes the network as it stands: in the opset its nodes were read under
- * (graph->opset), batch dimension "N" (or the number, if graph->fixed_batch),
+ * (graph->opset), batch dimension "N" (or the number, if graph->fixed_batch or
+ * if a constant is joined with what images make: it has a row for each),
  * float32 weights as raw bytes. The file appears complete or not at all
  * (written beside, then renamed); EIO says why not. producer: written as
  * producer_name. */

@@ -22,7 +22,23 @@ typedef struct writer {
     const char      **name; /* in the file, by tensor id; NULL: not yet */
     const char      **wish; /* the same, if it can be; NULL: as in the graph */
     hawq_proto        file;
+    bool              fixed; /* the batch is the graph's */
 } writer;
+
+/* A constant joined with an activation has a row for each image. */
+static bool joins_rows(const hawq_graph *g) {
+    for (int i = 0; i < g->n_nodes; i++) {
+        const hawq_node *node = g->node[i];
+        bool             constant = false, other = false;
+        if (strcmp(node->op->name, "Concat") != 0) continue;
+        for (int j = 0; j < node->n_in; j++) {
+            constant |= node->in[j]->role == HAWQ_CONSTANT;
+            other |= node->in[j]->role != HAWQ_CONSTANT;
+        }
+        if (constant && other) return true;
+    }
+    return false;
+}
 
 /* `wish`, or the first of wish_2, wish_3, ... that is free. */
 static const char *unique(writer *w, const char *wish) {
@@ -73,7 +89,7 @@ static hawq_status add_target(writer *w, const hawq_node *node,
 }
 
 static bool restores_batch(const writer *w, const hawq_node *node) {
-    return !w->graph->fixed_batch && strcmp(node->op->name, "Reshape") == 0;
+    return !w->fixed && strcmp(node->op->name, "Reshape") == 0;
 }
 
 static hawq_status add_node(writer *w, const hawq_node *node) {
@@ -125,7 +141,7 @@ static hawq_status add_value(writer *w, const hawq_tensor *t,
                              hawq_proto_value **out, size_t *n) {
     HAWQ_TAKE(*out, w->arena, 1);
     **out = (hawq_proto_value){.shape = t->shape};
-    if (!w->graph->fixed_batch) (*out)->shape.dim[0] = -1;
+    if (!w->fixed) (*out)->shape.dim[0] = -1;
     *n = 1;
     return name_of(w, t, &(*out)->name);
 }
@@ -133,6 +149,7 @@ static hawq_status add_value(writer *w, const hawq_tensor *t,
 static hawq_status fill(writer *w, const char *producer) {
     const hawq_graph *g = w->graph;
     size_t            most = (size_t)g->n_tensors + (size_t)g->n_nodes;
+    w->fixed = g->fixed_batch || joins_rows(g);
     w->file.producer = producer;
     w->file.opset = g->opset;
     HAWQ_TAKE(w->name, w->arena, (size_t)g->n_tensors);
@@ -145,19 +162,31 @@ static hawq_status fill(writer *w, const char *producer) {
     return HAWQ_OK;
 }
 
-static hawq_status save(const char *path, writer *w, const char *producer) {
-    uint8_t *bytes = NULL;
-    size_t   n = 0;
-    HAWQ_TRY(fill(w, producer));
-    HAWQ_TRY(hawq_proto_pack(&w->file, w->arena, &bytes, &n));
+hawq_status hawq_onnx_describe(const hawq_graph *graph, const char *producer,
+                               hawq_arena *arena, hawq_proto *out,
+                               const char ***name) {
+    writer w = {.graph = graph, .arena = arena};
+    HAWQ_TRY(fill(&w, producer));
+    *out = w.file;
+    *name = w.name;
+    return HAWQ_OK;
+}
+
+static hawq_status save(const char *path, const hawq_graph *graph,
+                        const char *producer, hawq_arena *arena) {
+    hawq_proto   file;
+    const char **name;
+    uint8_t     *bytes = NULL;
+    size_t       n = 0;
+    HAWQ_TRY(hawq_onnx_describe(graph, producer, arena, &file, &name));
+    HAWQ_TRY(hawq_proto_pack(&file, arena, &bytes, &n));
     return hawq_file_write(path, bytes, n);
 }
 
 hawq_status hawq_onnx_save(const char *path, const hawq_graph *graph,
                            const char *producer) {
     hawq_arena  arena = {0};
-    writer      w = {.graph = graph, .arena = &arena};
-    hawq_status status = save(path, &w, producer);
+    hawq_status status = save(path, graph, producer, &arena);
     hawq_arena_free(&arena);
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
 }

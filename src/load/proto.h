@@ -10,6 +10,7 @@
 #ifndef HAWQ_PROTO_H
 #define HAWQ_PROTO_H
 #include "src/graph/graph.h"
+#include "src/load/numbers.h"
 
 /* A graph input or output as declared. */
 typedef struct hawq_proto_value {
@@ -20,9 +21,10 @@ typedef struct hawq_proto_value {
 } hawq_proto_value;
 
 typedef struct hawq_proto_node {
-    hawq_node_spec spec; /* name never empty: "Conv_12" if missing */
-    const char    *defect;
-    const char    *scope; /* as in hawq_node */
+    hawq_node_spec   spec; /* name never empty: "Conv_12" if missing */
+    const char      *defect;
+    const char      *scope; /* as in hawq_node */
+    const hawq_grid *grid;  /* of its first output, or NULL */
 } hawq_proto_node;
 
 typedef struct hawq_proto {
@@ -31,7 +33,11 @@ typedef struct hawq_proto {
     size_t            n_inputs, n_outputs, n_constants, n_nodes;
     hawq_proto_value *input, *output;
     hawq_tensor      *constant; /* name, dtype, shape, n, data or ints */
-    hawq_proto_node  *node;     /* in file order */
+    hawq_number      *number;   /* per constant: its type in the file; NULL, if
+                                   written: float32 and int64 */
+    hawq_proto_node *node;      /* in file order */
+    size_t           n_texts;   /* metadata of the model */
+    hawq_text       *text;
 } hawq_proto;
 
 /* Reads the file; all memory from the arena. numbers: also read the values of
@@ -40,9 +46,20 @@ typedef struct hawq_proto {
 HAWQ_NODISCARD hawq_status hawq_proto_read(const char *path, bool numbers,
                                            hawq_arena *arena, hawq_proto *out);
 
+/* What a file of the network says, in the opset its nodes were read under:
+ * node i is node i of the graph, and (*name)[id] is what a tensor is called
+ * (NULL if nothing needs it). Names are lent by the graph or in the arena.
+ * ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_onnx_describe(const hawq_graph *graph,
+                                              const char       *producer,
+                                              hawq_arena       *arena,
+                                              hawq_proto       *out,
+                                              const char     ***name);
+
 /* Bytes of the ONNX file that says this. Inputs that are free (-1) in their
- * first dimension get the name "N" there. Float constants are written as
- * float32, integers as int64, both as raw bytes. ENOMEM. */
+ * first dimension get the name "N" there. Numbers are written as raw bytes,
+ * floats as float32, integers as their type says. ENOMEM; EUNSUPPORTED: 2 GiB
+ * or more. */
 HAWQ_NODISCARD hawq_status hawq_proto_pack(const hawq_proto *model,
                                            hawq_arena *arena, uint8_t **bytes,
                                            size_t *n);

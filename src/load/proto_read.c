@@ -58,13 +58,24 @@ static const struct data_type {
     [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64] = {.name = "complex64"},
     [ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128] = {.name = "complex128"},
     [ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16] = {"bfloat16", true, HAWQ_BF16},
+    /* newer than the descriptions of the format that are about */
+    [17] = {.name = "float8e4m3fn"},
+    [18] = {.name = "float8e4m3fnuz"},
+    [19] = {.name = "float8e5m2"},
+    [20] = {.name = "float8e5m2fnuz"},
+    [21] = {"uint4", true, HAWQ_U4},
+    [22] = {"int4", true, HAWQ_I4},
+    [23] = {.name = "float4e2m1"},
+    [24] = {.name = "float8e8m0"},
+    [25] = {"uint2", true, HAWQ_U2},
+    [26] = {"int2", true, HAWQ_I2},
 };
 
 static struct data_type data_type(int number) {
     const int n = (int)(sizeof data_types / sizeof *data_types);
     return number >= 0 && number < n
                ? data_types[number]
-               : (struct data_type){"newer than bfloat16", false, 0};
+               : (struct data_type){"newer than int2", false, 0};
 }
 
 /* Where the numbers are: raw bytes, or int32_data that holds narrower types
@@ -74,6 +85,18 @@ typedef struct numbers {
     const void *bytes;
     size_t      n;
 } numbers;
+
+/* Packed numbers travel as bytes, one in each of int32_data. */
+static hawq_status narrow_bytes(const tensor_proto *t, hawq_arena *arena,
+                                numbers *at) {
+    uint8_t *bytes;
+    HAWQ_TAKE(bytes, arena, t->n_int32_data);
+    for (size_t i = 0; i < t->n_int32_data; i++)
+        bytes[i] = (uint8_t)t->int32_data[i];
+    at->bytes = bytes;
+    at->n = t->n_int32_data;
+    return HAWQ_OK;
+}
 
 /* float16 and bfloat16 travel in the low halves of int32_data. */
 static hawq_status narrow(const tensor_proto *t, hawq_arena *arena,
@@ -113,6 +136,23 @@ static hawq_status locate(const tensor_proto *t, hawq_arena *arena,
     return HAWQ_OK;
 }
 
+/* Numbers of which several share a byte: n of them fill the bytes there. */
+static hawq_status locate_packed(const tensor_proto *t, size_t n,
+                                 hawq_arena *arena, numbers *at) {
+    if (t->has_raw_data) {
+        at->bytes = t->raw_data.data;
+        at->n = t->raw_data.len;
+    } else {
+        HAWQ_TRY(narrow_bytes(t, arena, at));
+    }
+    if (at->n != hawq_numbers_size(at->type, n))
+        return hawq_fail(HAWQ_EFORMAT,
+                         "holds %zu bytes of packed numbers, expected %zu",
+                         at->n, hawq_numbers_size(at->type, n));
+    at->n = n;
+    return HAWQ_OK;
+}
+
 static hawq_status external(const tensor_proto *t, const char *folder, size_t n,
                             hawq_arena *arena, numbers *at) {
     hawq_external where = {.folder = folder};
@@ -124,7 +164,7 @@ static hawq_status external(const tensor_proto *t, const char *folder, size_t n,
         if (strcmp(key, "length") == 0) where.length = value;
     }
     at->n = n;
-    return hawq_external_read(&where, n * hawq_number_bytes(at->type), arena,
+    return hawq_external_read(&where, hawq_numbers_size(at->type, n), arena,
                               &at->bytes);
 }
 
@@ -156,6 +196,8 @@ static hawq_status read_tensor(const tensor_proto *t, const char *folder,
     if (t->has_data_location &&
         t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         HAWQ_TRY(external(t, folder, out->n, arena, &at));
+    else if (hawq_number_bits(at.type) < 8)
+        HAWQ_TRY(locate_packed(t, out->n, arena, &at));
     else
         HAWQ_TRY(locate(t, arena, &at));
     char shape[128];
@@ -232,6 +274,7 @@ static hawq_status read_attribute(const attribute_proto *a, const char *folder,
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
         if (!a->t) return hawq_fail(HAWQ_EFORMAT, "has no tensor");
         out->type = HAWQ_ATTR_TENSOR;
+        out->i = data_type(a->t->data_type).number;
         HAWQ_TAKE(out->tensor, arena, 1);
         return read_tensor(a->t, folder, arena, out->tensor);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
@@ -415,9 +458,11 @@ static hawq_status read_constants(const Onnx__GraphProto *graph, bool values,
                                   hawq_proto *out) {
     out->n_constants = graph->n_initializer;
     HAWQ_TAKE(out->constant, arena, graph->n_initializer);
+    HAWQ_TAKE(out->number, arena, graph->n_initializer);
     for (size_t i = 0; i < graph->n_initializer; i++) {
         const tensor_proto *t = graph->initializer[i];
         out->constant[i].name = text(t->name);
+        out->number[i] = data_type(t->data_type).number;
         if (values &&
             read_tensor(t, folder, arena, &out->constant[i]) != HAWQ_OK)
             return hawq_prefix("initializer '%s': ", text(t->name));
@@ -429,12 +474,23 @@ static const char *sparse_name(const Onnx__SparseTensorProto *t) {
     return t->values ? text(t->values->name) : "";
 }
 
+static hawq_status read_texts(const Onnx__ModelProto *model, hawq_arena *arena,
+                              hawq_proto *out) {
+    out->n_texts = model->n_metadata_props;
+    HAWQ_TAKE(out->text, arena, out->n_texts);
+    for (size_t i = 0; i < out->n_texts; i++)
+        out->text[i] = (hawq_text){text(model->metadata_props[i]->key),
+                                   text(model->metadata_props[i]->value)};
+    return HAWQ_OK;
+}
+
 static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
                               const char *folder, hawq_arena *arena,
                               hawq_proto *out) {
     const Onnx__GraphProto *graph = model->graph;
     out->producer = text(model->producer_name);
     HAWQ_TRY(read_opset(model, &out->opset));
+    HAWQ_TRY(read_texts(model, arena, out));
     out->n_inputs = graph->n_input;
     out->n_outputs = graph->n_output;
     HAWQ_TRY(read_values(graph->input, graph->n_input, arena, &out->input));

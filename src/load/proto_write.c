@@ -11,7 +11,11 @@ typedef Onnx__AttributeProto attribute_proto;
 /* The IR version in which this opset was released (ONNX, Versioning.md); 7 is
  * the first one of opset 13 and serves older opsets too. */
 static int64_t ir_version(int opset) {
-    return opset < 15 ? 7 : opset < 19 ? 8 : opset < 21 ? 9 : 10;
+    return opset < 15   ? 7
+           : opset < 19 ? 8
+           : opset < 21 ? 9
+           : opset < 23 ? 10
+                        : opset - 12;
 }
 
 /* protobuf-c does not write to the strings of a message that it packs. */
@@ -19,20 +23,30 @@ static char *lend(const char *string) {
     return (char *)(uintptr_t)string;
 }
 
-static hawq_status write_tensor(const hawq_tensor *t, hawq_arena *arena,
-                                Onnx__TensorProto *out) {
+/* TensorProto.DataType of integers, by hawq_number. */
+static const int8_t integer_types[] = {
+    [HAWQ_U8] = 2,  [HAWQ_I8] = 3,  [HAWQ_I16] = 5,
+    [HAWQ_I32] = 6, [HAWQ_I64] = 7, [HAWQ_U4] = 21,
+    [HAWQ_I4] = 22, [HAWQ_U2] = 25, [HAWQ_I2] = 26};
+
+static hawq_status write_integers(const hawq_tensor *t, hawq_number number,
+                                  hawq_arena *arena, Onnx__TensorProto *out) {
+    out->data_type = integer_types[number];
+    out->raw_data.len = hawq_numbers_size(number, t->n);
+    HAWQ_TAKE(out->raw_data.data, arena, out->raw_data.len);
+    hawq_numbers_write(number, t->ints, t->n, out->raw_data.data);
+    return HAWQ_OK;
+}
+
+static hawq_status write_tensor(const hawq_tensor *t, hawq_number number,
+                                hawq_arena *arena, Onnx__TensorProto *out) {
     onnx__tensor_proto__init(out);
     out->name = lend(t->name);
     out->n_dims = (size_t)t->shape.rank;
     HAWQ_TAKE(out->dims, arena, out->n_dims);
     memcpy(out->dims, t->shape.dim, out->n_dims * sizeof *out->dims);
     out->has_data_type = out->has_raw_data = 1;
-    if (t->dtype == HAWQ_INT) {
-        out->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
-        out->raw_data.len = t->n * sizeof *t->ints;
-        out->raw_data.data = (uint8_t *)t->ints;
-        return HAWQ_OK;
-    }
+    if (t->dtype == HAWQ_INT) return write_integers(t, number, arena, out);
     float *narrow;
     HAWQ_TAKE(narrow, arena, t->n);
     for (size_t i = 0; i < t->n; i++) narrow[i] = (float)t->data[i];
@@ -89,7 +103,7 @@ static hawq_status write_attribute(const hawq_attr *a, hawq_arena *arena,
     case HAWQ_ATTR_TENSOR:
         out->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
         HAWQ_TAKE(out->t, arena, 1);
-        return write_tensor(a->tensor, arena, out->t);
+        return write_tensor(a->tensor, HAWQ_I64, arena, out->t);
     }
     return HAWQ_OK;
 }
@@ -179,10 +193,27 @@ static hawq_status write_graph(const hawq_proto *model, hawq_arena *arena,
     HAWQ_TAKE(out->initializer, arena, out->n_initializer);
     for (size_t i = 0; i < out->n_initializer; i++) {
         HAWQ_TAKE(out->initializer[i], arena, 1);
-        HAWQ_TRY(write_tensor(&model->constant[i], arena, out->initializer[i]));
+        HAWQ_TRY(write_tensor(&model->constant[i],
+                              model->number ? model->number[i] : HAWQ_I64,
+                              arena, out->initializer[i]));
     }
     HAWQ_TRY(write_values(model->input, out->n_input, arena, &out->input));
     return write_values(model->output, out->n_output, arena, &out->output);
+}
+
+static hawq_status write_texts(const hawq_proto *model, hawq_arena *arena,
+                               Onnx__ModelProto *out) {
+    out->n_metadata_props = model->n_texts;
+    HAWQ_TAKE(out->metadata_props, arena, model->n_texts);
+    for (size_t i = 0; i < model->n_texts; i++) {
+        Onnx__StringStringEntryProto *entry;
+        HAWQ_TAKE(entry, arena, 1);
+        onnx__string_string_entry_proto__init(entry);
+        entry->key = lend(model->text[i].key);
+        entry->value = lend(model->text[i].value);
+        out->metadata_props[i] = entry;
+    }
+    return HAWQ_OK;
 }
 
 hawq_status hawq_proto_pack(const hawq_proto *model, hawq_arena *arena,
@@ -201,6 +232,7 @@ hawq_status hawq_proto_pack(const hawq_proto *model, hawq_arena *arena,
     out.opset_import = opsets;
     out.graph = &graph;
     HAWQ_TRY(write_graph(model, arena, &graph));
+    HAWQ_TRY(write_texts(model, arena, &out));
     size_t size = onnx__model_proto__get_packed_size(&out);
     if (size > INT32_MAX)
         return hawq_fail(HAWQ_EUNSUPPORTED,

@@ -103,6 +103,10 @@ static hawq_status open_to_write(hawq_benchmark *b) {
 /* Float network and uniform8 first: they are the baselines of every speed-up,
  * and reported only if asked for. A name given twice is one row. */
 static hawq_status resolve(hawq_benchmark *b) {
+    static const char *own[] = {"file"}, *uniform8[] = {"uniform8"};
+    if (b->allocations.n == 0)
+        b->allocations = (hawq_texts){
+            1, hawq_qdq_is_quantized(b->image_graph) ? own : uniform8};
     int n = b->allocations.n + 2;
     HAWQ_TAKE(b->contender, &b->arena, (size_t)n);
     for (int i = 0; i < n; i++) {
@@ -192,10 +196,15 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
                                   .choice = c->choice,
                                   .activation_range =
                                       (hawq_range)b->activation_range};
-    hawq_status        status =
-        hawq_allocation_codes(b->store, b->image_graph, &c->allocation,
-                              b->threads, &weights, NULL, &quantized);
-    options.quantized = quantized;
+    hawq_status        status = HAWQ_OK;
+    if (!c->own)
+        status = hawq_allocation_codes(b->store, b->image_graph, &c->allocation,
+                                       b->threads, &weights, NULL, &quantized);
+    options.quantized = c->own ? c->own->quantized : quantized;
+    if (c->own) {
+        options.map = c->own->map;
+        options.has_map = c->own->has_map;
+    }
     if (status == HAWQ_OK)
         status = hawq_program_lower(b->image_graph, &b->calibration, &options,
                                     &c->program);
@@ -272,6 +281,7 @@ static hawq_status measure_outputs(hawq_benchmark *b, hawq_contender *c) {
     HAWQ_TRY(hawq_runner_new(c->program, b->table, b->threads, &all));
     hawq_runner_run(all, b->data.n, b->data.x, b->output);
     hawq_runner_free(all);
+    if (b->outputs && c->asked == 1) HAWQ_TRY(hawq_benchmark_write_outputs(b));
     score(b, b->output, c);
     return verify(b, c, &c->record.bit_exact);
 }
@@ -311,6 +321,12 @@ static void fill_record(hawq_benchmark *b, hawq_contender *c) {
 hawq_status hawq_benchmark_measure(hawq_benchmark *b) {
     const hawq_benchmark_record *f = &b->contender[0].record;
     score(b, b->float_output, &b->contender[0]);
+    if (b->outputs && !hawq_benchmark_row(b, 1)->choice) {
+        memcpy(b->output, b->float_output,
+               b->data.n * hawq_per_image(b->graph, b->graph->output) *
+                   sizeof *b->output);
+        HAWQ_TRY(hawq_benchmark_write_outputs(b));
+    }
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
         if (c->program && c->asked) HAWQ_TRY(measure_outputs(b, c));

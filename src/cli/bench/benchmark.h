@@ -23,6 +23,7 @@
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/latency.h"
 #include "src/deploy/run.h"
+#include "src/exchange/qdq.h"
 #include "src/load/dataset.h"
 
 /* A node that runs in float32 inside an integer program. */
@@ -38,16 +39,17 @@ typedef struct hawq_contender {
     int asked; /* its row in the report, from 1; 0: a baseline only */
     const hawq_choice *choice; /* as asked for; NULL: float32 */
     int                n_choices;
+    const hawq_qdq    *own; /* what the model's file has; NULL: to be made */
     hawq_range         weight_range;
     bool by_bits; /* its weights are on the narrow grids that an analysis knows
                      by their bits, rounded to nearest, or in float32 */
-    const char        *metric;    /* an allocation was searched by, or NULL */
-    double             predicted; /* loss rise, by its search or an analysis, or
-                                     NaN */
-    double predicted_us;          /* its time, or NaN; see predict_times */
-    double mean_bits;             /* of the weights */
-    double output_mse;            /* of outputs and the float network's, mean
-                                     square difference; NaN without data */
+    const char *metric;    /* an allocation was searched by, or NULL */
+    double      predicted; /* loss rise, by its search or an analysis, or
+                              NaN */
+    double predicted_us;   /* its time, or NaN; see predict_times */
+    double mean_bits;      /* of the weights */
+    double output_mse;     /* of outputs and the float network's, mean
+                              square difference; NaN without data */
     hawq_program         *program;
     hawq_runner          *runner;
     double               *sample;       /* ns per batch, one for each round */
@@ -60,6 +62,7 @@ typedef struct hawq_benchmark {
     hawq_cli   *cli; /* set these; all borrowed */
     const char *model_path;
     hawq_texts  allocations; /* ID, last, uniform8, k3a4, float32, ... */
+    const char *outputs;     /* where the first row's go (.npy), or NULL */
     const char *calibrate;   /* data specification, or NULL: the data itself */
     int         calibration_limit;
     const char *device;  /* "cpu", "cuda", "opencl" */
@@ -106,6 +109,9 @@ typedef struct hawq_benchmark {
 /* Loads model and data, resolves the allocations, runs and calibrates on the
  * float network, and lowers. EINVAL for options that do not fit. */
 HAWQ_NODISCARD hawq_status hawq_benchmark_prepare(hawq_benchmark *b);
+
+/* Writes b->output, one row an image. EIO. */
+HAWQ_NODISCARD hawq_status hawq_benchmark_write_outputs(hawq_benchmark *b);
 
 /* Fills every contender's record. */
 HAWQ_NODISCARD hawq_status hawq_benchmark_measure(hawq_benchmark *b);

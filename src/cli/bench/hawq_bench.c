@@ -9,7 +9,7 @@
 
 static struct {
     hawq_texts  allocations, requirements;
-    const char *calibrate, *kernels;
+    const char *calibrate, *kernels, *outputs;
     int         calibration_limit, batch_size, repeats, verify, baseline;
     int         device, weight_range, activation_range;
 } o = {.calibration_limit = 512,
@@ -24,13 +24,16 @@ static const hawq_option options[] = {
                       "an id in the database, last, FILE.json, uniform8 ... "
                       "uniform2 (8-bit activations), a candidate for all "
                       "layers such as w4a4, w2c or k3, w32a32 (layers in "
-                      "float, timed one by one), or float32 (default "
-                      "uniform8)"),
+                      "float, timed one by one), float32, or file (what a "
+                      "quantized MODEL.onnx has itself) (default: file for "
+                      "such a model, else uniform8)"),
     HAWQ_OPTION_TEXT("calibrate", 0, &o.calibrate, "SPEC",
                      "images that fix the activations' ranges (default: the "
                      "first ones of --data)"),
     HAWQ_OPTION_INT("calibration-limit", 0, &o.calibration_limit, 1, 100000000,
                     "N", "how many of them (default 512)"),
+    HAWQ_OPTION_TEXT("outputs", 0, &o.outputs, "FILE.npy",
+                     "write the first allocation's outputs of all images"),
     HAWQ_OPTION_CHOICE("range", 0, &o.weight_range, "max|mse|percentile",
                        "range of the weight quantizer (default: the one an "
                        "allocation was searched with, else max)"),
@@ -277,11 +280,11 @@ static hawq_status measure_and_report(hawq_benchmark *b) {
 }
 
 static hawq_status run(hawq_cli *cli) {
-    static const char       *uniform8[] = {"uniform8"};
     static const char *const devices[] = {"cpu", "cuda", "opencl"};
     hawq_benchmark           b = {.cli = cli,
                                   .model_path = cli->arg[0],
                                   .allocations = o.allocations,
+                                  .outputs = o.outputs,
                                   .calibrate = o.calibrate,
                                   .calibration_limit = o.calibration_limit,
                                   .device = devices[o.device],
@@ -291,8 +294,7 @@ static hawq_status run(hawq_cli *cli) {
                                   .verify = o.verify,
                                   .weight_range = o.weight_range,
                                   .activation_range = o.activation_range};
-    if (b.allocations.n == 0) b.allocations = (hawq_texts){1, uniform8};
-    hawq_status status = measure_and_report(&b);
+    hawq_status              status = measure_and_report(&b);
     hawq_benchmark_close(&b);
     return status;
 }

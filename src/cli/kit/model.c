@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/model.h"
 
+#include "src/exchange/qdq.h"
 #include "src/graph/score.h"
 #include "src/load/onnx.h"
 
@@ -16,6 +17,21 @@ static void note_rest(const hawq_cli *cli, const char *path,
                   path, (long long)hawq_graph_rest_bytes(g),
                   names ? names : "");
     hawq_arena_free(&arena);
+}
+
+/* Its weights are those that the file's integers stand for. */
+static void note_quantized(const hawq_cli *cli, const char *path,
+                           const hawq_graph *g) {
+    int weights = 0, maps = 0;
+    for (int l = 0; l < g->n_layers; l++)
+        weights += g->layer[l].weight->integers != NULL;
+    for (int i = 0; i < g->n_tensors; i++) maps += g->tensor[i]->grid != NULL;
+    hawq_cli_note(cli,
+                  "%s was quantized before (weights of %d of its %d layers, %d "
+                  "activations): what is read as the float network has the "
+                  "weights that its integers stand for, and rounds no "
+                  "activations",
+                  path, weights, g->n_layers, maps);
 }
 
 static hawq_status load(const hawq_cli *cli, const char *path, int batch,
@@ -34,6 +50,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
                       path, last);
+    if (hawq_qdq_is_quantized(g)) note_quantized(cli, path, g);
     if (g->n_rest) note_rest(cli, path, g);
     if (g->left_out)
         hawq_cli_note(cli,
