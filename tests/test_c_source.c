@@ -243,8 +243,7 @@ static void check_notices(void) {
     fixture_close(&f);
 }
 
-/* --- refusals --------------------------------------------------------------
- */
+/* --- refusals ---------------------------------------------------------- */
 
 static void refusals_name_the_node(void) {
     fixture       f;

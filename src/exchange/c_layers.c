@@ -118,8 +118,7 @@ static void heading(c_emit *e, const hawq_step *s) {
     hawq_text_add(t, " */\n");
 }
 
-/* --- convolutions ----------------------------------------------------------
- */
+/* --- convolutions ------------------------------------------------------ */
 
 void hawq_c_emit_extents(c_emit *e, int n, const int *extent) {
     for (int i = 0; i < n; i++)

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-/* --- places ----------------------------------------------------------------
- */
+/* --- places ------------------------------------------------------------ */
 
 /* The bytes, or the accumulators, at an offset of the workspace. */
 static void at(c_text *t, size_t offset) {
@@ -36,8 +35,7 @@ static void line(c_emit *e, const char *function, const char *constants,
     end_line(e, s);
 }
 
-/* --- layers ----------------------------------------------------------------
- */
+/* --- layers ------------------------------------------------------------ */
 
 static hawq_status conv(c_emit *e, int i) {
     const hawq_step *s = &e->program->step[i];
@@ -104,8 +102,7 @@ static void requantize(c_emit *e, int i) {
     end_line(e, s);
 }
 
-/* --- additions and pools ---------------------------------------------------
- */
+/* --- additions and pools ----------------------------------------------- */
 
 static void add(c_emit *e, int i) {
     const hawq_step *s = &e->program->step[i];
@@ -158,8 +155,9 @@ static void pool(c_emit *e, int i) {
          s, false);
 }
 
-/* --- moves -----------------------------------------------------------------
- */
+/* --- moves ------------------------------------------------------------- */
+
+enum { MOVEMENT = 68 }; /* bytes of a struct movement */
 
 static bool is_identity(const uint8_t table[256]) {
     for (int i = 0; i < 256; i++)
@@ -193,6 +191,11 @@ static void move_by_loops(c_emit *e, int i, int k, const c_loops *l,
 }
 
 /* An index into the workspace is below its bytes. */
+static size_t place_bytes(const c_emit *e) {
+    return e->program->workspace_bytes > 32767 ? sizeof(int32_t)
+                                               : sizeof(int16_t);
+}
+
 static hawq_status move_by_map(c_emit *e, int i, const char *table) {
     const hawq_step   *s = &e->program->step[i];
     const hawq_gather *g = &s->u.gather;
@@ -200,7 +203,7 @@ static hawq_status move_by_map(c_emit *e, int i, const char *table) {
     char               name[C_NAME];
     e->used[PART_GATHER] = true;
     hawq_c_name("map", i, name);
-    if (e->program->workspace_bytes > 32767) {
+    if (place_bytes(e) > sizeof *narrow) {
         hawq_text_s32(&e->constants, name, g->n, g->map);
     } else {
         HAWQ_TAKE(narrow, e->arena, g->n);
@@ -227,13 +230,14 @@ static hawq_status move(c_emit *e, int i) {
         hawq_text_u8(&e->constants, hawq_c_name("table", i, table), 256,
                      g->table);
     HAWQ_TRY(hawq_c_loops_find(g, e->arena, loops, &n));
-    if (!n) return move_by_map(e, i, table);
+    /* several of them may take more than the map */
+    if (!n || (n > 1 && (size_t)n * MOVEMENT > g->n * place_bytes(e)))
+        return move_by_map(e, i, table);
     for (int k = 0; k < n; k++) move_by_loops(e, i, k, &loops[k], table);
     return HAWQ_OK;
 }
 
-/* --- ends --------------------------------------------------------------------
- */
+/* --- ends -------------------------------------------------------------- */
 
 static void input(c_emit *e, const hawq_step *s) {
     e->input = &s->u.boundary;
