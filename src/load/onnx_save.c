@@ -73,7 +73,7 @@ static hawq_status add_target(writer *w, const hawq_node *node,
 }
 
 static bool restores_batch(const writer *w, const hawq_node *node) {
-    return !w->graph->fixed_batch && strcmp(node->op->name, "Reshape") == 0;
+    return !w->graph->fixed_batch && hawq_is(node, "Reshape");
 }
 
 static hawq_status add_node(writer *w, const hawq_node *node) {

@@ -142,4 +142,5 @@ const hawq_op hawq_op_global_max_pool = {.name = "GlobalMaxPool",
                                          .tangent = hawq_taps_max_tangent,
                                          .adjoint = hawq_taps_max_adjoint,
                                          .adjoint_tangent =
-                                             hawq_taps_max_adjoint_tangent};
+                                             hawq_taps_max_adjoint_tangent,
+                                         .moves = true};
