@@ -2,13 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/train/fit.h"
 
+#include "src/base/clock.h"
 #include "src/base/rng.h"
 #include "src/graph/score.h"
 #include "src/train/stream.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct loop {
     hawq_graph             *graph;
@@ -20,29 +20,11 @@ typedef struct loop {
     hawq_sgd                sgd;
     size_t    per_image, n_targets, n_labels; /* numbers per image */
     size_t    per_epoch, warm_up;             /* steps */
-    uint64_t *order;                          /* train->n */
+    uint32_t *order;                          /* train->n */
     real     *x, *targets;                    /* a mini-batch */
     int64_t  *labels;
     double   *gradient;
 } loop;
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* A fair permutation (Fisher and Yates, in Durstenfeld's form, 1964). */
-static void shuffle(uint64_t *order, size_t n, uint64_t seed, uint64_t epoch) {
-    uint64_t key = hawq_rng_key(seed, HAWQ_STREAM_ORDER, epoch, 0);
-    for (size_t i = 0; i < n; i++) order[i] = i;
-    for (size_t i = n; i > 1; i--) {
-        size_t   j = hawq_rng_below(key, i, i);
-        uint64_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
 
 static bool augments(const hawq_augment *a) {
     return a->flip || a->shift > 0;
@@ -82,7 +64,8 @@ static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
     size_t                  steps = l->per_epoch * (size_t)o->epochs;
     size_t                  done = 0, n_correct = 0;
     double                  sum = 0;
-    shuffle(l->order, l->train->n, o->seed, epoch);
+    hawq_rng_shuffle(hawq_rng_key(o->seed, HAWQ_STREAM_ORDER, epoch, 0), 2,
+                     l->train->n, l->order);
     for (size_t i = 0; i < l->per_epoch; i++) {
         size_t step = epoch * l->per_epoch + i, correct;
         size_t n = l->train->n - done;
@@ -116,7 +99,7 @@ static hawq_status run(loop *l) {
          epoch++) {
         hawq_fit_epoch e = {
             .epoch = epoch, .test_loss = NAN, .test_accuracy = NAN};
-        double from = seconds_now();
+        double from = hawq_clock_now();
         HAWQ_TRY(train_epoch(l, &e));
         if (l->test) {
             size_t n_correct;
@@ -124,7 +107,7 @@ static hawq_status run(loop *l) {
                                 &n_correct);
             e.test_accuracy = hawq_score_accuracy(l->graph, l->test, n_correct);
         }
-        e.seconds = seconds_now() - from;
+        e.seconds = hawq_clock_now() - from;
         e.state = (hawq_fit_state){epoch, hawq_selection_total(&l->at),
                                    l->sgd.velocity};
         if (l->report->epoch) HAWQ_TRY(l->report->epoch(l->report->self, &e));

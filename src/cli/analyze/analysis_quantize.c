@@ -6,7 +6,7 @@
  * on the first EVIDENCE images, of as many layers at once as fit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
+#include "src/base/clock.h"
 #include "src/cli/analyze/analysis_parts.h"
 #include "src/cli/kit/progress.h"
 

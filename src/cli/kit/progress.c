@@ -2,23 +2,17 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/progress.h"
 
+#include "src/base/clock.h"
 #include "src/cli/kit/interrupt.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR = 27, LINE_BYTES = 512 };
 static const double redraw_seconds = 0.1;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void hawq_progress_begin(hawq_progress *p, bool quiet, const char *what,
                          int64_t total, const char *unit) {
@@ -27,7 +21,7 @@ void hawq_progress_begin(hawq_progress *p, bool quiet, const char *what,
                          .total = total,
                          .first = -1,
                          .on = !quiet && isatty(STDERR_FILENO),
-                         .begun = now()};
+                         .begun = hawq_clock_now()};
 }
 
 /* "1:02:03" or "02:03" */
@@ -61,7 +55,7 @@ static int columns_of_terminal(void) {
 static int rest_text(const hawq_progress *p, int64_t done, const char *note,
                      char *text, size_t size) {
     char   clock[32];
-    double seconds = now() - p->begun;
+    double seconds = hawq_clock_now() - p->begun;
     double rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
     int    n;
     if (p->total > 0) {
@@ -95,7 +89,7 @@ static void draw(const hawq_progress *p, int64_t done, const char *note) {
 
 void hawq_progress_update(hawq_progress *p, int64_t done, const char *note) {
     if (!p->on) return;
-    double t = now();
+    double t = hawq_clock_now();
     if (p->first < 0) p->first = done; /* resumed work is not our speed */
     if (p->drawn && t - p->last < redraw_seconds) return;
     hawq_interrupt_mid_line(true);
