@@ -241,7 +241,7 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(read_activation_bits(a));
     HAWQ_TRY(load(a));
-    HAWQ_TRY(hawq_analysis_fit(a, available));
+    HAWQ_TRY(hawq_analysis_fit_memory(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
     HAWQ_TRY(hawq_analysis_quantize(a));

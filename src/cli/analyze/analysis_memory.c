@@ -238,7 +238,7 @@ static void tell(hawq_analysis *a, int wanted) {
                       a->n_threads, a->n_threads > 1 ? "s" : "", wanted);
 }
 
-hawq_status hawq_analysis_fit(hawq_analysis *a, size_t available) {
+hawq_status hawq_analysis_fit_memory(hawq_analysis *a, size_t available) {
     bool   given = a->memory > 0 && a->memory <= (double)available;
     size_t budget = given ? (size_t)a->memory : available;
     int    wanted = a->cli->threads;

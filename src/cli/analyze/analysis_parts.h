@@ -45,8 +45,8 @@ HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
  * for all that is taken there later. After model, data and options are known;
  * may load the graph anew. EINVAL or ENOMEM names the smallest memory that
  * would do. */
-HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
-                                             size_t         available);
+HAWQ_NODISCARD hawq_status hawq_analysis_fit_memory(hawq_analysis *a,
+                                                    size_t         available);
 
 /* What to quantize to, from the options: candidate, name, key; EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_analysis_candidates(hawq_analysis *a);

@@ -201,7 +201,7 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
         l.timing[l.n_timings++] = b->contender[but].record.layer[k];
     for (int i = 0; i < known->n_totals; i++)
         l.total[l.n_totals++] = known->total[i];
-    HAWQ_TRY(hawq_latency_fit(&l, &b->arena));
+    HAWQ_TRY(hawq_latency_set_constant(&l, &b->arena));
     *out = l;
     return HAWQ_OK;
 }
