@@ -14,15 +14,16 @@ enum {
     HAWQ_MAX_SAMPLES = 4096, /* when --tolerance gives up */
 };
 
-/* Whether a sampled metric is wanted. */
-static inline bool hawq_analysis_samples(const hawq_analysis *a) {
-    return a->wanted[HAWQ_METRIC_TRACE] || a->wanted[HAWQ_METRIC_GAUSS_NEWTON];
-}
-
-/* Whether a metric of Hessian products along quantization errors is. */
-static inline bool hawq_analysis_products_wanted(const hawq_analysis *a) {
-    return a->wanted[HAWQ_METRIC_QUADRATIC] || a->wanted[HAWQ_METRIC_CROSS] ||
-           a->wanted[HAWQ_METRIC_HYBRID];
+/* What is true of any wanted metric. */
+static inline hawq_metric_facts hawq_analysis_any(const hawq_analysis *a) {
+    hawq_metric_facts any = {0};
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        if (!a->wanted[m]) continue;
+        any.sampled |= hawq_metric_table[m].sampled;
+        any.products |= hawq_metric_table[m].products;
+        any.pairs |= hawq_metric_table[m].pairs;
+    }
+    return any;
 }
 
 /* Images of the metrics that are not sampled. */
