@@ -12,13 +12,7 @@ enum { WALK_STREAM = 1 };
 
 static void shuffle(hawq_sampler *s, uint64_t walk) {
     uint64_t key = hawq_rng_key(s->seed, walk, 0, WALK_STREAM);
-    for (size_t i = 0; i < s->data.n; i++) s->order[i] = (uint32_t)i;
-    for (size_t i = s->data.n - 1; i > 0; i--) {
-        size_t   j = (size_t)hawq_rng_below(key, i, i + 1);
-        uint32_t swap = s->order[i];
-        s->order[i] = s->order[j];
-        s->order[j] = swap;
-    }
+    hawq_rng_shuffle(key, 1, s->data.n, s->order);
     s->walk = walk;
 }
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/core_parts.h"
 
-#include "search/clock.h"
+#include "src/base/clock.h"
 
 #include <float.h>
 #include <math.h>

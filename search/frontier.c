@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/frontier.h"
 
-#include "search/clock.h"
+#include "src/base/clock.h"
 
 #include <float.h>
 #include <math.h>

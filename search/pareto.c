@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/pareto.h"
 
-#include "search/clock.h"
 #include "search/cross.h"
 #include "search/frontier.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 

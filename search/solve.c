@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/solve.h"
 
-#include "search/clock.h"
 #include "search/cross.h"
 #include "search/lagrange.h"
 #include "search/solve_greedy.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 #include <string.h>

@@ -16,12 +16,12 @@
  *
  * The answer depends on the clock only if the time limit is reached.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
 #include "search/core.h"
 #include "search/frontier.h"
 #include "search/lagrange.h"
 #include "search/solve.h"
 #include "search/solve_greedy.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* solve_brute.c -- every allocation, one after the other: the oracle. It uses
  * nothing but the order of knapsack.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
 #include "search/solve.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 #include <string.h>

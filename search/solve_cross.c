@@ -18,8 +18,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/cross.h"
 
-#include "search/clock.h"
 #include "search/swap.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 #include <string.h>

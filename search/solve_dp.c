@@ -2,11 +2,11 @@
  * not depend on where the limit lies, and it needs no numerical optimiser.
  * Beyond max_states or the time limit it gives up and answers with the exchange
  * heuristic. SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
 #include "search/frontier.h"
 #include "search/lagrange.h"
 #include "search/solve.h"
 #include "search/solve_greedy.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 

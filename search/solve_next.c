@@ -11,8 +11,8 @@
  * instead: under a larger limit, any better allocation shows a smaller limit
  * that helps, and the proof that there is none shows one that does not.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
 #include "search/cross.h"
+#include "src/base/clock.h"
 
 #include <float.h>
 #include <math.h>

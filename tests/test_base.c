@@ -78,6 +78,32 @@ static void random_numbers(void) {
     CHECK(hawq_rng_key(1, 2, 3, 4) != hawq_rng_key(2, 1, 3, 4));
 }
 
+/* Every order of four is as likely; the draws are the ones promised. */
+static void permutations(void) {
+    enum { N = 24000, ORDERS = 256 };
+    long     count[ORDERS] = {0};
+    int      orders = 0;
+    uint32_t order[4], one[1] = {7};
+    for (uint64_t i = 0; i < N; i++) {
+        int code = 0, seen = 0;
+        hawq_rng_shuffle(hawq_rng_key(i, 0, 0, 0), 1, 4, order);
+        for (int k = 0; k < 4; k++) code = 4 * code + (int)order[k];
+        for (int k = 0; k < 4; k++) seen |= 1 << order[k];
+        CHECK(seen == 15);
+        count[code]++;
+    }
+    for (int k = 0; k < ORDERS; k++) {
+        orders += count[k] > 0;
+        if (count[k]) CHECK_NEAR(count[k], N / 24.0, 5 * sqrt(N / 24.0));
+    }
+    CHECK(orders == 24);
+    hawq_rng_shuffle(5, 2, 4, order);
+    CHECK(order[3] == hawq_rng_below(5, 4, 4));
+    hawq_rng_shuffle(5, 1, 1, one);
+    CHECK(one[0] == 0);
+    hawq_rng_shuffle(5, 1, 0, NULL);
+}
+
 enum { TASKS = 500 };
 
 typedef struct trace {
@@ -136,6 +162,7 @@ int main(void) {
     messages();
     memory();
     random_numbers();
+    permutations();
     threads();
     costs();
     DONE();

@@ -255,6 +255,42 @@ static void groups_are_the_published_ties(void) {
     hawq_graph_free(g);
 }
 
+static void integers(hawq_graph *g, const char *name, const int64_t *value) {
+    hawq_shape s = {1, {4}};
+    CHECK_OK(hawq_graph_constant(g, name, HAWQ_INT, &s, value));
+}
+
+/* What a move repeats, picks or pools has the width of what it reads. */
+static void moves_tie_what_they_move(void) {
+    static const struct {
+        const char *op, *inputs;
+        bool        ties;
+    } cases[] = {{"Expand", "x shape", true}, {"Tile", "x ones", true},
+                 {"Trilu", "x", true},        {"GlobalMaxPool", "x", true},
+                 {"Relu", "x", false},        {"GlobalAveragePool", "x", false},
+                 {"Softmax", "x", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hawq_graph      *g = open(1, 2, 4, 4);
+        hawq_activation *a;
+        int              group[2], n = 0;
+        constant(g, "a.weight", (hawq_shape){4, {2, 2, 1, 1}}, 0);
+        constant(g, "b.weight", (hawq_shape){4, {2, 2, 1, 1}}, 0);
+        integers(g, "shape", (const int64_t[]){1, 2, 4, 4});
+        integers(g, "ones", (const int64_t[]){1, 1, 1, 1});
+        add(g, cases[i].op, cases[i].inputs, "moved", NULL);
+        add(g, "Conv", "x a.weight", "y", NULL);
+        add(g, "Conv", "moved b.weight", "z", NULL);
+        add(g, "GlobalAveragePool", "y", "means", NULL);
+        add(g, "Add", "means z", "sum", NULL);
+        CHECK_OK(hawq_graph_finish(g, "sum"));
+        CHECK_OK(hawq_graph_groups(g, group));
+        CHECK((group[1] == group[0]) == cases[i].ties);
+        CHECK_OK(hawq_graph_activations(g, &n, &a));
+        CHECK(n == (cases[i].ties ? 1 : 2));
+        hawq_graph_free(g);
+    }
+}
+
 static bool reads(const hawq_activation *a, const char *tensor, int n,
                   int first, int last) {
     return strcmp(a->tensor->name, tensor) == 0 && a->n_layers == n &&
@@ -344,6 +380,7 @@ int main(void) {
     shared_constants_are_not_edited();
     a_shared_weight_is_one_layer();
     groups_are_the_published_ties();
+    moves_tie_what_they_move();
     activations_are_what_layers_read();
     identity();
     refusals();

@@ -460,7 +460,7 @@ static void fitted_levels_are_close_to_the_best(void) {
         int8_t level[8];
         int    k = trial % 2 ? 4 : 8;
         for (size_t i = 0; i < 48; i++) x[i] = hawq_rng_normal(trial + 5, i);
-        CHECK_OK(hawq_fit_levels(x, NULL, 48, NULL, k, level, &scale));
+        CHECK_OK(hawq_cluster_levels(x, NULL, 48, NULL, k, level, &scale));
         CHECK(abs(level[0]) == 127 || abs(level[k - 1]) == 127);
         for (int j = 1; j < k; j++) CHECK(level[j] >= level[j - 1]);
         double sum = 0;

@@ -128,7 +128,7 @@ static void constant_is_the_mean_of_what_is_left(void) {
     hawq_choice       choice[2] = {{"a", 8, 8, NULL}, {"b", 4, 8, NULL}};
     hawq_latency      l = {
              .n_timings = 3, .n_totals = 3, .timing = t, .total = total};
-    CHECK_OK(hawq_latency_fit(&l, &arena));
+    CHECK_OK(hawq_latency_set_constant(&l, &arena));
     double w[3] = {1 / 100., 1 / 144., 1 / 64.}, rest[3] = {3, 4, 2};
     double all = w[0] + w[1] + w[2], squares = 0;
     double c = (w[0] * 3 + w[1] * 4 + w[2] * 2) / all;
@@ -144,7 +144,7 @@ static void constant_is_the_mean_of_what_is_left(void) {
     CHECK(isnan(hawq_latency_predict(&l, 2, choice)));
     choice[1].weight_bits = 4;
     l.n_totals = 0;
-    CHECK_OK(hawq_latency_fit(&l, &arena));
+    CHECK_OK(hawq_latency_set_constant(&l, &arena));
     CHECK(isnan(hawq_latency_predict(&l, 2, choice)));
     hawq_arena_free(&arena);
 }

@@ -126,6 +126,8 @@ static void values(void) {
           .attr = {A_INTS("axes", 0)});
     VALUE(SHAPE(1), VALUES(-24), "ReduceProd", .in = {INTS(-2, 3, 4)});
     VALUE(SHAPE(1), VALUES(-2), "ReduceMin", .in = {INTS(5, -2, 4)});
+    VALUE(SHAPE(1), VALUES(5), "ReduceMax", .in = {INTS(4, 5, -2)});
+    VALUE(SHAPE(1), VALUES(7), "ReduceSum", .in = {INTS(5, -2, 4)});
     /* x 0 1, w 100 101 102: y = 0, 100, 101, 102 */
     VALUE(SHAPE(1, 1, 4), VALUES(0, 100, 101, 102), "ConvTranspose",
           .in = {ACT(1, 1, 2), ACT(1, 1, 3)});

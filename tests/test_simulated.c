@@ -3,10 +3,12 @@
  *
  * Claim: on a real network, for formats of every kind, that simulation gives
  * the program's classes, but for one image of noise at most, and lies much
- * nearer to its outputs than the float network does.
+ * nearer to its outputs than the float network does. How far apart the two
+ * are is counted by the rows and classes of scores.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/onnx.h"
+#include "src/quant/refine.h"
 #include "src/quant/twin.h"
 #include "tests/deploying.h"
 
@@ -96,7 +98,85 @@ static void simulation_agrees(void) {
     fixture_close(&f);
 }
 
+/* --- how far apart -------------------------------------------------------- */
+
+typedef struct both {
+    const hawq_tensor *of;
+    size_t             n; /* numbers an image */
+    float             *floats, *quantized;
+} both;
+
+static void keep_both(void *self, const hawq_chunk *chunk) {
+    const both *b = self;
+    size_t at = chunk->first * b->n, bytes = chunk->n * b->n * sizeof(float);
+    memcpy(b->floats + at, chunk->floats->val[b->of->id], bytes);
+    memcpy(b->quantized + at, chunk->quantized->val[b->of->id], bytes);
+}
+
+/* A convolution, global averages (an N x C x 1 x 1 output) and perhaps what
+ * else is to stand at the end. */
+static hawq_graph *averages(const char *last, const char *inputs) {
+    hawq_graph *g = open_image(2, 4, 4);
+    weight(g, "w.weight", 1, 4, (int64_t[]){3, 2, 3, 3});
+    weight(g, "s", 1, 4, (int64_t[]){1, 3, 1, 1});
+    node(g, "Conv", "x w.weight", "c", "");
+    if (last) node(g, last, inputs, "y", "");
+    if (!last) node(g, "GlobalAveragePool", "c", "y", "");
+    CHECK_OK(hawq_graph_finish(g, "y"));
+    return g;
+}
+
+static double kl_of(const float *z, const float *q, size_t n) {
+    double sum_z = 0, sum_q = 0, kl = 0;
+    for (size_t i = 0; i < n; i++) sum_z += exp((double)z[i]);
+    for (size_t i = 0; i < n; i++) sum_q += exp((double)q[i]);
+    for (size_t i = 0; i < n; i++) {
+        double p = exp((double)z[i]) / sum_z;
+        kl += p * log(p / (exp((double)q[i]) / sum_q));
+    }
+    return kl;
+}
+
+/* Classes are those that scores count, not the output's last axis; maps have
+ * none, and differ by their squares. */
+static void divergence_is_by_rows(bool classes) {
+    hawq_graph     *g = classes ? averages(NULL, NULL) : averages("Mul", "c s");
+    hawq_choice    *choice;
+    hawq_quantized *q;
+    hawq_twin      *twin = NULL;
+    hawq_divergence d;
+    fixture         f;
+    double          kl = 0, squares = 0;
+    size_t          same = 0;
+    fixture_open(&f, g);
+    both         b = {g->output, f.n_out, f.float_output, f.output};
+    hawq_visitor v = {.commit = keep_both, .self = &b};
+    CHECK_OK(hawq_choice_everywhere(g, "2", &f.arena, &choice));
+    CHECK_OK(
+        hawq_quantize_choices(g, g->n_layers, choice, f.threads, &f.arena, &q));
+    if (!CHECK_OK(hawq_twin_new(g, f.threads, &twin))) return;
+    CHECK_OK(hawq_twin_put(twin, 0, &q[0]));
+    hawq_twin_visit(twin, IMAGES, f.x, -1, &v);
+    hawq_twin_diverge(twin, g, IMAGES, f.x, &d);
+    for (size_t i = 0; i < IMAGES * f.n_out; i += f.n_out) {
+        kl += kl_of(b.floats + i, b.quantized + i, f.n_out) / IMAGES;
+        same +=
+            largest(b.floats + i, f.n_out) == largest(b.quantized + i, f.n_out);
+    }
+    for (size_t i = 0; i < IMAGES * f.n_out; i++)
+        squares += pow((double)b.floats[i] - (double)b.quantized[i], 2) /
+                   (double)(IMAGES * f.n_out);
+    CHECK(d.rows == IMAGES && squares > 0);
+    CHECK_NEAR(d.kl, classes ? kl : squares, 1e-9);
+    if (classes) CHECK_NEAR(d.agreement, (double)same / IMAGES, 1e-12);
+    if (!classes) CHECK(isnan(d.agreement));
+    hawq_twin_free(twin);
+    fixture_close(&f);
+}
+
 int main(void) {
+    divergence_is_by_rows(true);
+    divergence_is_by_rows(false);
     simulation_agrees();
     DONE();
 }

@@ -4,9 +4,9 @@
 #include "src/base/rng.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
-#include "src/train/fit.h"
 #include "src/train/model.h"
 #include "src/train/sgd.h"
+#include "src/train/train.h"
 #include "tests/check.h"
 
 #include <unistd.h>
@@ -50,7 +50,7 @@ static hawq_threads *new_threads(int n) {
     return threads;
 }
 
-static const hawq_fit_options usual = {
+static const hawq_train_options usual = {
     .epochs = 12,
     .batch_size = 16,
     .rate = 0.05,
@@ -224,10 +224,10 @@ static void a_step_lowers_the_loss(void) {
 
 /* What the loop reports. */
 typedef struct seen {
-    int            n_epochs;
-    size_t         n_steps, steps;
-    hawq_fit_epoch last;
-    hawq_status    answer;
+    int              n_epochs;
+    size_t           n_steps, steps;
+    hawq_train_epoch last;
+    hawq_status      answer;
 } seen;
 
 static void see_step(void *self, size_t done, size_t steps, double loss) {
@@ -237,7 +237,7 @@ static void see_step(void *self, size_t done, size_t steps, double loss) {
     CHECK(done == s->n_steps && isfinite(loss));
 }
 
-static hawq_status see_epoch(void *self, const hawq_fit_epoch *e) {
+static hawq_status see_epoch(void *self, const hawq_train_epoch *e) {
     seen *s = self;
     s->n_epochs++;
     s->last = *e;
@@ -247,12 +247,12 @@ static hawq_status see_epoch(void *self, const hawq_fit_epoch *e) {
 
 /* The stripes are told apart without an error, in reports that add up. */
 static void stripes_are_learned(void) {
-    hawq_graph     *g = new_model("resnet:4,8", 1, 8);
-    hawq_threads   *threads = new_threads(2);
-    seen            s = {0};
-    hawq_fit_report report = {&s, see_step, see_epoch};
-    CHECK_OK(hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, &images, &usual,
-                      &report));
+    hawq_graph       *g = new_model("resnet:4,8", 1, 8);
+    hawq_threads     *threads = new_threads(2);
+    seen              s = {0};
+    hawq_train_report report = {&s, see_step, see_epoch};
+    CHECK_OK(hawq_train(g, threads, HAWQ_CROSS_ENTROPY, &images, &images,
+                        &usual, &report));
     CHECK(s.n_epochs == usual.epochs && s.n_steps == s.steps);
     CHECK(s.steps == (size_t)usual.epochs * IMAGES / usual.batch_size);
     CHECK_NEAR(s.last.test_accuracy, 1, 0);
@@ -265,8 +265,8 @@ static void stripes_are_learned(void) {
  * weights after two epochs are the same bits for 1, 2 and 3 threads, and
  * others for another seed. */
 static void threads_do_not_change_a_bit(void) {
-    hawq_fit_options o = usual;
-    hawq_graph      *g[4];
+    hawq_train_options o = usual;
+    hawq_graph        *g[4];
     o.epochs = 2;
     o.batch_size = 20;
     o.augment = (hawq_augment){.flip = true, .shift = 1};
@@ -274,8 +274,8 @@ static void threads_do_not_change_a_bit(void) {
         hawq_threads *threads = new_threads(i < 3 ? i + 1 : 1);
         if (i == 3) o.seed++;
         g[i] = new_model("resnet:4,8", 1, 4);
-        CHECK_OK(hawq_fit(g[i], threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o,
-                          NULL));
+        CHECK_OK(hawq_train(g[i], threads, HAWQ_CROSS_ENTROPY, &images, NULL,
+                            &o, NULL));
         hawq_threads_free(threads);
     }
     for (int i = 1; i < 4; i++) {
@@ -293,16 +293,17 @@ static void threads_do_not_change_a_bit(void) {
 
 /* The file written is the network: read again, equal logits, bit for bit. */
 static void a_saved_network_is_the_same(void) {
-    char             path[] = "/tmp/hawq_train_XXXXXX";
-    hawq_fit_options o = usual;
-    hawq_graph      *g = new_model("resnet:4,8:2", 1, 8), *again = NULL;
-    hawq_threads    *threads = new_threads(1);
-    static real      z[2][IMAGES * CLASSES];
+    char               path[] = "/tmp/hawq_train_XXXXXX";
+    hawq_train_options o = usual;
+    hawq_graph        *g = new_model("resnet:4,8:2", 1, 8), *again = NULL;
+    hawq_threads      *threads = new_threads(1);
+    static real        z[2][IMAGES * CLASSES];
     o.epochs = 2;
     int file = mkstemp(path);
     CHECK(file >= 0);
     close(file);
-    CHECK_OK(hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o, NULL));
+    CHECK_OK(
+        hawq_train(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o, NULL));
     CHECK_OK(hawq_onnx_save(path, g, "hawq"));
     if (CHECK_OK(hawq_onnx_load(path, g->batch, &again))) {
         hawq_graph *both[2] = {g, again};
@@ -326,13 +327,13 @@ static void a_saved_network_is_the_same(void) {
 /* Options out of range, a diverging run and a failing report end with one
  * sentence each. */
 static void failures_are_sentences(void) {
-    hawq_graph      *g = new_model("resnet:4,8", 1, 8);
-    hawq_threads    *threads = new_threads(1);
-    hawq_fit_options o = usual;
+    hawq_graph        *g = new_model("resnet:4,8", 1, 8);
+    hawq_threads      *threads = new_threads(1);
+    hawq_train_options o = usual;
 #define FAILS(field, value, code, text)                                        \
     o = usual, o.field = (value);                                              \
     CHECK_FAILS(                                                               \
-        hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o, NULL),     \
+        hawq_train(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o, NULL),   \
         code, text)
     FAILS(epochs, 0, HAWQ_EINVAL, "0 epochs");
     FAILS(batch_size, 0, HAWQ_EINVAL, "batch size 0");
@@ -343,16 +344,16 @@ static void failures_are_sentences(void) {
     FAILS(sgd.clip, NAN, HAWQ_EINVAL, "clip nan");
     FAILS(augment.shift, -1, HAWQ_EINVAL, "shift -1");
     FAILS(augment.shift, SIDE, HAWQ_EINVAL, "half of an image of");
-    hawq_fit_state other = {1, 1, &(double){0}};
+    hawq_train_state other = {1, 1, &(double){0}};
     FAILS(start, &other, HAWQ_EINVAL, "after epoch 1 with 1 parameters");
     FAILS(rate, 1e30, HAWQ_ENONFINITE, "in epoch 1: lower the rate");
 #undef FAILS
     hawq_graph_free(g);
     g = new_model("resnet:4,8", 1, 8);
-    seen            s = {.answer = HAWQ_EIO};
-    hawq_fit_report report = {&s, NULL, see_epoch};
-    CHECK_FAILS(hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &usual,
-                         &report),
+    seen              s = {.answer = HAWQ_EIO};
+    hawq_train_report report = {&s, NULL, see_epoch};
+    CHECK_FAILS(hawq_train(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL,
+                           &usual, &report),
                 HAWQ_EIO, "enough");
     CHECK(s.n_epochs == 1 && isnan(s.last.test_accuracy));
     hawq_threads_free(threads);
@@ -365,7 +366,7 @@ static void memory_may_run_out(void) {
     static const int64_t shape[3] = {1, SIDE, SIDE};
     const hawq_model     model = {1, {2}, 1};
     hawq_threads        *threads = new_threads(1);
-    hawq_fit_options     o = usual;
+    hawq_train_options   o = usual;
     hawq_status          s = HAWQ_ENOMEM;
     long                 k;
     o.epochs = 1;
@@ -374,8 +375,8 @@ static void memory_may_run_out(void) {
         hawq_arena_fail_at(k);
         s = hawq_model_build(&model, 1, 8, shape, CLASSES, hawq_op_find, &g);
         if (s == HAWQ_OK)
-            s = hawq_fit(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o,
-                         NULL);
+            s = hawq_train(g, threads, HAWQ_CROSS_ENTROPY, &images, NULL, &o,
+                           NULL);
         hawq_arena_fail_at(0);
         hawq_graph_free(g);
     }

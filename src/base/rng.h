@@ -10,6 +10,7 @@
 #ifndef HAWQ_RNG_H
 #define HAWQ_RNG_H
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint64_t hawq_rng_mix(uint64_t z) {
@@ -37,6 +38,19 @@ static inline double hawq_rng_uniform(uint64_t key, uint64_t i) {
 /* Uniform in {0, ..., n-1}, 1 <= n < 2^32 (bias below n / 2^32). */
 static inline uint64_t hawq_rng_below(uint64_t key, uint64_t i, uint64_t n) {
     return ((hawq_rng_bits(key, i) >> 32) * n) >> 32;
+}
+
+/* order = a fair permutation of 0, ..., n-1 (Fisher and Yates, in Durstenfeld's
+ * form, 1964); n < 2^32. Draws first, ..., first + n - 2 of the key. */
+static inline void hawq_rng_shuffle(uint64_t key, uint64_t first, size_t n,
+                                    uint32_t *order) {
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+    for (size_t i = n; i-- > 1;) {
+        size_t   j = (size_t)hawq_rng_below(key, first + i - 1, i + 1);
+        uint32_t swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
 }
 
 /* Standard normal (Box and Muller 1958); one value of the pair is used. */

@@ -19,20 +19,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is(const hawq_node *node, const char *op) {
-    return strcmp(node->op->name, op) == 0;
-}
-
-/* Is the operator one of the space-separated names? */
-static bool is_one_of(const hawq_node *node, const char *names) {
-    const char *name = node->op->name;
-    size_t      n = strlen(name);
-    for (const char *at = names; (at = strstr(at, name)); at += n)
-        if ((at == names || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-            return true;
-    return false;
-}
-
 static int count_activations(const hawq_node *node) {
     int n = 0;
     for (int i = 0; i < node->n_in; i++) n += is_activation(node->in[i]);
@@ -180,24 +166,17 @@ static double clip_bound(const hawq_node *node, const char *name, int input,
 }
 
 bool hawq_lower_is_clamp(const hawq_node *node) {
-    if (!is_one_of(node, "Relu Clip") || !scalar_constants(node)) return false;
-    return is_one_of(node, "Relu") ||
-           (clip_bound(node, "min", 1, -INFINITY) <= 0 &&
+    if (!scalar_constants(node)) return false;
+    return hawq_is(node, "Relu") ||
+           (hawq_is(node, "Clip") &&
+            clip_bound(node, "min", 1, -INFINITY) <= 0 &&
             clip_bound(node, "max", 2, INFINITY) >= 0);
 }
-
-/* Operators whose output element depends on the elements at its own place, of
- * inputs of one shape or of single numbers. */
-static const char pointwise[] =
-    "Relu Clip LeakyRelu PRelu ThresholdedRelu Elu Celu Selu Gelu Mish Sigmoid "
-    "HardSigmoid HardSwish Softplus Softsign Tanh Erf Abs Neg Sign Floor Ceil "
-    "Round Exp Log Sqrt Reciprocal Pow Add Sub Mul Div Min Max Sum Mean Sin "
-    "Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh";
 
 /* Is every activation it reads a function of the same elements? */
 static bool is_pointwise(const lowering *low, const hawq_node *node) {
     int source = -1;
-    if (!is_one_of(node, pointwise)) return false;
+    if (!node->op->pointwise) return false;
     for (int i = 0; i < node->n_in; i++) {
         const hawq_tensor *t = node->in[i];
         if (t && !is_activation(t) && t->n != 1) return false;
@@ -229,7 +208,8 @@ static hawq_status keep_float(lowering *low, node_plan *plan, const char *why) {
 
 static const char *why_float(const hawq_node *node) {
     if (count_activations(node) > 1) return "it combines several activations";
-    if (is_one_of(node, "Add Sub Mul Div"))
+    if (hawq_is(node, "Add") || hawq_is(node, "Sub") || hawq_is(node, "Mul") ||
+        hawq_is(node, "Div"))
         return "its constants differ by channel and follow no layer they could "
                "be folded into";
     return "no integer step computes it";
@@ -264,8 +244,8 @@ static hawq_status check_layer(const lowering *low, const hawq_node *node,
                               "its weights have the scales of '%s', which "
                               "reads them along another axis",
                               layer->node[0]->name);
-    if (is(node, "Conv")) return hawq_lower_conv_shape(node, &shape);
-    if (!p.folds || is(node, "ConvTranspose"))
+    if (hawq_is(node, "Conv")) return hawq_lower_conv_shape(node, &shape);
+    if (!p.folds || hawq_is(node, "ConvTranspose"))
         return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
                               "no integer step computes it");
     return hawq_lower_check_product(node,
@@ -293,17 +273,18 @@ static hawq_status classify(lowering *low, int i) {
                          check_layer(low, node, plan));
     if (is_pointwise(low, node))
         plan->kind = KIND_POINTWISE;
-    else if (is(node, "Add") && activations == 2 &&
+    else if (hawq_is(node, "Add") && activations == 2 &&
              hawq_shape_equal(&node->in[0]->shape, &node->in[1]->shape))
         plan->kind = KIND_ADD;
-    else if (is(node, "Concat") && activations == node->n_in)
+    else if (hawq_is(node, "Concat") && activations == node->n_in)
         return take_kind(low, node, plan, KIND_CONCAT, check_concat(node));
     else if (activations != 1)
         return keep_float(low, plan, why_float(node));
-    else if (is_one_of(node, "MaxPool GlobalMaxPool"))
+    else if (hawq_is(node, "MaxPool") || hawq_is(node, "GlobalMaxPool"))
         return take_kind(low, node, plan, KIND_MAX_POOL,
                          hawq_lower_pool_shape(node, &pool));
-    else if (is_one_of(node, "AveragePool GlobalAveragePool ReduceMean"))
+    else if (hawq_is(node, "AveragePool") ||
+             hawq_is(node, "GlobalAveragePool") || hawq_is(node, "ReduceMean"))
         return take_kind(low, node, plan, KIND_AVERAGE_POOL,
                          hawq_lower_pool_shape(node, &pool));
     else {
@@ -329,9 +310,9 @@ static void fuse_bias(lowering *low, int i) {
     const hawq_graph *g = low->graph;
     node_plan        *plan = &low->plan[i];
     const hawq_node  *node = g->node[i];
-    if (plan->kind != KIND_LAYER || !is(node, "MatMul")) return;
+    if (plan->kind != KIND_LAYER || !hawq_is(node, "MatMul")) return;
     const hawq_node *add = only_reader(g, node->out[0]);
-    if (!add || !is(add, "Add") || count_activations(add) != 1) return;
+    if (!add || !hawq_is(add, "Add") || count_activations(add) != 1) return;
     hawq_tensor *b = is_activation(add->in[0]) ? add->in[1] : add->in[0];
     size_t       last = b->shape.rank ? (size_t)b->shape.rank - 1 : 0;
     bool         rows = b->shape.rank && b->n == (size_t)b->shape.dim[last];
@@ -363,7 +344,7 @@ static void mark_logits(lowering *low) {
         if (t->n_uses > (t != g->output)) return;
         node_plan *plan = &low->plan[i];
         plan->logits = plan->kind == KIND_LAYER;
-        bool bias = plan->kind == KIND_FUSED && is(g->node[i], "Add");
+        bool bias = plan->kind == KIND_FUSED && hawq_is(g->node[i], "Add");
         if (!bias && (plan->kind != KIND_MOVE || !plan->identity)) return;
         t = g->node[i]->in[bias && !is_activation(g->node[i]->in[0])];
     }

@@ -108,10 +108,6 @@ hawq_status hawq_lower_check_product(const hawq_node *node, size_t n,
 
 /* --- pools ------------------------------------------------------------- */
 
-static bool is(const hawq_node *node, const char *op) {
-    return strcmp(node->op->name, op) == 0;
-}
-
 /* ReduceMean over axes 2 and 3 (attribute, or second input) is a global
  * average. */
 static hawq_status need_spatial_mean(const hawq_node *node) {
@@ -144,7 +140,7 @@ hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
     const int64_t *in = node->in[0]->shape.dim;
     size_t         last = (size_t)node->in[0]->shape.rank - 3;
     int            h = last ? (int)in[2] : 1, w = (int)in[2 + last];
-    bool           mean = is(node, "ReduceMean");
+    bool           mean = hawq_is(node, "ReduceMean");
     if (mean) HAWQ_TRY(need_spatial_mean(node));
     *out = (hawq_pool){.h = h,
                        .w = w,
@@ -166,7 +162,7 @@ hawq_status hawq_lower_pool_shape(const hawq_node *node, hawq_pool *out) {
     out->oh = y.out, out->kh = y.kernel, out->stride_h = y.stride;
     out->ow = x.out, out->kw = x.kernel, out->stride_w = x.stride;
     out->pad_top = y.pad, out->pad_left = x.pad;
-    out->count_pad = is(node, "AveragePool") &&
+    out->count_pad = hawq_is(node, "AveragePool") &&
                      hawq_attr_int(node, "count_include_pad", 0) != 0;
     if (out->count_pad &&
         ((last && overhangs(node, 0, y)) || overhangs(node, last, x)))

@@ -33,7 +33,7 @@ static hawq_status layer_input(lowering *low, const hawq_node *node,
                                value *x, size_t *row_channels,
                                size_t *out_channels) {
     const hawq_tensor *t = node->in[0];
-    if (strcmp(node->op->name, "Conv") == 0) {
+    if (hawq_is(node, "Conv")) {
         HAWQ_TRY(hawq_lower_conv_shape(node, shape));
         HAWQ_TRY(hawq_lower_reorder(low, node, t, (size_t)shape->c, x));
         *row_channels = (size_t)(shape->c / shape->groups);

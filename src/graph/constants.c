@@ -65,7 +65,7 @@ hawq_status hawq_pass_scale(hawq_graph *g) {
     enum { A, B, C };
     for (int i = 0; i < g->n_nodes; i++) {
         hawq_node *node = g->node[i];
-        if (strcmp(node->op->name, "Gemm") != 0) continue;
+        if (!hawq_is(node, "Gemm")) continue;
         HAWQ_TRY(scale_input(g, node, is_constant(node, B) ? B : A, "alpha"));
         HAWQ_TRY(scale_input(g, node, C, "beta"));
         if (node->n_in > C && node->in[C]) continue;
@@ -134,8 +134,8 @@ static hawq_tensor *find_transpose(hawq_tensor **all, int n,
  * dimensions with the transpose becomes a Gemm that transposes. */
 static hawq_status turn_product(hawq_graph *g, hawq_node *node,
                                 hawq_tensor **all, int n) {
-    bool         gemm = strcmp(node->op->name, "Gemm") == 0;
-    bool         product = gemm || strcmp(node->op->name, "MatMul") == 0;
+    bool         gemm = hawq_is(node, "Gemm");
+    bool         product = gemm || hawq_is(node, "MatMul");
     hawq_tensor *w;
     if (!product || !is_constant(node, 1) || !node->in[1]->origin ||
         node->out[0]->shape.rank != 2 || node->in[0]->shape.rank != 2 ||

@@ -369,8 +369,7 @@ static const hawq_node *last_softmax(const hawq_graph *g) {
     const hawq_node *node = g->output->producer;
     int              rank = g->output->shape.rank;
     if (!node || g->output->n_uses ||
-        (strcmp(node->op->name, "Softmax") != 0 &&
-         strcmp(node->op->name, "LogSoftmax") != 0))
+        (!hawq_is(node, "Softmax") && !hawq_is(node, "LogSoftmax")))
         return NULL;
     int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
     int     axis = hawq_axis(hawq_attr_int(node, "axis", last), rank);

@@ -5,8 +5,6 @@
 
 #include "src/graph/product.h"
 
-#include <string.h>
-
 static int root(int *parent, int i) {
     while (parent[i] != i) i = parent[i] = parent[parent[i]];
     return i;
@@ -17,18 +15,6 @@ static void tie(int *parent, const hawq_tensor *a, const hawq_tensor *b) {
         parent[root(parent, a->id)] = root(parent, b->id);
 }
 
-/* Operators whose result is their operand's values, moved: same quantized
- * numbers, same width. */
-static bool keeps_values(const hawq_node *node) {
-    static const char *const names[] = {
-        "Concat",  "Slice",     "Pad",       "Reshape",      "Flatten",
-        "Squeeze", "Transpose", "Unsqueeze", "DepthToSpace", "SpaceToDepth",
-        "Split",   "MaxPool",   "Gather",    "GlobalMaxPool"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(node->op->name, names[i]) == 0) return true;
-    return false;
-}
-
 hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
     int *parent, *first;
     HAWQ_TAKE(parent, &g->arena, (size_t)g->n_tensors);
@@ -36,7 +22,7 @@ hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
     for (int i = 0; i < g->n_tensors; i++) parent[i] = i;
     for (int i = 0; i < g->n_tensors; i++) first[i] = -1;
     for (int i = 0; i < g->n_nodes; i++)
-        for (int j = 0; keeps_values(g->node[i]) && j < g->node[i]->n_in; j++)
+        for (int j = 0; g->node[i]->op->moves && j < g->node[i]->n_in; j++)
             tie(parent, g->node[i]->in[j], g->node[i]->out[0]);
     for (int i = 0; i < g->n_layers; i++) /* a shared weight: one layer */
         for (int k = 1; k < g->layer[i].n_nodes; k++)
@@ -54,8 +40,8 @@ hawq_status hawq_graph_groups(hawq_graph *g, int *group) {
 
 /* The tensor whose values t has, moved or pooled. */
 static const hawq_tensor *computed(const hawq_tensor *t) {
-    while (t->producer && keeps_values(t->producer) &&
-           strcmp(t->producer->op->name, "Concat") != 0) {
+    while (t->producer && t->producer->op->moves &&
+           !hawq_is(t->producer, "Concat")) {
         const hawq_node   *node = t->producer;
         const hawq_tensor *from = NULL;
         for (int i = 0; i < node->n_in && !from; i++)

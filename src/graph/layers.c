@@ -21,10 +21,6 @@
 
 /* --- products ------------------------------------------------------------ */
 
-static bool is(const hawq_node *node, const char *op) {
-    return strcmp(node->op->name, op) == 0;
-}
-
 static bool is_weight(const hawq_tensor *t) {
     return t && t->role == HAWQ_CONSTANT && t->dtype == HAWQ_FLOAT && t->n &&
            t->shape.rank >= 2;
@@ -32,7 +28,7 @@ static bool is_weight(const hawq_tensor *t) {
 
 static bool find_convolution(hawq_product *p) {
     const int64_t *d = p->weight->shape.dim;
-    bool           transpose = is(p->node, "ConvTranspose");
+    bool           transpose = hawq_is(p->node, "ConvTranspose");
     int64_t        groups = hawq_attr_int(p->node, "group", 1);
     p->channels = (size_t)d[0];
     p->axis = 1;
@@ -52,7 +48,7 @@ static bool find_convolution(hawq_product *p) {
 
 static bool find_matrix(hawq_product *p) {
     const hawq_shape *s = &p->weight->shape;
-    bool              gemm = is(p->node, "Gemm");
+    bool              gemm = hawq_is(p->node, "Gemm");
     bool              left = p->weight == p->node->in[0];
     size_t            last = (size_t)s->dim[s->rank - 1];
     int               rank = p->node->out[0]->shape.rank;
@@ -71,8 +67,9 @@ static bool find_matrix(hawq_product *p) {
 }
 
 bool hawq_product_find(hawq_node *node, int batch, hawq_product *out) {
-    bool convolution = node && (is(node, "Conv") || is(node, "ConvTranspose"));
-    bool matrix = node && (is(node, "Gemm") || is(node, "MatMul"));
+    bool convolution =
+        node && (hawq_is(node, "Conv") || hawq_is(node, "ConvTranspose"));
+    bool matrix = node && (hawq_is(node, "Gemm") || hawq_is(node, "MatMul"));
     if (!convolution && !matrix) return false;
     int w = is_weight(node->in[1])             ? 1
             : matrix && is_weight(node->in[0]) ? 0

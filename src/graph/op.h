@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The whole executor is written once for a scalar type; the tests build it a
  * second time with -DHAWQ_REAL=double as its own reference. */
@@ -139,6 +140,14 @@ typedef struct hawq_op {
     const char *attributes;     /* the ones understood, separated by spaces */
     int         min_in, max_in; /* numbers of inputs accepted */
 
+    /* The result has no values but its operands' and constant ones, moved,
+     * repeated or pooled by their maximum: quantized numbers stay what they
+     * are. */
+    bool moves;
+    /* An element of the result depends on the elements at its own place, of
+     * inputs of one shape or of single numbers. */
+    bool pointwise;
+
     /* Checks attributes and input shapes; fills out[i]->shape, ->dtype,
      * node->param, node->scratch. May make out[0] a CONSTANT by setting its
      * role and data or ints (Shape does). All that can fail fails here. */
@@ -157,6 +166,12 @@ typedef struct hawq_op {
     bool homogeneous; /* of one input, element by element, f(sx) = s f(x) for
                          every s > 0 */
 } hawq_op;
+
+/* Is it the operator of this ONNX op_type? Only for what one operator alone
+ * asks for: what several have in common is a field of hawq_op. */
+static inline bool hawq_is(const hawq_node *node, const char *op_type) {
+    return strcmp(node->op->name, op_type) == 0;
+}
 
 /* Is `name` one of op->attributes? */
 bool hawq_op_has_attribute(const hawq_op *op, const char *name);

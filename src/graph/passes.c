@@ -7,10 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is(const hawq_node *node, const char *op) {
-    return strcmp(node->op->name, op) == 0;
-}
-
 /* What stands for a tensor whose node went, by its id; NULL: itself. Readers
  * come after makers, so one walk through the nodes renames all uses. */
 typedef struct stand_ins {
@@ -44,7 +40,8 @@ hawq_status hawq_pass_identities(hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++) {
         hawq_node *node = g->node[i];
         rename_inputs(&s, node);
-        if (is(node, "Identity") || is(node, "Dropout") || is(node, "Cast")) {
+        if (hawq_is(node, "Identity") || hawq_is(node, "Dropout") ||
+            hawq_is(node, "Cast")) {
             s.of[node->out[0]->id] = node->in[0];
             keep_grid(node->out[0], node->in[0]);
         } else {
@@ -126,7 +123,7 @@ static hawq_status own_bias(hawq_graph *g, const hawq_product *p, bool *ok) {
     hawq_tensor *b = p->node->n_in > 2 ? p->node->in[2] : NULL;
     *ok = hawq_attr_float(p->node, "beta", 1) == 1 &&
           (!b || (b->role == HAWQ_CONSTANT && b->n == p->channels &&
-                  (is(p->node, "Conv") ||
+                  (hawq_is(p->node, "Conv") ||
                    per_channel(b, &p->node->out[0]->shape, p->axis))));
     if (!*ok) return HAWQ_OK;
     const char *name = bias_name(g, p->weight);
@@ -139,7 +136,7 @@ static hawq_status own_bias(hawq_graph *g, const hawq_product *p, bool *ok) {
  * a MatMul of more, which has none. */
 static hawq_status as_gemm(hawq_graph *g, hawq_product *p, bool *ok) {
     *ok = p->folds;
-    if (!*ok || !is(p->node, "MatMul")) return HAWQ_OK;
+    if (!*ok || !hawq_is(p->node, "MatMul")) return HAWQ_OK;
     *ok = p->node->out[0]->shape.rank == 2;
     if (!*ok) return HAWQ_OK;
     hawq_tensor **in;
@@ -201,15 +198,15 @@ static hawq_status fold_bias(hawq_graph *g, hawq_node *add,
 static hawq_status fold_node(hawq_graph *g, hawq_node *node,
                              hawq_tensor **into) {
     hawq_product p;
-    for (int i = 0; i < (is(node, "Add") ? 2 : 1) && !*into; i++) {
+    for (int i = 0; i < (hawq_is(node, "Add") ? 2 : 1) && !*into; i++) {
         bool         folded = false;
         hawq_tensor *x = node->in[i];
         if (!x || x == g->output || x->n_uses != 1 ||
             !hawq_product_find(x->producer, g->batch, &p))
             continue;
-        if (is(node, "BatchNormalization"))
+        if (hawq_is(node, "BatchNormalization"))
             HAWQ_TRY(fold_batch_norm(g, node, &p, &folded));
-        else if (is(node, "Add"))
+        else if (hawq_is(node, "Add"))
             HAWQ_TRY(fold_bias(g, node, node->in[1 - i], &p, &folded));
         if (folded) *into = x;
     }
@@ -244,13 +241,13 @@ hawq_status hawq_pass_fold(hawq_graph *g) {
 /* A mask adds or selects -inf where attention must not look. */
 static bool allowed(const hawq_node *node, double value) {
     return isfinite(value) ||
-           ((is(node, "Add") || is(node, "Where")) && value < 0);
+           ((hawq_is(node, "Add") || hawq_is(node, "Where")) && value < 0);
 }
 
 hawq_status hawq_pass_check_finite(const hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++) {
         const hawq_node *node = g->node[i];
-        if (is(node, "Clip")) continue; /* its bounds may be infinite */
+        if (hawq_is(node, "Clip")) continue; /* its bounds may be infinite */
         for (int j = 0; j < node->n_in; j++) {
             const hawq_tensor *t = node->in[j];
             for (size_t k = 0; t && t->data && k < t->n; k++)

@@ -232,16 +232,11 @@ double hawq_score_accuracy(const hawq_graph *g, const hawq_batch *b,
     return b->labels ? (double)n_correct / (double)rows : NAN;
 }
 
-/* Sums over the rows of image i. */
-static void compare(const hawq_rows *shape, const real *z,
-                    const real *reference, size_t *agreeing, double *squares) {
-    for (size_t r = 0; r < shape->rows; r++) {
-        const real *a = z + r * shape->classes;
-        const real *b = reference + r * shape->classes;
-        *agreeing += largest(shape->classes, a) == largest(shape->classes, b);
-        for (size_t k = 0; k < shape->classes; k++)
-            *squares += pow((double)a[k] - (double)b[k], 2);
-    }
+size_t hawq_score_agreeing(hawq_rows shape, const real *a, const real *b) {
+    size_t agreeing = 0, n = shape.classes;
+    for (size_t at = 0; at < shape.rows * n; at += n)
+        agreeing += largest(n, a + at) == largest(n, b + at);
+    return agreeing;
 }
 
 hawq_score hawq_score_outputs(const hawq_graph *g, hawq_loss loss,
@@ -253,8 +248,10 @@ hawq_score hawq_score_outputs(const hawq_graph *g, hawq_loss loss,
     double    sum = 0, squares = 0, n = (double)batch->n;
     for (size_t i = 0; i < batch->n; i++) {
         hawq_batch  one = hawq_score_part(g, batch, i, 1);
-        const real *own = z + i * each;
-        compare(&shape, own, reference + i * each, &agreeing, &squares);
+        const real *own = z + i * each, *other = reference + i * each;
+        agreeing += hawq_score_agreeing(shape, own, other);
+        for (size_t k = 0; k < each; k++)
+            squares += pow((double)own[k] - (double)other[k], 2);
         if (known)
             sum += hawq_loss_value(loss, shape, own, one.labels, one.targets, 1,
                                    NULL);

@@ -46,6 +46,9 @@ hawq_batch hawq_score_part(const hawq_graph *graph, const hawq_batch *batch,
 /* Rows whose largest output is the label (the first of equals). */
 size_t hawq_score_correct(hawq_rows shape, const real *z, const int64_t *label);
 
+/* Rows of one image whose largest output is at the same place in a and in b. */
+size_t hawq_score_agreeing(hawq_rows shape, const real *a, const real *b);
+
 /* The share of the batch's rows that n_correct is; NaN without labels. */
 double hawq_score_accuracy(const hawq_graph *graph, const hawq_batch *batch,
                            size_t n_correct);

@@ -89,7 +89,7 @@ static hawq_status add_target(writer *w, const hawq_node *node,
 }
 
 static bool restores_batch(const writer *w, const hawq_node *node) {
-    return !w->fixed && strcmp(node->op->name, "Reshape") == 0;
+    return !w->fixed && hawq_is(node, "Reshape");
 }
 
 static hawq_status add_node(writer *w, const hawq_node *node) {

@@ -140,7 +140,7 @@ static hawq_status fold_ints(hawq_node *node, hawq_arena *arena,
         .name = (onnx_name), .attributes = "", .min_in = 1, .max_in = 1,       \
         .shape = value_shape, .fold = jet##_fold, .forward = jet##_forward,    \
         .tangent = jet##_tangent, .adjoint = jet##_adjoint,                    \
-        .adjoint_tangent = jet##_adjoint_tangent                               \
+        .adjoint_tangent = jet##_adjoint_tangent, .pointwise = true            \
     }
 
 static inline hawq_jet neg(real x, const void *param) {

@@ -304,6 +304,7 @@ const hawq_op hawq_op_add = {
     .fold = add_fold,
     .forward = add_forward,
     .adjoint = add_adjoint,
+    .pointwise = true,
 };
 const hawq_op hawq_op_sub = {
     .name = "Sub",
@@ -314,6 +315,7 @@ const hawq_op hawq_op_sub = {
     .fold = sub_fold,
     .forward = sub_forward,
     .adjoint = sub_adjoint,
+    .pointwise = true,
 };
 const hawq_op hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
 const hawq_op hawq_op_div = BINARY_OP("Div", "", hawq_binary_shape, divide);
@@ -329,4 +331,5 @@ const hawq_op hawq_op_prelu = {
     .tangent = prelu_tangent,
     .adjoint = prelu_adjoint,
     .adjoint_tangent = prelu_adjoint_tangent,
+    .pointwise = true,
 };

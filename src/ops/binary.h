@@ -220,7 +220,8 @@ HAWQ_INLINE void hawq_piece_back(const hawq_operands *o, int k,
         .name = (onnx_name), .attributes = (attribute_list), .min_in = 2,      \
         .max_in = 2, .shape = (shape_fn), .forward = jet##_forward,            \
         .tangent = jet##_tangent, .adjoint = jet##_adjoint,                    \
-        .adjoint_tangent = jet##_adjoint_tangent, .fold = jet##_fold           \
+        .adjoint_tangent = jet##_adjoint_tangent, .fold = jet##_fold,          \
+        .pointwise = true                                                      \
     }
 
 #endif

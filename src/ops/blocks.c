@@ -108,7 +108,7 @@ static hawq_status tile_shape(hawq_node *node, hawq_arena *arena) {
         .name = (onnx_name), .attributes = (attribute_list),                   \
         .min_in = (inputs), .max_in = (inputs), .shape = (shape_fn),           \
         .fold = hawq_move_fold, .forward = hawq_move_forward,                  \
-        .adjoint = hawq_move_adjoint                                           \
+        .adjoint = hawq_move_adjoint, .moves = true                            \
     }
 
 const hawq_op hawq_op_depth_to_space =

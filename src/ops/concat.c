@@ -147,7 +147,8 @@ const hawq_op hawq_op_concat = {.name = "Concat",
                                 .shape = concat_shape,
                                 .fold = concat_fold,
                                 .forward = concat_forward,
-                                .adjoint = concat_adjoint};
+                                .adjoint = concat_adjoint,
+                                .moves = true};
 
 /* --- Split ------------------------------------------------------------- */
 
@@ -235,4 +236,5 @@ const hawq_op hawq_op_split = {.name = "Split",
                                .shape = split_shape,
                                .fold = split_fold,
                                .forward = split_forward,
-                               .adjoint = split_adjoint};
+                               .adjoint = split_adjoint,
+                               .moves = true};

@@ -61,7 +61,8 @@ const hawq_op hawq_op_gather = {.name = "Gather",
                                 .shape = shape,
                                 .fold = hawq_move_fold,
                                 .forward = hawq_move_forward,
-                                .adjoint = hawq_move_adjoint};
+                                .adjoint = hawq_move_adjoint,
+                                .moves = true};
 
 /* Offset into x of element i of the index: its own position, but for `axis`
  * where it is `at`. */
@@ -122,7 +123,8 @@ const hawq_op hawq_op_gather_elements = {.name = "GatherElements",
                                          .shape = elements_shape,
                                          .fold = hawq_move_fold,
                                          .forward = hawq_move_forward,
-                                         .adjoint = hawq_move_adjoint};
+                                         .adjoint = hawq_move_adjoint,
+                                         .moves = true};
 
 /* --- GatherND ------------------------------------------------------------ */
 
@@ -195,4 +197,5 @@ const hawq_op hawq_op_gather_nd = {.name = "GatherND",
                                    .shape = nd_shape,
                                    .fold = hawq_move_fold,
                                    .forward = hawq_move_forward,
-                                   .adjoint = hawq_move_adjoint};
+                                   .adjoint = hawq_move_adjoint,
+                                   .moves = true};

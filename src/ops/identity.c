@@ -41,7 +41,8 @@ const hawq_op hawq_op_identity = {.name = "Identity",
                                   .shape = identity_shape,
                                   .fold = hawq_move_fold,
                                   .forward = hawq_move_forward,
-                                  .adjoint = hawq_move_adjoint};
+                                  .adjoint = hawq_move_adjoint,
+                                  .moves = true};
 
 const hawq_op hawq_op_dropout = {.name = "Dropout",
                                  .attributes = "ratio seed",
@@ -49,4 +50,5 @@ const hawq_op hawq_op_dropout = {.name = "Dropout",
                                  .max_in = 3,
                                  .shape = dropout_shape,
                                  .forward = hawq_move_forward,
-                                 .adjoint = hawq_move_adjoint};
+                                 .adjoint = hawq_move_adjoint,
+                                 .moves = true};

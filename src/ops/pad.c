@@ -120,4 +120,5 @@ const hawq_op hawq_op_pad = {.name = "Pad",
                              .forward = hawq_move_forward,
                              .tangent = hawq_move_tangent,
                              .adjoint = hawq_move_adjoint,
-                             .adjoint_tangent = hawq_move_adjoint_tangent};
+                             .adjoint_tangent = hawq_move_adjoint_tangent,
+                             .moves = true};

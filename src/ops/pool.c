@@ -49,7 +49,8 @@ const hawq_op hawq_op_max_pool = {
     .tangent = hawq_taps_max_tangent,
     .adjoint = hawq_taps_max_adjoint,
     .adjoint_tangent = hawq_taps_max_adjoint_tangent,
-    .piecewise_linear = true};
+    .piecewise_linear = true,
+    .moves = true};
 
 /* Window elements of position o that lie in the padded axis. */
 static int64_t padded_count(const hawq_window *w, int axis, int64_t o) {

@@ -46,20 +46,8 @@ static hawq_status plain_shape(hawq_node *node, hawq_arena *arena) {
     return hawq_reduce_axes(node, arena, false);
 }
 
-static hawq_status sum_fold(hawq_node *node, hawq_arena *arena) {
-    const hawq_taps *t = node->param;
-    const int64_t   *x = node->in[0]->ints;
-    int64_t         *y;
-    HAWQ_TAKE(y, arena, node->out[0]->n);
-    node->out[0]->ints = y;
-    for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
-        for (size_t o = 0; o < t->n_out; o++)
-            for (int32_t i = t->start[o]; i < t->start[o + 1]; i++)
-                y[o] += x[t->tap[i]];
-    return HAWQ_OK;
-}
-
-static hawq_status max_fold(hawq_node *node, hawq_arena *arena) {
+hawq_status hawq_reduce_fold(hawq_node *node, hawq_arena *arena,
+                             int64_t combine(int64_t, int64_t)) {
     const hawq_taps *t = node->param;
     const int64_t   *x = node->in[0]->ints;
     int64_t         *y;
@@ -68,10 +56,24 @@ static hawq_status max_fold(hawq_node *node, hawq_arena *arena) {
     for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
         for (size_t o = 0; o < t->n_out; o++) {
             y[o] = x[t->tap[t->start[o]]];
-            for (int32_t i = t->start[o]; i < t->start[o + 1]; i++)
-                if (x[t->tap[i]] > y[o]) y[o] = x[t->tap[i]];
+            for (int32_t i = t->start[o] + 1; i < t->start[o + 1]; i++)
+                y[o] = combine(y[o], x[t->tap[i]]);
         }
     return HAWQ_OK;
+}
+
+static int64_t sum(int64_t a, int64_t b) { /* in two's complement */
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static hawq_status sum_fold(hawq_node *node, hawq_arena *arena) {
+    return hawq_reduce_fold(node, arena, sum);
+}
+
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+static hawq_status max_fold(hawq_node *node, hawq_arena *arena) {
+    return hawq_reduce_fold(node, arena, larger);
 }
 
 const hawq_op hawq_op_reduce_mean = {.name = "ReduceMean",
@@ -142,4 +144,5 @@ const hawq_op hawq_op_global_max_pool = {.name = "GlobalMaxPool",
                                          .tangent = hawq_taps_max_tangent,
                                          .adjoint = hawq_taps_max_adjoint,
                                          .adjoint_tangent =
-                                             hawq_taps_max_adjoint_tangent};
+                                             hawq_taps_max_adjoint_tangent,
+                                         .moves = true};

@@ -12,4 +12,9 @@
 HAWQ_NODISCARD hawq_status hawq_reduce_axes(hawq_node *node, hawq_arena *arena,
                                             bool mean);
 
+/* out[0]->ints: every set of integers combined, from the first one on; param is
+ * its hawq_taps. */
+HAWQ_NODISCARD hawq_status hawq_reduce_fold(hawq_node *node, hawq_arena *arena,
+                                            int64_t combine(int64_t, int64_t));
+
 #endif

@@ -212,19 +212,11 @@ static hawq_status min_shape(hawq_node *node, hawq_arena *arena) {
     return hawq_reduce_axes(node, arena, false);
 }
 
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 static hawq_status min_fold(hawq_node *node, hawq_arena *arena) {
-    const hawq_taps *t = node->param;
-    const int64_t   *x = node->in[0]->ints;
-    int64_t         *y;
-    HAWQ_TAKE(y, arena, node->out[0]->n);
-    node->out[0]->ints = y;
-    for (size_t q = 0; q < t->planes; q++, x += t->n_in, y += t->n_out)
-        for (size_t o = 0; o < t->n_out; o++) {
-            y[o] = x[t->tap[t->start[o]]];
-            for (int32_t i = t->start[o]; i < t->start[o + 1]; i++)
-                if (x[t->tap[i]] < y[o]) y[o] = x[t->tap[i]];
-        }
-    return HAWQ_OK;
+    return hawq_reduce_fold(node, arena, smaller);
 }
 
 /* The tap a maximum is taken from is found by its value, so the derivatives
@@ -324,19 +316,11 @@ static hawq_status prod_shape(hawq_node *node, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
+static int64_t times(int64_t a, int64_t b) { /* in two's complement */
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
 static hawq_status prod_fold(hawq_node *node, hawq_arena *arena) {
-    const hawq_taps *t = node->param;
-    const int64_t   *x = node->in[0]->ints;
-    uint64_t         product;
-    HAWQ_TAKE(node->out[0]->ints, arena, node->out[0]->n);
-    for (size_t q = 0; q < t->planes; q++, x += t->n_in)
-        for (size_t o = 0; o < t->n_out; o++) {
-            product = 1;
-            for (int32_t i = t->start[o]; i < t->start[o + 1]; i++)
-                product *= (uint64_t)x[t->tap[i]];
-            node->out[0]->ints[q * t->n_out + o] = (int64_t)product;
-        }
-    return HAWQ_OK;
+    return hawq_reduce_fold(node, arena, times);
 }
 
 const hawq_op hawq_op_reduce_prod = {.name = "ReduceProd",

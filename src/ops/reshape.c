@@ -62,4 +62,5 @@ const hawq_op hawq_op_reshape = {.name = "Reshape",
                                  .shape = shape,
                                  .fold = hawq_move_fold,
                                  .forward = hawq_move_forward,
-                                 .adjoint = hawq_move_adjoint};
+                                 .adjoint = hawq_move_adjoint,
+                                 .moves = true};

@@ -50,7 +50,8 @@ const hawq_op hawq_op_squeeze = {.name = "Squeeze",
                                  .shape = squeeze_shape,
                                  .fold = hawq_move_fold,
                                  .forward = hawq_move_forward,
-                                 .adjoint = hawq_move_adjoint};
+                                 .adjoint = hawq_move_adjoint,
+                                 .moves = true};
 
 const hawq_op hawq_op_unsqueeze = {.name = "Unsqueeze",
                                    .attributes = "axes",
@@ -59,4 +60,5 @@ const hawq_op hawq_op_unsqueeze = {.name = "Unsqueeze",
                                    .shape = unsqueeze_shape,
                                    .fold = hawq_move_fold,
                                    .forward = hawq_move_forward,
-                                   .adjoint = hawq_move_adjoint};
+                                   .adjoint = hawq_move_adjoint,
+                                   .moves = true};

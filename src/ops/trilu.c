@@ -44,4 +44,5 @@ const hawq_op hawq_op_trilu = {.name = "Trilu",
                                .shape = shape,
                                .fold = hawq_move_fold,
                                .forward = hawq_move_forward,
-                               .adjoint = hawq_move_adjoint};
+                               .adjoint = hawq_move_adjoint,
+                               .moves = true};

@@ -123,6 +123,6 @@ HAWQ_INLINE void hawq_unary_back(size_t n, const real *d, const real *from,
     .name = (onnx_name), .attributes = (attribute_list), .min_in = 1,          \
     .max_in = (inputs), .shape = (shape_fn), .forward = jet##_forward,         \
     .tangent = jet##_tangent, .adjoint = jet##_adjoint,                        \
-    .adjoint_tangent = jet##_adjoint_tangent
+    .adjoint_tangent = jet##_adjoint_tangent, .pointwise = true
 
 #endif

@@ -183,14 +183,16 @@ const hawq_op hawq_op_sum = {.name = "Sum",
                              .shape = shape,
                              .fold = sum_fold,
                              .forward = sum_forward,
-                             .adjoint = sum_adjoint};
+                             .adjoint = sum_adjoint,
+                             .pointwise = true};
 const hawq_op hawq_op_mean = {.name = "Mean",
                               .attributes = "",
                               .min_in = 1,
                               .max_in = MAX_INPUTS,
                               .shape = mean_shape,
                               .forward = sum_forward,
-                              .adjoint = sum_adjoint};
+                              .adjoint = sum_adjoint,
+                              .pointwise = true};
 const hawq_op hawq_op_max = {.name = "Max",
                              .attributes = "",
                              .min_in = 1,
@@ -200,7 +202,8 @@ const hawq_op hawq_op_max = {.name = "Max",
                              .forward = max_forward,
                              .tangent = extreme_tangent,
                              .adjoint = extreme_adjoint,
-                             .adjoint_tangent = extreme_adjoint_tangent};
+                             .adjoint_tangent = extreme_adjoint_tangent,
+                             .pointwise = true};
 const hawq_op hawq_op_min = {.name = "Min",
                              .attributes = "",
                              .min_in = 1,
@@ -210,4 +213,5 @@ const hawq_op hawq_op_min = {.name = "Min",
                              .forward = min_forward,
                              .tangent = extreme_tangent,
                              .adjoint = extreme_adjoint,
-                             .adjoint_tangent = extreme_adjoint_tangent};
+                             .adjoint_tangent = extreme_adjoint_tangent,
+                             .pointwise = true};

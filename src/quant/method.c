@@ -37,15 +37,17 @@ hawq_status hawq_method_find(const char *name, const hawq_method **out) {
                      name, names);
 }
 
-/* A number of bits stands for the narrow grid, or for float. */
-static bool read_bits(const char *text, hawq_format *out) {
-    if (!strcmp(text, "32")) {
-        *out = (hawq_format){.family = HAWQ_UNCODED, .bits = 32};
-        return true;
-    }
-    if (text[0] < '2' || text[0] > '8' || text[1]) return false;
-    *out = (hawq_format){.family = HAWQ_NARROW, .bits = text[0] - '0'};
-    return true;
+/* A format, or all of a text that is a number of bits: the narrow grid, or
+ * float. *at moves behind it. */
+static hawq_status read_width(const char **at, hawq_format *out) {
+    const char *text = *at;
+    bool        real = !strcmp(text, "32");
+    if (!real && (text[0] < '2' || text[0] > '8' || text[1]))
+        return hawq_format_read(at, out);
+    *out = (hawq_format){.family = real ? HAWQ_UNCODED : HAWQ_NARROW,
+                         .bits = real ? 32 : text[0] - '0'};
+    *at += strlen(text);
+    return HAWQ_OK;
 }
 
 /* What stands behind a format: nothing, or a method. */
@@ -68,8 +70,7 @@ static hawq_status read_method(const char *text, const char *at,
 hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
     const char *at = text;
     out->method = &hawq_method_nearest;
-    if (read_bits(text, &out->format)) return HAWQ_OK;
-    HAWQ_TRY(hawq_format_read(&at, &out->format));
+    HAWQ_TRY(read_width(&at, &out->format));
     return read_method(text, at, out);
 }
 
@@ -88,10 +89,7 @@ hawq_status hawq_candidate_read_wide(const char *text, hawq_candidate *out,
     out->method = &hawq_method_nearest;
     *activation_bits = 8;
     if (!strcmp(text, "w32a32")) at = text = "float";
-    if (read_bits(text, &out->format))
-        at += strlen(text);
-    else
-        HAWQ_TRY(hawq_format_read(&at, &out->format));
+    HAWQ_TRY(read_width(&at, &out->format));
     bool real = hawq_format_is_uncoded(&out->format);
     if (real) *activation_bits = 32;
     if (*at == 'a' && (real || !read_activation_bits(&at, activation_bits)))

@@ -114,8 +114,7 @@ static const hawq_tensor *residual_of(const hawq_graph *g,
         const hawq_node *add = g->node[i];
         if (add->n_in != 2 || (add->in[0] != y && add->in[1] != y)) continue;
         const hawq_tensor *other = add->in[add->in[0] == y];
-        if (strcmp(add->op->name, "Add") || !other ||
-            other->role == HAWQ_CONSTANT ||
+        if (!hawq_is(add, "Add") || !other || other->role == HAWQ_CONSTANT ||
             !hawq_shape_equal(&other->shape, &y->shape))
             return NULL;
         bool there = !other->producer || number_of(g, other->producer) < at;

@@ -3,6 +3,7 @@
 #include "src/quant/refine.h"
 
 #include "src/graph/mm.h"
+#include "src/graph/score.h"
 
 #include <math.h>
 #include <string.h>
@@ -118,54 +119,35 @@ hawq_status hawq_refine_run(const hawq_refine *r, hawq_quantized *out) {
 
 typedef struct difference {
     const hawq_graph *graph;
-    size_t            classes, agree, rows;
-    double            kl;
+    hawq_rows         shape;
+    hawq_loss         loss;
+    size_t            agree;
+    double            sum;
 } difference;
-
-static size_t largest(const real *z, size_t n) {
-    size_t at = 0;
-    for (size_t i = 1; i < n; i++)
-        if (z[i] > z[at]) at = i;
-    return at;
-}
-
-/* log sum exp. */
-static double log_sum(const real *z, size_t n) {
-    double top = (double)z[largest(z, n)], sum = 0;
-    for (size_t i = 0; i < n; i++) sum += exp((double)z[i] - top);
-    return top + log(sum);
-}
-
-static double row_divergence(const real *z, const real *q, size_t n) {
-    double lz = log_sum(z, n), lq = log_sum(q, n), kl = 0;
-    if (n == 1) return (double)(z[0] - q[0]) * (double)(z[0] - q[0]);
-    for (size_t i = 0; i < n; i++)
-        kl += exp((double)z[i] - lz) *
-              (((double)z[i] - lz) - ((double)q[i] - lq));
-    return kl;
-}
 
 static void compare(void *self, const hawq_chunk *chunk) {
     difference *d = self;
     int         y = d->graph->output->id;
-    size_t      per_image = hawq_per_image(d->graph, d->graph->output),
-           n = d->classes;
-    for (size_t i = 0; i < chunk->n * per_image; i += n) {
-        const real *z = chunk->floats->val[y] + i,
-                   *q = chunk->quantized->val[y] + i;
-        d->kl += row_divergence(z, q, n);
-        d->agree += largest(z, n) == largest(q, n);
-        d->rows++;
+    size_t      each = d->shape.rows * d->shape.classes;
+    for (size_t i = 0; i < chunk->n; i++) {
+        const real *z = chunk->floats->val[y] + i * each;
+        const real *q = chunk->quantized->val[y] + i * each;
+        d->sum += hawq_loss_value(d->loss, d->shape, q, NULL, z, 1, NULL);
+        d->agree += hawq_score_agreeing(d->shape, z, q);
     }
 }
 
 void hawq_twin_diverge(hawq_twin *twin, const hawq_graph *graph, size_t n,
                        const real *x, hawq_divergence *out) {
-    const hawq_shape *s = &graph->output->shape;
-    difference   d = {.graph = graph, .classes = (size_t)s->dim[s->rank - 1]};
+    bool         classes = hawq_score_has_classes(graph);
+    difference   d = {.graph = graph,
+                      .shape = hawq_score_rows(graph),
+                      .loss = classes ? HAWQ_SELF_DISTILLATION : HAWQ_MSE};
     hawq_visitor visitor = {.commit = compare, .self = &d};
     hawq_twin_visit(twin, n, x, -1, &visitor);
-    *out = (hawq_divergence){.kl = d.kl / (double)d.rows,
-                             .agreement = (double)d.agree / (double)d.rows,
-                             .rows = d.rows};
+    size_t rows = n * d.shape.rows;
+    *out = (hawq_divergence){.kl = d.sum / (double)n,
+                             .agreement =
+                                 classes ? (double)d.agree / (double)rows : NAN,
+                             .rows = rows};
 }

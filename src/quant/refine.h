@@ -43,15 +43,16 @@ typedef struct hawq_refine {
 HAWQ_NODISCARD hawq_status hawq_refine_run(const hawq_refine *refine,
                                            hawq_quantized    *out);
 
-/* How far the quantized copy of a twin is from the float one on n images. */
+/* How far the quantized copy of a twin is from the float one on n images; rows
+ * and classes are those of score.h. */
 typedef struct hawq_divergence {
     double kl; /* mean KL(softmax(float) || softmax(quantized)) over the rows,
-                  in nats; the sum of squares where a row has one output */
-    double agreement; /* share of rows with the same arg max */
+                  in nats; without classes the mean squared difference */
+    double agreement; /* share of the rows with the same largest output; NaN
+                         without classes */
     size_t rows;
 } hawq_divergence;
 
-/* classes: outputs of a row, the last axis of the output. */
 void hawq_twin_diverge(hawq_twin *twin, const hawq_graph *graph, size_t n,
                        const real *x, hawq_divergence *out);
 

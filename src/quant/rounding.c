@@ -232,9 +232,9 @@ static void centres_to_levels(const double *centre, int k, int8_t *level,
     qsort(level, (size_t)k, sizeof *level, ascending);
 }
 
-hawq_status hawq_fit_levels(const double *target, const double *weight,
-                            size_t n, const uint8_t *apart, int k,
-                            int8_t *level, double *scale) {
+hawq_status hawq_cluster_levels(const double *target, const double *weight,
+                                size_t n, const uint8_t *apart, int k,
+                                int8_t *level, double *scale) {
     hawq_arena arena = {0};
     point     *p = hawq_arena_take(&arena, n, sizeof *p);
     size_t     used = 0;
@@ -275,9 +275,9 @@ static hawq_status fit_rows(const hawq_evidence *e, hawq_quantized *out,
     double *weight, scale;
     HAWQ_TRY(diagonal_weights(e, c, n, arena, &weight));
     int8_t *level = out->level + (n == 1 ? c * (size_t)out->n_levels : 0);
-    HAWQ_TRY(hawq_fit_levels(e->target + c * e->cols, weight, n * e->cols,
-                             e->apart ? e->apart + c * e->cols : NULL,
-                             out->n_levels, level, &scale));
+    HAWQ_TRY(hawq_cluster_levels(e->target + c * e->cols, weight, n * e->cols,
+                                 e->apart ? e->apart + c * e->cols : NULL,
+                                 out->n_levels, level, &scale));
     for (size_t r = 0; r < n; r++) out->scale[c + r] = (real)scale;
     return HAWQ_OK;
 }
@@ -299,8 +299,8 @@ static hawq_status fit_layer(const hawq_evidence *e, hawq_quantized *out,
                 largest > 0 ? e->target[c * e->cols + k] / largest : 0;
         out->scale[c] = (real)(largest > 0 ? largest : 1);
     }
-    HAWQ_TRY(hawq_fit_levels(t, NULL, n, e->apart, out->n_levels, out->level,
-                             &scale));
+    HAWQ_TRY(hawq_cluster_levels(t, NULL, n, e->apart, out->n_levels,
+                                 out->level, &scale));
     for (size_t c = 0; c < e->rows; c++) out->scale[c] *= (real)scale;
     return HAWQ_OK;
 }

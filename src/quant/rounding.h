@@ -61,10 +61,11 @@ void hawq_row_fit_groups(hawq_row *row, const double *weight);
  * weight[k] (NULL: evenly), started half-way between quantiles and even
  * spacing; as int8 levels, ascending, and the scale that makes 127 of the
  * largest. `rows` rows of `cols` share them. */
-HAWQ_NODISCARD hawq_status hawq_fit_levels(const double *target,
-                                           const double *weight, size_t n,
-                                           const uint8_t *apart, int n_levels,
-                                           int8_t *level, double *scale);
+HAWQ_NODISCARD hawq_status hawq_cluster_levels(const double *target,
+                                               const double *weight, size_t n,
+                                               const uint8_t *apart,
+                                               int n_levels, int8_t *level,
+                                               double *scale);
 
 /* Before a method chooses codes: fits levels of fitted formats (weight: [rows]
  * [cols], or NULL), sets groups. For every row then, `scale` is set. */

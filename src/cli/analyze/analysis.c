@@ -90,7 +90,7 @@ hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
 
 /* For readings image by image, if the file allows any number of images. */
 static hawq_status load_single(hawq_analysis *a) {
-    if (!hawq_analysis_samples(a)) return HAWQ_OK;
+    if (!hawq_analysis_any(a).sampled) return HAWQ_OK;
     if (a->graph->fixed_batch || a->graph->batch == 1) return HAWQ_OK;
     return hawq_analysis_load_again(a, 1, &a->single_graph);
 }
@@ -124,7 +124,7 @@ static hawq_status load(hawq_analysis *a) {
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
     HAWQ_TRY(load_data(a));
-    if (hawq_analysis_samples(a))
+    if (hawq_analysis_any(a).sampled)
         return hawq_data_batch(a->cli, a->data.n, a->batch_size, USUAL_BATCH,
                                &a->batch_size);
     if (!a->batch_size) a->batch_size = USUAL_BATCH; /* at most: start_study */
@@ -241,7 +241,7 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(read_metrics(a));
     HAWQ_TRY(read_activation_bits(a));
     HAWQ_TRY(load(a));
-    HAWQ_TRY(hawq_analysis_fit(a, available));
+    HAWQ_TRY(hawq_analysis_fit_memory(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
     HAWQ_TRY(hawq_analysis_quantize(a));

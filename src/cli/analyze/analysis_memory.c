@@ -51,7 +51,7 @@ static sizes size_up(const hawq_analysis *a) {
 /* Codes of a candidate, with what belongs to them, and its errors per channel
  * and, for products, each. */
 static size_t candidate_bytes(const hawq_analysis *a, const sizes *s) {
-    size_t each = hawq_analysis_products_wanted(a) ? sizeof(real) : 0;
+    size_t each = hawq_analysis_any(a).products ? sizeof(real) : 0;
     size_t bytes = s->widths * s->weights * each;
     for (int i = 0; i < a->n_candidates; i++) {
         const hawq_format *f = &a->candidate[i].format;
@@ -93,19 +93,19 @@ static size_t sampling_bytes(const hawq_analysis *a, const sizes *s) {
     if (a->resume)
         bytes +=
             kinds * list_bytes(samples * s->layers, sizeof(hawq_sample_record));
-    return hawq_analysis_samples(a) ? bytes : 0;
+    return hawq_analysis_any(a).sampled ? bytes : 0;
 }
 
 /* One layer's weights, or its products; all layers' if they interact. */
 static size_t layer_bytes(const hawq_analysis *a, const sizes *s) {
-    bool cross = a->wanted[HAWQ_METRIC_CROSS] || a->wanted[HAWQ_METRIC_HYBRID];
+    bool   cross = hawq_analysis_any(a).pairs;
     size_t each = (cross ? s->weights : s->largest) * sizeof(double);
     size_t batches = hawq_analysis_images(a);
     size_t bytes = each * (s->widths + 1) + s->widths * batches * 8;
     if (cross)
         bytes += each * s->widths + s->layers * s->widths * s->widths *
                                         sizeof(hawq_interaction_record);
-    bytes = hawq_analysis_products_wanted(a) ? bytes : 0;
+    bytes = hawq_analysis_any(a).products ? bytes : 0;
     bytes = most(bytes, s->largest * sizeof(real));
     size_t rows = s->layers * s->widths;
     return bytes +
@@ -238,7 +238,7 @@ static void tell(hawq_analysis *a, int wanted) {
                       a->n_threads, a->n_threads > 1 ? "s" : "", wanted);
 }
 
-hawq_status hawq_analysis_fit(hawq_analysis *a, size_t available) {
+hawq_status hawq_analysis_fit_memory(hawq_analysis *a, size_t available) {
     bool   given = a->memory > 0 && a->memory <= (double)available;
     size_t budget = given ? (size_t)a->memory : available;
     int    wanted = a->cli->threads;
@@ -252,7 +252,7 @@ hawq_status hawq_analysis_fit(hawq_analysis *a, size_t available) {
     }
     a->n_threads = wanted;
     while (!fits(a, a->n_threads, 1, budget)) a->n_threads--;
-    a->lanes = hawq_analysis_products_wanted(a) ? a->n_candidates : 1;
+    a->lanes = hawq_analysis_any(a).products ? a->n_candidates : 1;
     while (!fits(a, a->n_threads, a->lanes, budget)) a->lanes--;
     if (hawq_memory_resident_most() > budget)
         return too_small(a, given, budget);

@@ -14,15 +14,16 @@ enum {
     HAWQ_MAX_SAMPLES = 4096, /* when --tolerance gives up */
 };
 
-/* Whether a sampled metric is wanted. */
-static inline bool hawq_analysis_samples(const hawq_analysis *a) {
-    return a->wanted[HAWQ_METRIC_TRACE] || a->wanted[HAWQ_METRIC_GAUSS_NEWTON];
-}
-
-/* Whether a metric of Hessian products along quantization errors is. */
-static inline bool hawq_analysis_products_wanted(const hawq_analysis *a) {
-    return a->wanted[HAWQ_METRIC_QUADRATIC] || a->wanted[HAWQ_METRIC_CROSS] ||
-           a->wanted[HAWQ_METRIC_HYBRID];
+/* What is true of any wanted metric. */
+static inline hawq_metric_facts hawq_analysis_any(const hawq_analysis *a) {
+    hawq_metric_facts any = {0};
+    for (int m = 0; m < HAWQ_METRICS; m++) {
+        if (!a->wanted[m]) continue;
+        any.sampled |= hawq_metric_table[m].sampled;
+        any.products |= hawq_metric_table[m].products;
+        any.pairs |= hawq_metric_table[m].pairs;
+    }
+    return any;
 }
 
 /* Images of the metrics that are not sampled. */
@@ -45,8 +46,8 @@ HAWQ_NODISCARD hawq_status hawq_analysis_load_again(const hawq_analysis *a,
  * for all that is taken there later. After model, data and options are known;
  * may load the graph anew. EINVAL or ENOMEM names the smallest memory that
  * would do. */
-HAWQ_NODISCARD hawq_status hawq_analysis_fit(hawq_analysis *a,
-                                             size_t         available);
+HAWQ_NODISCARD hawq_status hawq_analysis_fit_memory(hawq_analysis *a,
+                                                    size_t         available);
 
 /* What to quantize to, from the options: candidate, name, key; EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_analysis_candidates(hawq_analysis *a);

@@ -6,7 +6,7 @@
  * on the first EVIDENCE images, of as many layers at once as fit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
+#include "src/base/clock.h"
 #include "src/cli/analyze/analysis_parts.h"
 #include "src/cli/kit/progress.h"
 
@@ -194,7 +194,7 @@ static hawq_status quantize_layer(hawq_analysis *a, int l,
     hawq_arena  scratch = {0};
     hawq_status status = HAWQ_OK;
     real       *dw = NULL; /* one row for each candidate */
-    if (hawq_analysis_products_wanted(a))
+    if (hawq_analysis_any(a).products)
         HAWQ_TAKE(dw, &a->arena, (size_t)a->n_candidates * n);
     for (int i = 0; i < a->n_candidates && status == HAWQ_OK; i++) {
         if (dw) a->rounded[l * a->n_candidates + i].dw = dw + (size_t)i * n;

@@ -329,8 +329,8 @@ static void note_agreement(hawq_analysis *a, double *work) {
  * multiplies the one with a curvature says nothing about the other. */
 static void note_curvatures(hawq_analysis *a) {
     for (int m = 0; m < HAWQ_METRICS; m++) {
-        bool blind = m == HAWQ_METRIC_TRACE || m == HAWQ_METRIC_GAUSS_NEWTON;
-        if (blind && a->wanted[m] && hawq_analysis_compensates(a))
+        if (hawq_metric_table[m].sampled && a->wanted[m] &&
+            hawq_analysis_compensates(a))
             hawq_cli_note(a->cli,
                           "%s takes the loss for proportional to |dW|^2, which "
                           "rises while the loss falls where the codes make up "

@@ -142,10 +142,10 @@ static hawq_status put_interactions(hawq_analysis *a, int l,
 }
 
 static hawq_status product_layer(hawq_analysis *a, int l) {
-    int  first = l * a->n_candidates; /* the layer's errors are one array */
-    bool cross = a->wanted[HAWQ_METRIC_CROSS] || a->wanted[HAWQ_METRIC_HYBRID];
-    size_t         total = hawq_selection_total(&a->study.all);
-    double        *products = NULL;
+    int     first = l * a->n_candidates; /* the layer's errors are one array */
+    bool    cross = hawq_analysis_any(a).pairs;
+    size_t  total = hawq_selection_total(&a->study.all);
+    double *products = NULL;
     hawq_estimate *rise = &a->rise[HAWQ_METRIC_QUADRATIC][first];
     if (cross) HAWQ_TAKE(products, &a->arena, (size_t)a->n_candidates * total);
     HAWQ_TRY(hawq_study_quadratic(&a->study, l, a->n_candidates,
@@ -163,7 +163,7 @@ hawq_status hawq_analysis_products(hawq_analysis *a) {
     hawq_progress p;
     hawq_status   status = HAWQ_OK;
     bool         *done;
-    if (!hawq_analysis_products_wanted(a)) return HAWQ_OK;
+    if (!hawq_analysis_any(a).products) return HAWQ_OK;
     HAWQ_TRY(take_up(a, 3, by_products, &done));
     hawq_progress_begin(&p, a->cli->quiet, "Hessian products",
                         a->graph->n_layers, "layers");

@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/records.h"
 #include "src/cli/bench/benchmark.h"
+#include "src/cli/kit/metrics.h"
 
 #include <math.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static int bits_of(const analysis *a, const hawq_contender *c, int l) {
 static double predict_activations(const hawq_benchmark *b, const analysis *a,
                                   const hawq_contender *c) {
     double sum = 0;
-    bool   loss = strcmp(a->metric, "sqnr") && strcmp(a->metric, "depth");
+    bool   loss = hawq_metric_named(a->metric)->in_loss;
     for (int i = 0; i < c->n_choices; i++)
         if (c->choice[i].activation_bits < 8 && (!a->n_activations || !loss))
             return NAN;
@@ -201,7 +202,7 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
         l.timing[l.n_timings++] = b->contender[but].record.layer[k];
     for (int i = 0; i < known->n_totals; i++)
         l.total[l.n_totals++] = known->total[i];
-    HAWQ_TRY(hawq_latency_fit(&l, &b->arena));
+    HAWQ_TRY(hawq_latency_set_constant(&l, &b->arena));
     *out = l;
     return HAWQ_OK;
 }

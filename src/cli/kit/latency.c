@@ -39,10 +39,10 @@ hawq_status hawq_latency_load(hawq_store *store, const hawq_latency_key *key,
                                      &out->timing));
     HAWQ_TRY(
         hawq_store_load_totals(store, key, arena, &out->n_totals, &out->total));
-    return hawq_latency_fit(out, arena);
+    return hawq_latency_set_constant(out, arena);
 }
 
-hawq_status hawq_latency_fit(hawq_latency *l, hawq_arena *arena) {
+hawq_status hawq_latency_set_constant(hawq_latency *l, hawq_arena *arena) {
     size_t  n = (size_t)l->n_totals;
     double *rest, *weight, *spread;
     l->constant = (hawq_estimate){.stderr1 = INFINITY};

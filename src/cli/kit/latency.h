@@ -9,8 +9,8 @@
  * in float takes many times that in integers: with (1) that is the mean of
  * T - sum t with weights 1 / T^2.
  *
- * Legal order: hawq_latency_load, or fill timing and total; hawq_latency_fit
- * (load does it); predict.
+ * Legal order: hawq_latency_load, or fill timing and total;
+ * hawq_latency_set_constant (load does it); predict.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_LATENCY_H
@@ -44,8 +44,8 @@ HAWQ_NODISCARD hawq_status hawq_latency_load(hawq_store             *store,
                                              hawq_latency           *out);
 
 /* constant and spread_us from the totals; ENOMEM. */
-HAWQ_NODISCARD hawq_status hawq_latency_fit(hawq_latency *latency,
-                                            hawq_arena   *arena);
+HAWQ_NODISCARD hawq_status hawq_latency_set_constant(hawq_latency *latency,
+                                                     hawq_arena   *arena);
 
 /* Of a layer at these widths, in us; NAN if it was not measured. */
 double hawq_latency_layer(const hawq_latency *latency, const char *layer,

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/progress.h"
 
+#include "src/base/clock.h"
 #include "src/cli/kit/interrupt.h"
 
 #include <inttypes.h>
@@ -9,17 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR = 27, LINE_BYTES = 512 };
 static const double redraw_seconds = 0.1;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* A line is drawn again and again, which needs a terminal that can go back and
  * erase. */
@@ -35,7 +29,7 @@ void hawq_progress_begin(hawq_progress *p, bool quiet, const char *what,
                          .total = total,
                          .first = -1,
                          .on = !quiet && can_redraw(),
-                         .begun = now()};
+                         .begun = hawq_clock_now()};
 }
 
 /* "1:02:03" or "02:03" */
@@ -69,7 +63,7 @@ static int columns_of_terminal(void) {
 static int rest_text(const hawq_progress *p, int64_t done, const char *note,
                      char *text, size_t size) {
     char   clock[32];
-    double seconds = now() - p->begun;
+    double seconds = hawq_clock_now() - p->begun;
     double rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
     int    n;
     if (p->total > 0) {
@@ -103,7 +97,7 @@ static void draw(const hawq_progress *p, int64_t done, const char *note) {
 
 void hawq_progress_update(hawq_progress *p, int64_t done, const char *note) {
     if (!p->on) return;
-    double t = now();
+    double t = hawq_clock_now();
     if (p->first < 0) p->first = done; /* resumed work is not our speed */
     if (p->drawn && t - p->last < redraw_seconds) return;
     hawq_interrupt_mid_line(true);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/quantize/quantization.h"
 
-#include "search/clock.h"
+#include "src/base/clock.h"
 #include "src/cli/kit/data_options.h"
 #include "src/cli/kit/model.h"
 #include "src/cli/kit/progress.h"

@@ -11,10 +11,10 @@
  * allocation that is scored may give the readers of one tensor several widths:
  * it has the largest, as in the program.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/metrics.h"
 #include "src/cli/search/search_command.h"
 
 #include <stdio.h>
-#include <string.h>
 
 bool hawq_search_is_narrow(const hawq_search *s) {
     for (int i = 0; i < s->n_widths; i++)
@@ -22,13 +22,9 @@ bool hawq_search_is_narrow(const hawq_search *s) {
     return false;
 }
 
-/* Are the sensitivities of the metric in units of the loss? */
-static bool is_loss(const hawq_search *s) {
-    return strcmp(s->metric, "sqnr") && strcmp(s->metric, "depth");
-}
-
 hawq_status hawq_search_check_activations(const hawq_search *s) {
-    if (s->ignore_activation_loss || is_loss(s) || !hawq_search_is_narrow(s))
+    if (s->ignore_activation_loss || hawq_metric_named(s->metric)->in_loss ||
+        !hawq_search_is_narrow(s))
         return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,
                      "--bits: what activations below 8 bits cost is measured "
@@ -137,7 +133,8 @@ static bool is_all_float(const hawq_search *s) {
 hawq_status hawq_search_add_activations(hawq_search *s) {
     hawq_activation_record *row;
     int                     n, readers = 0;
-    if (s->ignore_activation_loss || !is_loss(s) || is_all_float(s))
+    if (s->ignore_activation_loss || !hawq_metric_named(s->metric)->in_loss ||
+        is_all_float(s))
         return HAWQ_OK;
     HAWQ_TRY(hawq_store_load_activations(s->store, s->analysis, &s->cli->arena,
                                          &n, &row));

@@ -1,6 +1,7 @@
 /* search_widths.c -- which widths a layer may have: --bits, the groups of
  * layers that share a tensor, --group, --ungroup, --pin and --first-last.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/metrics.h"
 #include "src/cli/search/search_candidates.h"
 #include "src/cli/search/search_command.h"
 
@@ -81,9 +82,8 @@ static int answers_to(const char *name, int bits, const hawq_width *w) {
 
 /* Trace and Gauss-Newton know nothing of methods that compensate. */
 static bool is_blind(const hawq_search *s, const char *name) {
-    bool curvature =
-        !strcmp(s->metric, "trace") || !strcmp(s->metric, "gauss-newton");
-    return curvature && hawq_named_compensates(name);
+    return hawq_metric_named(s->metric)->sampled &&
+           hawq_named_compensates(name);
 }
 
 static hawq_status list_names(const hawq_search *s, const char **list) {

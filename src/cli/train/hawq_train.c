@@ -17,8 +17,8 @@
 #include "src/load/file.h"
 #include "src/load/onnx.h"
 #include "src/ops/ops.h"
-#include "src/train/fit.h"
 #include "src/train/model.h"
+#include "src/train/train.h"
 
 #include <math.h>
 #include <string.h>
@@ -107,7 +107,7 @@ static void report_step(void *self, size_t done, size_t steps, double loss) {
 
 /* The first epoch opens the document, so a run that fails before leaves
  * stdout empty; `fit` closes it. */
-static void print_json(hawq_json *w, const hawq_fit_epoch *e, bool first) {
+static void print_json(hawq_json *w, const hawq_train_epoch *e, bool first) {
     if (first) {
         hawq_json_object(w, NULL);
         hawq_json_text(w, "output", o.output);
@@ -124,7 +124,7 @@ static void print_json(hawq_json *w, const hawq_fit_epoch *e, bool first) {
     hawq_json_end(w);
 }
 
-static void print_separated(const hawq_fit_epoch *e, bool first, bool csv) {
+static void print_separated(const hawq_train_epoch *e, bool first, bool csv) {
     static const char *const name[] = {"epoch",    "rate",      "loss",
                                        "accuracy", "test_loss", "test_accuracy",
                                        "seconds"};
@@ -149,7 +149,7 @@ static void print_share(int width, double share) {
         printf("  %*s", width, "-");
 }
 
-static void print_row(const hawq_fit_epoch *e, bool first) {
+static void print_row(const hawq_train_epoch *e, bool first) {
     if (first)
         puts("epoch      rate     loss  accuracy  test loss  test accuracy  "
              "seconds");
@@ -171,7 +171,7 @@ static void keeps(const report *r, int epoch) {
 
 /* One line per epoch as it ends, and the network and where it stands on disk;
  * behind the last epoch there is nothing to go on with. */
-static hawq_status report_epoch(void *self, const hawq_fit_epoch *e) {
+static hawq_status report_epoch(void *self, const hawq_train_epoch *e) {
     report *r = self;
     bool    first = !r->headed;
     hawq_progress_end(&r->progress);
@@ -279,7 +279,7 @@ static hawq_status describe(hawq_cli *cli, const hawq_graph *graph,
 
 /* Takes up the checkpoint, if there is one; state->epoch = 0 if not. */
 static hawq_status resume(hawq_cli *cli, const report *r, hawq_graph *graph,
-                          hawq_fit_state *state) {
+                          hawq_train_state *state) {
     state->epoch = 0;
     if (access(r->checkpoint, F_OK)) {
         hawq_cli_note(cli, "%s: there is none; starting a new training",
@@ -296,11 +296,12 @@ static hawq_status resume(hawq_cli *cli, const report *r, hawq_graph *graph,
 
 static hawq_status train(hawq_cli *cli, report *r, const hawq_batch *images,
                          hawq_loss loss, const hawq_batch *tests,
-                         const hawq_fit_options *f) {
-    hawq_fit_report calls = {r, report_step, report_epoch};
-    hawq_threads   *threads;
+                         const hawq_train_options *f) {
+    hawq_train_report calls = {r, report_step, report_epoch};
+    hawq_threads     *threads;
     HAWQ_TRY(hawq_threads_new(cli->threads, &threads));
-    hawq_status s = hawq_fit(r->graph, threads, loss, images, tests, f, &calls);
+    hawq_status s =
+        hawq_train(r->graph, threads, loss, images, tests, f, &calls);
     hawq_progress_end(&r->progress);
     while (r->json.depth) hawq_json_end(&r->json);
     if (s == HAWQ_OK && r->last > r->first)
@@ -314,19 +315,19 @@ static hawq_status train(hawq_cli *cli, report *r, const hawq_batch *images,
 
 static hawq_status fit(hawq_cli *cli, hawq_graph *graph,
                        const hawq_dataset *data, const hawq_dataset *test) {
-    hawq_shape      *shape = &graph->input->shape;
-    hawq_batch       batch = {data->n, data->x, data->labels, data->targets};
-    hawq_batch       tests = {test->n, test->x, test->labels, test->targets};
-    hawq_fit_options f = {.epochs = o.epochs,
-                          .batch_size = (size_t)o.batch_size,
-                          .rate = peak_rate(),
-                          .warm_up = o.warm_up,
-                          .sgd = o.sgd,
-                          .augment = {.flip = o.flip, .shift = o.shift},
-                          .seed = cli->seed};
-    report           r = {cli, graph, .json = {.file = stdout}};
-    hawq_fit_state   state = {0};
-    real            *fill;
+    hawq_shape        *shape = &graph->input->shape;
+    hawq_batch         batch = {data->n, data->x, data->labels, data->targets};
+    hawq_batch         tests = {test->n, test->x, test->labels, test->targets};
+    hawq_train_options f = {.epochs = o.epochs,
+                            .batch_size = (size_t)o.batch_size,
+                            .rate = peak_rate(),
+                            .warm_up = o.warm_up,
+                            .sgd = o.sgd,
+                            .augment = {.flip = o.flip, .shift = o.shift},
+                            .seed = cli->seed};
+    report             r = {cli, graph, .json = {.file = stdout}};
+    hawq_train_state   state = {0};
+    real              *fill;
     if (shape->rank == 4) {
         HAWQ_TAKE(fill, &cli->arena, (size_t)shape->dim[1]);
         hawq_data_black((int)shape->dim[1], fill);

@@ -40,7 +40,7 @@ static const char *get(const char *at, void *to, size_t n) {
 /* --- writing -------------------------------------------------------------- */
 
 static hawq_status write(const char *path, const char *identity,
-                         const hawq_graph *graph, const hawq_fit_state *state,
+                         const hawq_graph *graph, const hawq_train_state *state,
                          hawq_arena *arena) {
     hawq_selection at;
     char          *bytes, *end;
@@ -60,8 +60,8 @@ static hawq_status write(const char *path, const char *identity,
 }
 
 hawq_status hawq_checkpoint_write(const char *path, const char *identity,
-                                  const hawq_graph     *graph,
-                                  const hawq_fit_state *state) {
+                                  const hawq_graph       *graph,
+                                  const hawq_train_state *state) {
     hawq_arena  arena = {0};
     hawq_status status = write(path, identity, graph, state, &arena);
     hawq_arena_free(&arena);
@@ -101,7 +101,7 @@ static hawq_status refuse(hawq_arena *arena, const char *theirs,
 
 static hawq_status take(const char *bytes, size_t size, const char *identity,
                         hawq_graph *graph, hawq_arena *arena,
-                        hawq_fit_state *out) {
+                        hawq_train_state *out) {
     hawq_selection at;
     head           h;
     double        *velocity;
@@ -121,13 +121,13 @@ static hawq_status take(const char *bytes, size_t size, const char *identity,
     for (int t = 0; t < at.n; t++)
         from = get(from, at.tensor[t]->data, at.tensor[t]->n * sizeof(real));
     get(from, velocity, h.n * sizeof *velocity);
-    *out = (hawq_fit_state){(int)h.epoch, h.n, velocity};
+    *out = (hawq_train_state){(int)h.epoch, h.n, velocity};
     return HAWQ_OK;
 }
 
 static hawq_status read(const char *path, const char *identity,
                         hawq_graph *graph, hawq_arena *arena,
-                        hawq_fit_state *out) {
+                        hawq_train_state *out) {
     uint64_t size;
     char    *bytes;
     HAWQ_TRY(hawq_file_size(path, &size));
@@ -138,7 +138,7 @@ static hawq_status read(const char *path, const char *identity,
 
 hawq_status hawq_checkpoint_read(const char *path, const char *identity,
                                  hawq_graph *graph, hawq_arena *arena,
-                                 hawq_fit_state *out) {
+                                 hawq_train_state *out) {
     hawq_status status = read(path, identity, graph, arena, out);
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
 }

@@ -1,4 +1,4 @@
-/* clock.h -- when a solver answers with what it has.
+/* clock.h -- the time that passes, and deadlines.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_CLOCK_H
 #define HAWQ_CLOCK_H

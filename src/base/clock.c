@@ -1,6 +1,6 @@
 /* clock.c -- see clock.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "search/clock.h"
+#include "src/base/clock.h"
 
 #include <math.h>
 #include <time.h>

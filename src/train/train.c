@@ -1,48 +1,30 @@
-/* fit.c -- gather a mini-batch, one gradient, one step.
+/* train.c -- gather a mini-batch, one gradient, one step.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/train/fit.h"
+#include "src/train/train.h"
 
+#include "src/base/clock.h"
 #include "src/base/rng.h"
 #include "src/graph/score.h"
 #include "src/train/stream.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct loop {
-    hawq_graph             *graph;
-    hawq_engine            *engine;
-    const hawq_batch       *train, *test;
-    const hawq_fit_options *options;
-    const hawq_fit_report  *report;
-    hawq_selection          at;
-    hawq_sgd                sgd;
+    hawq_graph               *graph;
+    hawq_engine              *engine;
+    const hawq_batch         *train, *test;
+    const hawq_train_options *options;
+    const hawq_train_report  *report;
+    hawq_selection            at;
+    hawq_sgd                  sgd;
     size_t    per_image, n_targets, n_labels; /* numbers per image */
     size_t    per_epoch, warm_up;             /* steps */
-    uint64_t *order;                          /* train->n */
+    uint32_t *order;                          /* train->n */
     real     *x, *targets;                    /* a mini-batch */
     int64_t  *labels;
     double   *gradient;
 } loop;
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* A fair permutation (Fisher and Yates, in Durstenfeld's form, 1964). */
-static void shuffle(uint64_t *order, size_t n, uint64_t seed, uint64_t epoch) {
-    uint64_t key = hawq_rng_key(seed, HAWQ_STREAM_ORDER, epoch, 0);
-    for (size_t i = 0; i < n; i++) order[i] = i;
-    for (size_t i = n; i > 1; i--) {
-        size_t   j = hawq_rng_below(key, i, i);
-        uint64_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
 
 static bool augments(const hawq_augment *a) {
     return a->flip || a->shift > 0;
@@ -76,13 +58,14 @@ static hawq_batch gather(loop *l, uint64_t epoch, size_t first, size_t n) {
 }
 
 /* One pass over the training images. */
-static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
-    const hawq_fit_options *o = l->options;
-    size_t                  epoch = (size_t)e->epoch - 1;
-    size_t                  steps = l->per_epoch * (size_t)o->epochs;
-    size_t                  done = 0, n_correct = 0;
-    double                  sum = 0;
-    shuffle(l->order, l->train->n, o->seed, epoch);
+static hawq_status train_epoch(loop *l, hawq_train_epoch *e) {
+    const hawq_train_options *o = l->options;
+    size_t                    epoch = (size_t)e->epoch - 1;
+    size_t                    steps = l->per_epoch * (size_t)o->epochs;
+    size_t                    done = 0, n_correct = 0;
+    double                    sum = 0;
+    hawq_rng_shuffle(hawq_rng_key(o->seed, HAWQ_STREAM_ORDER, epoch, 0), 2,
+                     l->train->n, l->order);
     for (size_t i = 0; i < l->per_epoch; i++) {
         size_t step = epoch * l->per_epoch + i, correct;
         size_t n = l->train->n - done;
@@ -111,12 +94,12 @@ static hawq_status train_epoch(loop *l, hawq_fit_epoch *e) {
 }
 
 static hawq_status run(loop *l) {
-    const hawq_fit_state *start = l->options->start;
+    const hawq_train_state *start = l->options->start;
     for (int epoch = start ? start->epoch + 1 : 1; epoch <= l->options->epochs;
          epoch++) {
-        hawq_fit_epoch e = {
+        hawq_train_epoch e = {
             .epoch = epoch, .test_loss = NAN, .test_accuracy = NAN};
-        double from = seconds_now();
+        double from = hawq_clock_now();
         HAWQ_TRY(train_epoch(l, &e));
         if (l->test) {
             size_t n_correct;
@@ -124,9 +107,9 @@ static hawq_status run(loop *l) {
                                 &n_correct);
             e.test_accuracy = hawq_score_accuracy(l->graph, l->test, n_correct);
         }
-        e.seconds = seconds_now() - from;
-        e.state = (hawq_fit_state){epoch, hawq_selection_total(&l->at),
-                                   l->sgd.velocity};
+        e.seconds = hawq_clock_now() - from;
+        e.state = (hawq_train_state){epoch, hawq_selection_total(&l->at),
+                                     l->sgd.velocity};
         if (l->report->epoch) HAWQ_TRY(l->report->epoch(l->report->self, &e));
     }
     return HAWQ_OK;
@@ -146,7 +129,7 @@ static hawq_status check_shift(const hawq_graph *graph, int shift) {
 }
 
 static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
-                         const hawq_fit_options *o) {
+                         const hawq_train_options *o) {
     if (train->n == 0)
         return hawq_fail(HAWQ_EINVAL, "there are no images to train on");
     if (o->epochs < 1)
@@ -171,7 +154,7 @@ static hawq_status check(const hawq_graph *graph, const hawq_batch *train,
     return check_shift(graph, o->augment.shift);
 }
 
-static hawq_status take_up(loop *l, const hawq_fit_state *start) {
+static hawq_status take_up(loop *l, const hawq_train_state *start) {
     size_t n = hawq_selection_total(&l->at);
     if (!start) return HAWQ_OK;
     if (start->n != n || start->epoch < 0 || start->epoch > l->options->epochs)
@@ -185,8 +168,8 @@ static hawq_status take_up(loop *l, const hawq_fit_state *start) {
 
 /* Everything a run needs, taken from the arena once. */
 static hawq_status prepare(loop *l, hawq_arena *arena) {
-    const hawq_fit_options *o = l->options;
-    size_t                  n = o->batch_size;
+    const hawq_train_options *o = l->options;
+    size_t                    n = o->batch_size;
     if (n > l->train->n) n = l->train->n;
     l->per_image = hawq_per_image(l->graph, l->graph->input);
     l->n_targets = hawq_per_image(l->graph, l->graph->output);
@@ -204,11 +187,11 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_fit(hawq_graph *graph, hawq_threads *threads, hawq_loss loss,
-                     const hawq_batch *train, const hawq_batch *test,
-                     const hawq_fit_options *options,
-                     const hawq_fit_report  *report) {
-    static const hawq_fit_report silent = {0};
+hawq_status hawq_train(hawq_graph *graph, hawq_threads *threads, hawq_loss loss,
+                       const hawq_batch *train, const hawq_batch *test,
+                       const hawq_train_options *options,
+                       const hawq_train_report  *report) {
+    static const hawq_train_report silent = {0};
     HAWQ_TRY(check(graph, train, options));
     loop        l = {.graph = graph,
                      .train = train,
