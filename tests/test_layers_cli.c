@@ -79,8 +79,16 @@ static void put_network(void) {
                                         .out = &out[i],
                                         .n_attr = i == 4,
                                         .attr = &two};
-    hawq_proto file = {"test", 13, 1,  1, sizeof c / sizeof *c,
-                       NODES,  &x, &y, c, node};
+    hawq_proto file = {.producer = "test",
+                       .opset = 13,
+                       .n_inputs = 1,
+                       .n_outputs = 1,
+                       .n_constants = sizeof c / sizeof *c,
+                       .n_nodes = NODES,
+                       .input = &x,
+                       .output = &y,
+                       .constant = c,
+                       .node = node};
     uint8_t   *bytes = NULL;
     size_t     n = 0;
     CHECK_OK(hawq_proto_pack(&file, &arena, &bytes, &n));

@@ -146,12 +146,20 @@ static hawq_status load_named(const char *name) {
     const char      *in = "x", *out = "y";
     hawq_proto_value x = {.name = "x", .shape = {2, {-1, 3}}};
     hawq_proto_value y = {.name = "y", .shape = {2, {-1, 3}}};
-    hawq_proto_node  node = {
-         {"Relu", name, 1, 1, &in, &out, 0, NULL}, NULL, NULL};
-    hawq_proto  file = {"", 13, 1, 1, 0, 1, &x, &y, NULL, &node};
-    hawq_graph *g;
-    uint8_t    *bytes;
-    size_t      n;
+    hawq_proto_node  node = {.spec = {"Relu", name, 1, 1, &in, &out, 0, NULL}};
+    hawq_proto       file = {.producer = "",
+                             .opset = 13,
+                             .n_inputs = 1,
+                             .n_outputs = 1,
+                             .n_constants = 0,
+                             .n_nodes = 1,
+                             .input = &x,
+                             .output = &y,
+                             .constant = NULL,
+                             .node = &node};
+    hawq_graph      *g;
+    uint8_t         *bytes;
+    size_t           n;
     snprintf(path, sizeof path, "/tmp/hawq_loading_%ld.onnx", (long)getpid());
     CHECK_OK(hawq_proto_pack(&file, &arena, &bytes, &n));
     CHECK_OK(hawq_file_write(path, bytes, n));

@@ -382,10 +382,19 @@ static hawq_status load_chain(size_t n, const char *const name[][2],
     hawq_proto_value x = {.name = "x", .shape = {2, {-1, 3}}};
     hawq_proto_value y = {.name = "y", .shape = {2, {-1, 3}}};
     hawq_proto_node  node[4] = {{.defect = NULL}};
-    hawq_proto  file = {"", 13, 1, 1, n_constants, n, &x, &y, constant, node};
-    hawq_graph *g;
-    uint8_t    *bytes;
-    size_t      n_bytes;
+    hawq_proto       file = {.producer = "",
+                             .opset = 13,
+                             .n_inputs = 1,
+                             .n_outputs = 1,
+                             .n_constants = n_constants,
+                             .n_nodes = n,
+                             .input = &x,
+                             .output = &y,
+                             .constant = constant,
+                             .node = node};
+    hawq_graph      *g;
+    uint8_t         *bytes;
+    size_t           n_bytes;
     for (size_t i = 0; i < n; i++)
         node[i].spec = (hawq_node_spec){.op_type = "Relu",
                                         .name = "act",
