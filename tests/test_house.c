@@ -24,7 +24,7 @@ enum { FOLDERS = sizeof folders / sizeof *folders };
 /* Who may include whom; a name ending in .h is one header. Folders that are
  * not listed may include everything. */
 static const struct rule {
-    const char *folder, *may[8];
+    const char *folder, *may[10];
 } rules[] = {
     {"src/base", {"src/base"}},
     {"src/graph", {"src/base", "src/graph", "kernels"}},
@@ -137,7 +137,7 @@ static bool may_include(const char *folder, const char *name) {
     size_t length = (size_t)(strrchr(name, '/') - name);
     for (int i = 0; i < RULES; i++) {
         if (strcmp(rules[i].folder, folder)) continue;
-        for (int j = 0; j < 8 && rules[i].may[j]; j++)
+        for (int j = 0; j < 10 && rules[i].may[j]; j++)
             if (one_of(name, length, &rules[i].may[j], 1) ||
                 !strcmp(name, rules[i].may[j]))
                 return true;

@@ -414,7 +414,8 @@ static void memory_may_run_out(void) {
 static void fixed_costs_are_in_every_sum(void) {
     const hawq_cost_kind kind = {"bytes", 1, "bytes", 0};
     const double         cost[] = {8, 4};
-    const hawq_candidate c[] = {{8, 8, 0, &cost[0]}, {4, 8, 1, &cost[1]}};
+    const hawq_candidate c[] = {{8, 8, 0, &cost[0], NULL},
+                                {4, 8, 1, &cost[1], NULL}};
     hawq_problem        *p = NULL;
     bool                 found;
     CHECK_OK(hawq_problem_new(1, &kind, &p));
