@@ -363,10 +363,11 @@ int main(void) {
     put_model();
     put_images();
     const char               *analyse =
-        "hawq-analyze " MODEL DATA "--metric trace,measured,sqnr,hybrid -n 4 "
+        "hawq-analyze " MODEL DATA
+        "--bits 8,4,2 --metric trace,measured,sqnr,hybrid -n 4 "
         "--batch-size 8 --images 20 --loss self-distillation --quiet --format "
         "json";
-    char                      again[256];
+    char again[256];
     snprintf(again, sizeof again, "%s --activation-bits 4,8", analyse);
     if (program_built("hawq-analyze") && program_built("hawq-search") &&
         program_step(analyse, 0)) {
@@ -383,7 +384,7 @@ int main(void) {
             benchmarked();
             floats_benchmarked();
         }
-        analyse = "hawq-analyze " MODEL DATA "-m sqnr --images 20";
+        analyse = "hawq-analyze " MODEL DATA "--bits 8,4,2 -m sqnr --images 20";
         one_table_for_programs(analyse, "csv", ',');
         one_table_for_programs(analyse, "tsv", '\t');
         snprintf(again, sizeof again, "%s --activation-bits 4,8", analyse);

@@ -99,12 +99,13 @@ static void put_fixtures(void) {
     put_npz("blank.npz", &(npz_array){"<f4", 4, {N, 2, 5, 5}, blank}, &image_y);
 }
 
-/* The number behind "key": of the last command's JSON; NaN for null. */
+/* The first number behind "key": of the last command's JSON; NaN for null. */
 static double json(const char *key) {
     char        text[64];
     const char *at;
     snprintf(text, sizeof text, "\"%s\": ", key);
-    at = strstr(program_out, text);
+    for (at = strstr(program_out, text); at && at[strlen(text)] == '{';)
+        at = strstr(at + 1, text);
     if (!CHECK(at != NULL)) return NAN;
     at += strlen(text);
     return strncmp(at, "null", 4) ? strtod(at, NULL) : NAN;
@@ -132,9 +133,10 @@ static void expect(double *loss, double *accuracy) {
 static void tokens_have_a_label_each(void) {
     double loss, accuracy;
     expect(&loss, &accuracy);
-    if (program_step("hawq-analyze tokens.onnx --data tokens.npz -n 4 -m "
-                     "trace,measured,hybrid --format json",
-                     0)) {
+    if (program_step(
+            "hawq-analyze tokens.onnx --bits 8,4,2 --data tokens.npz -n 4 -m "
+            "trace,measured,hybrid --format json",
+            0)) {
         CHECK_NEAR(json("loss_value"), loss, 1e-5);
         CHECK_NEAR(json("accuracy"), accuracy, 1e-9);
         CHECK(json("trace") > 0);
@@ -160,19 +162,21 @@ static void misfits_are_refused(void) {
     const char *says = "misfit.npz: y has labels of shape N, and the output is "
                        "N x 7 x 4, 7 rows of 4 classes an image: y must hold "
                        "one integer a row, N x 7\n";
-    program_says("hawq-analyze tokens.onnx --data misfit.npz -m trace", 2,
-                 says);
+    program_says(
+        "hawq-analyze tokens.onnx --bits 8,4,2 --data misfit.npz -m trace", 2,
+        says);
     program_says("hawq-bench tokens.onnx --data misfit.npz", 2, says);
     program_says("hawq-train --from tokens.onnx --data misfit.npz -o new.onnx",
                  2, says);
     program_says("hawq-train --from tokens.onnx --data tokens.npz --test "
                  "misfit.npz -o new.onnx",
                  2, says);
-    if (program_says("hawq-analyze tokens.onnx --data misfit.npz -m measured "
+    if (program_says("hawq-analyze tokens.onnx --bits 8,4,2 --data misfit.npz "
+                     "-m measured "
                      "--loss self-distillation --format json",
                      0, "note: no accuracy, for y is left out"))
         CHECK(isnan(json("accuracy")));
-    program_says("hawq-analyze flat.onnx --data hot.npz", 2,
+    program_says("hawq-analyze flat.onnx --bits 8,4,2 --data hot.npz", 2,
                  "hot.npz: y holds targets (floating point, N x 4; one-hot?), "
                  "not labels (integers, N): save y.argmax(-1), or use --loss "
                  "mse\n");
@@ -180,12 +184,14 @@ static void misfits_are_refused(void) {
 
 static void ones_change_nothing(void) {
     static char flat[PROGRAM_TEXT];
-    if (!program_step("hawq-analyze flat.onnx --data images.npz -n 4 --format "
+    if (!program_step("hawq-analyze flat.onnx --bits 8,4,2 --data images.npz "
+                      "-n 4 --format "
                       "csv -q",
                       0))
         return;
     memcpy(flat, program_out, sizeof flat);
-    if (program_step("hawq-analyze deep.onnx --data images.npz -n 4 --format "
+    if (program_step("hawq-analyze deep.onnx --bits 8,4,2 --data images.npz -n "
+                     "4 --format "
                      "csv -q",
                      0))
         CHECK(strcmp(flat, program_out) == 0);
@@ -207,15 +213,17 @@ static void one_output_has_no_classes(void) {
                        "number an image: its %s is always 0; use --loss mse";
     char        text[256];
     snprintf(text, sizeof text, says, "cross-entropy");
-    program_says("hawq-analyze single.onnx --data images.npz", 2, text);
+    program_says("hawq-analyze single.onnx --bits 8,4,2 --data images.npz", 2,
+                 text);
     program_says("hawq-bench single.onnx --data images.npz", 2, text);
     program_says("hawq-train --from single.onnx --data images.npz -o new.onnx",
                  2, text);
     snprintf(text, sizeof text, says, "self-distillation");
-    program_says("hawq-analyze single.onnx --data bare.npz --loss "
+    program_says("hawq-analyze single.onnx --bits 8,4,2 --data bare.npz --loss "
                  "self-distillation",
                  2, text);
-    if (program_step("hawq-analyze single.onnx --data number.npz --loss mse "
+    if (program_step("hawq-analyze single.onnx --bits 8,4,2 --data number.npz "
+                     "--loss mse "
                      "-n 4 --format json",
                      0)) {
         CHECK_NEAR(json("loss_value"), 0, 1e-9);
@@ -225,7 +233,8 @@ static void one_output_has_no_classes(void) {
 
 /* The probabilities against themselves. All programs find the analysis. */
 static void an_mse_is_of_the_output_as_it_is(void) {
-    if (program_step("hawq-analyze ends.onnx --data own.npz --loss mse -n 4 "
+    if (program_step("hawq-analyze ends.onnx --bits 8,4,2 --data own.npz "
+                     "--loss mse -n 4 "
                      "--format json --db own.db",
                      0)) {
         CHECK_NEAR(json("loss_value"), 0, 1e-10);
@@ -285,14 +294,15 @@ static void benchmarks_need_no_labels(void) {
     program_step("hawq-bench tokens.onnx --data tokens.npz --calibrate "
                  "misfit.npz --repeats 3",
                  0);
-    program_says("hawq-analyze flat.onnx --data bare.npz", 2,
+    program_says("hawq-analyze flat.onnx --bits 8,4,2 --data bare.npz", 2,
                  "--loss self-distillation needs none");
 }
 
 /* --- what the numbers say ------------------------------------------------- */
 
 static void nothing_is_not_negative(void) {
-    if (!program_says("hawq-analyze flat.onnx --data blank.npz -n 8 -m trace",
+    if (!program_says("hawq-analyze flat.onnx --bits 8,4,2 --data blank.npz -n "
+                      "8 -m trace",
                       0,
                       "trace is exactly 0 for c1, c2 (2 of 2 layers): "
                       "nothing reaches these weights on this data"))
@@ -302,15 +312,18 @@ static void nothing_is_not_negative(void) {
 }
 
 static void defaults_adapt(void) {
-    if (program_says("hawq-analyze flat.onnx --data few.npz -n 4 --format json",
+    if (program_says("hawq-analyze flat.onnx --bits 8,4,2 --data few.npz -n 4 "
+                     "--format json",
                      0,
                      "the data has 5 images, fewer than the usual batch of "
                      "32: --batch-size is 5\n"))
         CHECK_NEAR(json("batch_size"), 5, 0);
-    if (program_step("hawq-analyze flat.onnx --data few.npz -m depth", 0))
+    if (program_step(
+            "hawq-analyze flat.onnx --bits 8,4,2 --data few.npz -m depth", 0))
         CHECK(!strstr(program_err, "batch"));
-    program_says("hawq-analyze flat.onnx --data few.npz --batch-size 6", 2,
-                 "fewer than --batch-size 6");
+    program_says(
+        "hawq-analyze flat.onnx --bits 8,4,2 --data few.npz --batch-size 6", 2,
+        "fewer than --batch-size 6");
     program_says("hawq-train --from flat.onnx --data few.npz --epochs 1 -o "
                  "new.onnx",
                  0, "usual batch of 64: --batch-size is 5\n");

@@ -49,6 +49,7 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     if (strcmp(name, "file") == 0) return from_model(b, out);
     HAWQ_TRY(hawq_allocation_find(b->cli, b->store, b->graph, name,
                                   b->weight_range, &b->arena, a));
+    HAWQ_TRY(hawq_allocation_check(a));
     out->label = a->label;
     out->choice = a->choice;
     out->n_choices = a->n_choices;

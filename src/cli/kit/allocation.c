@@ -159,13 +159,23 @@ static hawq_status find_codes(hawq_store *store, const hawq_allocation *a,
     return HAWQ_OK;
 }
 
-static hawq_status need_data(const hawq_allocation *a, const hawq_layer *layer,
+static hawq_status need_data(const hawq_allocation *a, const char *layer,
                              const hawq_candidate *candidate) {
     return hawq_fail(HAWQ_EINVAL,
                      "--allocation %s: layer '%s': method %s looks at the "
                      "layer's inputs, so quantize first: hawq-quantize "
                      "MODEL.onnx --allocation %s --data SPEC",
-                     a->label, layer->name, candidate->method->name, a->label);
+                     a->label, layer, candidate->method->name, a->label);
+}
+
+hawq_status hawq_allocation_check(const hawq_allocation *a) {
+    for (int i = 0; i < a->n_choices && !a->id; i++) {
+        hawq_candidate candidate;
+        HAWQ_TRY(hawq_candidate_of(&a->choice[i], &candidate));
+        if (candidate.method->needs != HAWQ_NEEDS_NOTHING)
+            return need_data(a, a->choice[i].layer, &candidate);
+    }
+    return HAWQ_OK;
 }
 
 static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
@@ -190,7 +200,7 @@ static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
         return HAWQ_OK;
     }
     if (candidate.method->needs != HAWQ_NEEDS_NOTHING) {
-        if (!missing) return need_data(a, layer, &candidate);
+        if (!missing) return need_data(a, layer->name, &candidate);
         *missing = true;
         return HAWQ_OK;
     }

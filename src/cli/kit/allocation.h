@@ -40,6 +40,10 @@ hawq_allocation_find(const hawq_cli *cli, hawq_store *store,
                      const hawq_graph *graph, const char *name,
                      int weight_range, hawq_arena *arena, hawq_allocation *out);
 
+/* EINVAL names a layer of an allocation that is not in the database whose codes
+ * depend on data: nobody has chosen them yet. */
+HAWQ_NODISCARD hawq_status hawq_allocation_check(const hawq_allocation *a);
+
 /* Its quantized weights, one for each layer of the graph: the very codes that
  * were refined for it or analysed, as the database keeps them; what depends on
  * the weights alone is made here. A layer whose codes depend on data and are

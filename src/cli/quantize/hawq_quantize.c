@@ -7,9 +7,10 @@
 #include <math.h>
 
 static struct {
-    hawq_texts allocations;
-    bool       refine;
-    int        images, check, activation_range;
+    hawq_texts  allocations;
+    bool        refine;
+    int         images, check, activation_range, opset;
+    const char *output, *emit_c;
 } o = {.images = 512, .check = 256, .activation_range = HAWQ_RANGE_MSE};
 
 static const hawq_option options[] = {
@@ -30,7 +31,18 @@ static const hawq_option options[] = {
     HAWQ_OPTION_CHOICE("activation-range", 0, &o.activation_range,
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
+    HAWQ_OPTION_TEXT("output", 0, &o.output, "FILE.onnx",
+                     "write the best of them as an ONNX file of "
+                     "QuantizeLinear and DequantizeLinear"),
+    HAWQ_OPTION_CHOICE("opset", 0, &o.opset, "13|21|25",
+                       "of that file: 13 has integers of 8 bits, 21 packs 4, "
+                       "25 packs 2 (default 13)"),
+    HAWQ_OPTION_TEXT("emit-c", 0, &o.emit_c, "FOLDER",
+                     "write the best of them as C source: net.h, net.c and "
+                     "net_check.c"),
     {0}};
+
+static const int opsets[] = {13, 21, 25};
 
 /* --- report -------------------------------------------------------------- */
 
@@ -100,7 +112,10 @@ static hawq_status run(hawq_cli *cli) {
                             .refine = o.refine,
                             .images = o.images,
                             .check = o.check,
-                            .activation_range = o.activation_range};
+                            .activation_range = o.activation_range,
+                            .output = o.output,
+                            .opset = opsets[o.opset],
+                            .emit_c = o.emit_c};
     if (!q.allocations.n) q.allocations = (hawq_texts){1, &last};
     hawq_status status = hawq_quantization_prepare(&q);
     if (status == HAWQ_OK) status = hawq_quantization_run(&q);

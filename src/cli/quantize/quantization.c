@@ -9,6 +9,7 @@
 #include "src/deploy/program.h"
 #include "src/load/onnx.h"
 #include "src/quant/choice.h"
+#include "src/quant/curvature.h"
 
 #include <string.h>
 
@@ -150,18 +151,35 @@ static hawq_status find_choice(const hawq_graph *g, const hawq_allocation *a,
 static hawq_status quantize_layer(hawq_quantization *q, int l,
                                   const hawq_candidate *candidate,
                                   hawq_quantized       *out) {
-    hawq_arena     scratch = {0};
-    hawq_moments   m = {0};
-    hawq_candidate how = *candidate;
-    hawq_status    status =
+    hawq_arena   scratch = {0};
+    hawq_moments m = {0};
+    hawq_status  status =
         hawq_moments_collect(q->twin, q->graph, q->threads, l, 1, q->n_images,
                              q->data.x, false, &scratch, &m);
-    if (status == HAWQ_OK && !m.cols)
-        status = hawq_method_find("mse", &how.method);
+    if (q->curvature) m.curvature = q->curvature[l];
+    hawq_candidate how = hawq_candidate_possible(candidate, &m);
     if (status == HAWQ_OK)
         status = hawq_quantize(&q->graph->layer[l], &how, m.cols ? &m : NULL,
                                NULL, q->threads, &q->arena, out);
     hawq_arena_free(&scratch);
+    return status;
+}
+
+/* Once, if any layer's method looks at it. */
+static hawq_status find_curvature(hawq_quantization    *q,
+                                  const hawq_candidate *candidate) {
+    bool         wanted = false;
+    hawq_engine *engine;
+    for (int l = 0; l < q->graph->n_layers; l++)
+        wanted |= candidate[l].method->needs == HAWQ_NEEDS_CURVATURE;
+    if (!wanted || q->curvature) return HAWQ_OK;
+    HAWQ_TAKE(q->curvature, &q->arena, (size_t)q->graph->n_layers);
+    HAWQ_TRY(hawq_engine_new(q->graph, q->threads, 1, HAWQ_SELF_DISTILLATION,
+                             &engine));
+    hawq_status status =
+        hawq_curvature_collect(engine, q->threads, q->n_images, q->data.x,
+                               q->cli->seed, &q->arena, q->curvature);
+    hawq_engine_free(engine);
     return status;
 }
 
@@ -192,6 +210,7 @@ static hawq_status rename_refined(hawq_quantization *q, hawq_outcome *o,
     for (int l = 0; l < q->graph->n_layers; l++) {
         char text[HAWQ_CANDIDATE_TEXT];
         if (hawq_format_is_uncoded(&candidate[l].format)) continue;
+        if (candidate[l].method->needs == HAWQ_NEEDS_CURVATURE) continue;
         HAWQ_TRY(hawq_method_find("coordinate", &candidate[l].method));
         o->choice[l].candidate = hawq_arena_string(
             &q->arena, hawq_candidate_text(&candidate[l], text));
@@ -207,6 +226,7 @@ static hawq_status refine(hawq_quantization *q, hawq_outcome *o,
                        .threads = q->threads,
                        .twin = q->twin,
                        .candidate = candidate,
+                       .curvature = q->curvature,
                        .n = q->n_images,
                        .x = q->data.x,
                        .arena = &q->arena,
@@ -244,6 +264,7 @@ static hawq_status make(hawq_quantization *q, hawq_outcome *o,
     HAWQ_TRY(
         find_choice(q->graph, &o->from, &q->arena, &o->choice, &candidate));
     HAWQ_TRY(find_rounding(q, o, scratch, &rounding));
+    HAWQ_TRY(find_curvature(q, candidate));
     hawq_twin_round(q->twin, NULL);
     HAWQ_TRY(quantize_alone(q, o, candidate));
     for (int l = 0; l < q->graph->n_layers; l++)
@@ -274,7 +295,8 @@ hawq_status hawq_quantization_run(hawq_quantization *q) {
         if (divergence_of(&q->outcome[i]) < divergence_of(&q->outcome[q->best]))
             q->best = i;
     }
-    return hawq_quantization_store(q);
+    HAWQ_TRY(hawq_quantization_store(q));
+    return hawq_quantization_leave(q);
 }
 
 void hawq_quantization_close(hawq_quantization *q) {

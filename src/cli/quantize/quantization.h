@@ -37,7 +37,10 @@ typedef struct hawq_quantization {
     const char *model_path;
     hawq_texts  allocations;
     bool        refine;
-    int         images, check;    /* at most so many, of either part */
+    int         images, check; /* at most so many, of either part */
+    const char *output; /* write the best outcome there as ONNX, or NULL */
+    int         opset;  /* 13, 21 or 25, of that file */
+    const char *emit_c; /* write it there as C source, or NULL */
     int         activation_range; /* hawq_range */
 
     /* results */
@@ -54,7 +57,9 @@ typedef struct hawq_quantization {
     hawq_threads    *threads;
     hawq_twin       *twin;
     hawq_calibration calibration; /* of image_graph */
-    int64_t          run;
+    double **curvature; /* of the loss at every layer's outputs; NULL unless a
+                           method looks at it */
+    int64_t run;
 } hawq_quantization;
 
 /* Loads model and data, finds the allocations, calibrates. EINVAL for options
@@ -69,5 +74,9 @@ void hawq_quantization_close(hawq_quantization *q);
 
 /* In quantization_store.c: the outcomes as a run of the database. */
 HAWQ_NODISCARD hawq_status hawq_quantization_store(hawq_quantization *q);
+
+/* In quantization_leave.c: the best outcome as files for others, as asked. Says
+ * in notes what was written. */
+HAWQ_NODISCARD hawq_status hawq_quantization_leave(hawq_quantization *q);
 
 #endif
