@@ -24,13 +24,15 @@ foreach(file ${tests})
     "HAWQ_TEST_DATA=${HAWQ_TEST_DATA};HAWQ_SOURCE=${PROJECT_SOURCE_DIR};HAWQ_BUILD=${PROJECT_BINARY_DIR}"
     SKIP_RETURN_CODE 77)
   # Labels: `threads` is worth a run under the thread sanitizer; `slow` reads
-  # real networks for minutes and is left out under the others.
+  # real networks or runs whole programs for minutes and is left out under the
+  # others.
   file(STRINGS ${file} uses_threads REGEX "hawq_threads_new" LIMIT_COUNT 1)
   if((uses_threads AND NOT name STREQUAL test_accuracy) OR name STREQUAL test_cli)
     set_property(TEST ${name} APPEND PROPERTY LABELS threads)
     list(APPEND thread_tests ${name})
   endif()
-  if(name MATCHES "^test_(reference|accuracy|exactness)")
+  if(name MATCHES "^test_(reference|accuracy|exactness|activations|candidates)"
+     OR name MATCHES "^test_(c_source|memory|quadratic)")
     set_property(TEST ${name} APPEND PROPERTY LABELS slow)
   endif()
 endforeach()
