@@ -49,8 +49,12 @@ static bool has_samples(void) {
     return n > 0;
 }
 
+/* Some time after the file is there: between the writing of a checkpoint and
+ * the program's note of it a signal still finds the old note. */
 static bool has_checkpoint(void) {
-    return access("part.onnx.checkpoint", F_OK) == 0;
+    static int seen;
+    seen = access("part.onnx.checkpoint", F_OK) ? 0 : seen + 1;
+    return seen > 400;
 }
 
 /* Sends the signal once there is something to go on with. */
