@@ -118,7 +118,7 @@ static void keep_both(void *self, const hawq_chunk *chunk) {
 static hawq_graph *averages(const char *last, const char *inputs) {
     hawq_graph *g = open_image(2, 4, 4);
     weight(g, "w.weight", 1, 4, (int64_t[]){3, 2, 3, 3});
-    weight(g, "s", 1, 4, (int64_t[]){1, 3, 1, 1});
+    weight(g, "size", 1, 4, (int64_t[]){1, 3, 1, 1});
     node(g, "Conv", "x w.weight", "c", "");
     if (last) node(g, last, inputs, "y", "");
     if (!last) node(g, "GlobalAveragePool", "c", "y", "");
@@ -140,8 +140,8 @@ static double kl_of(const float *z, const float *q, size_t n) {
 /* Classes are those that scores count, not the output's last axis; maps have
  * none, and differ by their squares. */
 static void divergence_is_by_rows(bool classes) {
-    hawq_graph     *g = classes ? averages(NULL, NULL) : averages("Mul", "c s");
-    hawq_choice    *choice;
+    hawq_graph  *g = classes ? averages(NULL, NULL) : averages("Mul", "c size");
+    hawq_choice *choice;
     hawq_quantized *q;
     hawq_twin      *twin = NULL;
     hawq_divergence d;
