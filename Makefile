@@ -58,7 +58,7 @@ test: deps
 	done
 
 # For longer: make fuzz FUZZ_SECONDS=3600
-FUZZ_SECONDS := 12
+FUZZ_SECONDS := 8
 fuzz:
 	@$(call configure,build-fuzz,-DCMAKE_C_COMPILER=$(shell command -v clang) \
 	    -DHAWQ_FUZZ=ON -DHAWQ_SANITIZE=address$(comma)undefined \

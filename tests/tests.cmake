@@ -125,7 +125,7 @@ endif()
 # as an ordinary test. With HAWQ_FUZZ, for which the compiler is clang, they are
 # fuzzers instead and run for HAWQ_FUZZ_SECONDS; a finding lies in the build
 # folder, as found/x-crash-..., and belongs into tests/corpus/x.
-set(HAWQ_FUZZ_SECONDS 12 CACHE STRING "time of each fuzzer")
+set(HAWQ_FUZZ_SECONDS 8 CACHE STRING "time of each fuzzer")
 set(fuzz_onnx_more ${PROJECT_SOURCE_DIR}/tests/data/onnx)
 set(fuzz_npz_more ${PROJECT_SOURCE_DIR}/tests/data/dataset)
 set(fuzz_problem_more ${PROJECT_SOURCE_DIR}/tests/data/search)
@@ -141,7 +141,7 @@ foreach(file ${fuzzers})
   if(HAWQ_FUZZ)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/found/${format})
-    add_test(NAME ${name} COMMAND ${name} -seed=1 -timeout=10 -rss_limit_mb=2048
+    add_test(NAME ${name} COMMAND ${name} -seed=1 -timeout=60 -rss_limit_mb=2048
              -max_len=8192 -max_total_time=${HAWQ_FUZZ_SECONDS} -verbosity=0
              -print_final_stats=1 -artifact_prefix=found/${format}-
              found/${format} ${seeds})
