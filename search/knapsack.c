@@ -36,7 +36,7 @@ static void add_candidate(const hawq_problem *p, const hawq_problem_group *g,
                           int c, int n_budgets, const hawq_budget *budget,
                           double *loss, double *cost) {
     for (int i = 0; i < g->n_layers; i++) {
-        const hawq_candidate *x = hawq_problem_candidate(p, g->layer[i], c);
+        const hawq_priced *x = hawq_problem_candidate(p, g->layer[i], c);
         *loss += x->loss;
         for (int b = 0; b < n_budgets; b++) cost[b] += x->cost[budget[b].kind];
     }

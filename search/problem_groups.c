@@ -95,10 +95,10 @@ static hawq_status sort_candidates(hawq_problem *p, hawq_problem_layer *layer) {
     int *member;
     HAWQ_TAKE(member, &p->arena, (size_t)layer->n_candidates);
     for (int c = 0; c < layer->n_candidates; c++) {
-        const hawq_candidate *new = &layer->candidate[c];
+        const hawq_priced *new = &layer->candidate[c];
         int at = c;
         for (; at > 0; at--) {
-            const hawq_candidate *old = &layer->candidate[member[at - 1]];
+            const hawq_priced *old = &layer->candidate[member[at - 1]];
             if (old->weight_bits > new->weight_bits ||
                 (old->weight_bits == new->weight_bits &&
                  old->activation_bits >= new->activation_bits))
@@ -117,8 +117,8 @@ static hawq_status check_same_widths(const hawq_problem *p, int l, int m,
     const hawq_problem_layer *one = &p->layer[l], *two = &p->layer[m];
     bool                      same = one->n_candidates == two->n_candidates;
     for (int c = 0; c < one->n_candidates && same; c++) {
-        const hawq_candidate *a = &one->candidate[one->order[c]];
-        const hawq_candidate *b = &two->candidate[two->order[c]];
+        const hawq_priced *a = &one->candidate[one->order[c]];
+        const hawq_priced *b = &two->candidate[two->order[c]];
         same = a->weight_bits == b->weight_bits &&
                a->activation_bits == b->activation_bits &&
                !strcmp(a->name ? a->name : "", b->name ? b->name : "");
@@ -284,7 +284,7 @@ static hawq_status check_sums(const hawq_problem *p) {
         for (int l = 0; l < p->n_layers; l++) {
             double most = 0;
             for (int c = 0; c < p->layer[l].n_candidates; c++) {
-                const hawq_candidate *x = &p->layer[l].candidate[c];
+                const hawq_priced *x = &p->layer[l].candidate[c];
                 most = fmax(most, fabs(k < 0 ? x->loss : x->cost[k]));
             }
             sum += most;
