@@ -3,7 +3,8 @@
  * are kept in the database.
  *
  * Evidence of the methods are the second moments of the float network's inputs
- * on the first EVIDENCE images, of as many layers at once as fit.
+ * on the first images, of as many layers at once as fit; the last images are
+ * kept apart, for those who compare the codes on the same data.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/clock.h"
@@ -12,8 +13,6 @@
 
 #include <math.h>
 #include <string.h>
-
-enum { EVIDENCE = 512 };
 
 /* What is analysed where nobody says: good at their bytes. */
 static const char default_candidates[] =
@@ -225,11 +224,16 @@ static int layers_at_once(const hawq_analysis *a, int first, int threads,
     return n;
 }
 
+static size_t evidence_images(const hawq_analysis *a) {
+    size_t n = a->data.n - hawq_data_apart(a->data.n, HAWQ_IMAGES_APART);
+    return n < HAWQ_IMAGES_CHOOSE ? n : HAWQ_IMAGES_CHOOSE;
+}
+
 static hawq_status quantize_some(hawq_analysis *a, hawq_twin *twin, int first,
                                  int n, hawq_progress *p) {
     hawq_arena    arena = {0};
     hawq_moments *m = hawq_arena_take(&arena, (size_t)n, sizeof *m);
-    size_t        most = a->data.n < EVIDENCE ? a->data.n : EVIDENCE;
+    size_t        most = evidence_images(a);
     hawq_status   status = m ? HAWQ_OK : HAWQ_ENOMEM;
     if (m && twin)
         status = hawq_moments_collect(twin, a->graph, a->threads, first, n,

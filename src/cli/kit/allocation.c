@@ -189,7 +189,8 @@ static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
     char                   name[HAWQ_CANDIDATE_TEXT];
     HAWQ_TRY(hawq_candidate_of(choice, &candidate));
     hawq_candidate_text(&candidate, name);
-    if (store && a->id) HAWQ_TRY(find_codes(store, a, l, name, arena, &row));
+    if (store && (a->id || a->analysis))
+        HAWQ_TRY(find_codes(store, a, l, name, arena, &row));
     if (row) {
         hawq_status status =
             hawq_quantized_load(row->codes, row->n_codes, layer->channels,

@@ -11,7 +11,9 @@ static struct {
     bool        refine;
     int         images, check, activation_range, opset;
     const char *output, *emit_c;
-} o = {.images = 512, .check = 256, .activation_range = HAWQ_RANGE_MSE};
+} o = {.images = HAWQ_IMAGES_CHOOSE,
+       .check = HAWQ_IMAGES_APART,
+       .activation_range = HAWQ_RANGE_MSE};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",

@@ -27,15 +27,13 @@ static hawq_status load(hawq_quantization *q) {
     return hawq_data_load(q->graph, HAWQ_LABELS_IGNORED, &q->data);
 }
 
-/* Half of few images is kept apart, --check of many. */
 static hawq_status split(hawq_quantization *q) {
     if (q->data.n < 2)
         return hawq_fail(HAWQ_EINVAL,
                          "the data has %zu images; at least 2 are needed, for "
                          "codes are compared on images they were not chosen by",
                          q->data.n);
-    q->n_check = q->data.n / 2;
-    if (q->n_check > (size_t)q->check) q->n_check = (size_t)q->check;
+    q->n_check = hawq_data_apart(q->data.n, (size_t)q->check);
     q->n_images = q->data.n - q->n_check;
     if (q->n_images > (size_t)q->images) q->n_images = (size_t)q->images;
     if (q->n_images < (size_t)q->images)
@@ -58,13 +56,16 @@ static hawq_status calibrate(hawq_quantization *q) {
 }
 
 static hawq_status find_allocations(hawq_quantization *q) {
-    q->n = q->allocations.n;
+    q->n = q->given ? q->n_given : q->allocations.n;
     HAWQ_TAKE(q->outcome, &q->arena, (size_t)q->n);
     for (int i = 0; i < q->n; i++) {
         hawq_allocation *a = &q->outcome[i].from;
-        HAWQ_TRY(hawq_allocation_find(q->cli, q->store, q->graph,
-                                      q->allocations.item[i], -1, &q->arena,
-                                      a));
+        if (q->given)
+            *a = q->given[i];
+        else
+            HAWQ_TRY(hawq_allocation_find(q->cli, q->store, q->graph,
+                                          q->allocations.item[i], -1, &q->arena,
+                                          a));
         if (!a->choice)
             return hawq_fail(HAWQ_EINVAL,
                              "--allocation %s: the float network has nothing "
@@ -281,20 +282,28 @@ static hawq_status make(hawq_quantization *q, hawq_outcome *o,
     return HAWQ_OK;
 }
 
-static double divergence_of(const hawq_outcome *o) {
-    return o->refined.rows ? o->refined.kl : o->alone.kl;
+const hawq_divergence *hawq_outcome_divergence(const hawq_outcome *o) {
+    return o->refined.rows ? &o->refined : &o->alone;
 }
 
-hawq_status hawq_quantization_run(hawq_quantization *q) {
+static double kl_of(const hawq_outcome *o) {
+    return hawq_outcome_divergence(o)->kl;
+}
+
+hawq_status hawq_quantization_measure(hawq_quantization *q) {
     for (int i = 0; i < q->n; i++) {
         hawq_arena  scratch = {0};
         hawq_status status = make(q, &q->outcome[i], &scratch);
         hawq_arena_free(&scratch);
         if (status != HAWQ_OK)
             return hawq_prefix("%s: ", q->outcome[i].from.label);
-        if (divergence_of(&q->outcome[i]) < divergence_of(&q->outcome[q->best]))
-            q->best = i;
+        if (kl_of(&q->outcome[i]) < kl_of(&q->outcome[q->best])) q->best = i;
     }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_quantization_run(hawq_quantization *q) {
+    HAWQ_TRY(hawq_quantization_measure(q));
     HAWQ_TRY(hawq_quantization_store(q));
     return hawq_quantization_leave(q);
 }

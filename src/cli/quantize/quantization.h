@@ -33,11 +33,13 @@ typedef struct hawq_outcome {
 } hawq_outcome;
 
 typedef struct hawq_quantization {
-    hawq_cli   *cli; /* set these; all borrowed */
-    const char *model_path;
-    hawq_texts  allocations;
-    bool        refine;
-    int         images, check; /* at most so many, of either part */
+    hawq_cli              *cli; /* set these; all borrowed */
+    const char            *model_path;
+    hawq_texts             allocations; /* by name; or, */
+    const hawq_allocation *given; /* where this is not NULL, so many of these */
+    int                    n_given;
+    bool                   refine;
+    int                    images, check; /* at most so many, of either part */
     const char *output; /* write the best outcome there as ONNX, or NULL */
     int         opset;  /* 13, 21 or 25, of that file */
     const char *emit_c; /* write it there as C source, or NULL */
@@ -66,9 +68,15 @@ typedef struct hawq_quantization {
  * that do not fit. */
 HAWQ_NODISCARD hawq_status hawq_quantization_prepare(hawq_quantization *q);
 
-/* Chooses, refines and compares all codes, and stores every outcome as an
- * allocation that hawq-bench runs with these very codes. */
+/* Chooses, refines and compares all codes: the outcomes. */
+HAWQ_NODISCARD hawq_status hawq_quantization_measure(hawq_quantization *q);
+
+/* The same, and stores every outcome as an allocation that hawq-bench runs with
+ * these very codes. */
 HAWQ_NODISCARD hawq_status hawq_quantization_run(hawq_quantization *q);
+
+/* What is kept of an outcome: refined if it was. */
+const hawq_divergence *hawq_outcome_divergence(const hawq_outcome *outcome);
 
 void hawq_quantization_close(hawq_quantization *q);
 

@@ -1,6 +1,7 @@
 /* hawq_search.c -- hawq-search: the optimal bits of every layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
+#include "src/cli/kit/data_options.h"
 #include "src/cli/kit/metrics.h"
 #include "src/cli/search/search_answers.h"
 #include "src/cli/search/search_front.h"
@@ -203,6 +204,7 @@ static hawq_status find_allocation(hawq_search *s) {
     HAWQ_TRY(hawq_search_fit_peak(s, wanted_solver(), &limits, &found));
     if ((!met || !hawq_search_peak_fits(s)) && found.choice)
         return refuse_other(s, &found, least);
+    HAWQ_TRY(hawq_search_measure(s, wanted_solver(), &limits, &found));
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
     HAWQ_TRY(hawq_search_show_budgets(s, least, &found));
     return deliver(s, &found, &answers);
@@ -226,6 +228,7 @@ static hawq_status score(hawq_search *s) {
     hawq_solution found;
     hawq_answers  answers = {.unresolved = ""};
     HAWQ_TRY(hawq_search_score(s, &found));
+    HAWQ_TRY(hawq_search_measure(s, NULL, NULL, &found));
     HAWQ_TRY(hawq_search_unresolved(s, &found, &answers.unresolved));
     return deliver(s, &found, &answers);
 }
@@ -262,6 +265,12 @@ static hawq_status check_options(hawq_search *s) {
     if (o.front_kind && (o.export_path || o.exports.n))
         return hawq_fail(HAWQ_EINVAL,
                          "--export is for one allocation, not for --pareto");
+    if (hawq_data_spec() && (o.front_kind || o.problem))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--data measures the allocation of a model within "
+                         "--budget, and some along the front below it: leave "
+                         "out %s",
+                         o.problem ? "--problem" : "--pareto");
     if (o.score && (o.budgets.n || o.pins.n || o.groups.n || o.bits ||
                     o.front_kind || o.explain || o.first_last))
         return hawq_fail(HAWQ_EINVAL,
@@ -318,7 +327,7 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options},
+    .options = {options, hawq_data_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",

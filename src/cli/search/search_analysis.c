@@ -229,8 +229,8 @@ void hawq_search_note_noise(const hawq_search   *s,
     if (!s->analysis || !solution->choice) return;
     for (int i = 0; i < s->n_sensitivities; i++) {
         const hawq_sensitivity_record *r = &s->sensitivity[i];
-        const hawq_candidate          *c = hawq_problem_candidate(
-                     p, r->layer, solution->choice[p->layer[r->layer].in_group]);
+        const hawq_priced             *c = hawq_problem_candidate(
+                        p, r->layer, solution->choice[p->layer[r->layer].in_group]);
         if (c->name && !strcmp(c->name, r->candidate))
             variance += r->stderr1 * r->stderr1;
     }

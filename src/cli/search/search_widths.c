@@ -22,7 +22,7 @@ bool hawq_search_same_width(const hawq_width *a, const hawq_width *b) {
            same_name(a->candidate, b->candidate);
 }
 
-bool hawq_search_is_width(const hawq_candidate *c, const hawq_width *w) {
+bool hawq_search_is_width(const hawq_priced *c, const hawq_width *w) {
     return c->weight_bits == w->weight_bits &&
            c->activation_bits == w->activation_bits &&
            same_name(c->name, w->candidate);
