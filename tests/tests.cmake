@@ -32,7 +32,7 @@ foreach(file ${tests})
     list(APPEND thread_tests ${name})
   endif()
   if(name MATCHES "^test_(reference|accuracy|exactness|activations|candidates)"
-     OR name MATCHES "^test_(c_source|memory|quadratic)")
+     OR name MATCHES "^test_(c_source|memory|quadratic|joint|rewrite_cli)")
     set_property(TEST ${name} APPEND PROPERTY LABELS slow)
   endif()
 endforeach()

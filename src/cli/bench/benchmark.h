@@ -19,9 +19,9 @@
 #ifndef HAWQ_BENCHMARK_H
 #define HAWQ_BENCHMARK_H
 #include "results/store.h"
-#include "src/cli/kit/allocation.h"
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/latency.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/deploy/run.h"
 #include "src/exchange/qdq.h"
 #include "src/load/dataset.h"
@@ -103,6 +103,7 @@ typedef struct hawq_benchmark {
     hawq_engine     *engine;       /* of small_graph */
     float           *float_output; /* of all images */
     float           *output;
+    hawq_rewriting   rewriting; /* of all graphs */
     hawq_calibration calibration;
 } hawq_benchmark;
 

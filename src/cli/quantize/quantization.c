@@ -75,12 +75,55 @@ static hawq_status find_allocations(hawq_quantization *q) {
     return HAWQ_OK;
 }
 
+static hawq_status find_choice(const hawq_graph *g, const hawq_allocation *a,
+                               hawq_arena *arena, hawq_choice **choice,
+                               hawq_candidate **candidate) {
+    HAWQ_TAKE(*choice, arena, (size_t)g->n_layers);
+    HAWQ_TAKE(*candidate, arena, (size_t)g->n_layers);
+    for (int i = 0; i < a->n_choices; i++) {
+        int l = hawq_graph_find_layer(g, a->choice[i].layer);
+        if (l < 0)
+            return hawq_fail(HAWQ_EINVAL,
+                             "%s names layer '%s', which the model does not "
+                             "have",
+                             a->label, a->choice[i].layer);
+        (*choice)[l] = a->choice[i];
+        HAWQ_TRY(hawq_candidate_of(&a->choice[i], &(*candidate)[l]));
+    }
+    for (int l = 0; l < g->n_layers; l++)
+        if (!(*choice)[l].layer)
+            return hawq_fail(HAWQ_EINVAL, "%s has no bits for layer '%s'",
+                             a->label, g->layer[l].name);
+    return HAWQ_OK;
+}
+
+/* As the allocations of the database want it, or --rewrite; awq judges by the
+ * candidates of the first allocation. */
+static hawq_status rewrite(hawq_quantization *q) {
+    const hawq_allocation **a;
+    hawq_choice            *choice;
+    hawq_candidate         *candidate;
+    HAWQ_TAKE(a, &q->arena, (size_t)q->n);
+    for (int i = 0; i < q->n; i++) a[i] = &q->outcome[i].from;
+    HAWQ_TRY(hawq_rewriting_agree(q->n, a, q->rewrite, &q->rewriting));
+    if (!q->rewrite) {
+        HAWQ_TRY(hawq_rewriting_apply(&q->rewriting, q->graph));
+    } else {
+        HAWQ_TRY(find_choice(q->graph, a[0], &q->arena, &choice, &candidate));
+        HAWQ_TRY(hawq_rewriting_find(q->cli, q->rewrite, q->graph, q->threads,
+                                     q->graph->n_layers, candidate, q->n_images,
+                                     q->data.x, &q->arena, &q->rewriting));
+    }
+    return hawq_rewriting_apply(&q->rewriting, q->image_graph);
+}
+
 hawq_status hawq_quantization_prepare(hawq_quantization *q) {
     HAWQ_TRY(load(q));
     HAWQ_TRY(split(q));
     HAWQ_TRY(hawq_store_open(q->cli->db, HAWQ_STORE_WRITE, &q->store));
     HAWQ_TRY(find_allocations(q));
     HAWQ_TRY(hawq_threads_new(q->cli->threads, &q->threads));
+    HAWQ_TRY(rewrite(q));
     HAWQ_TRY(hawq_twin_new(q->graph, q->threads, &q->twin));
     return calibrate(q);
 }
@@ -126,28 +169,6 @@ static hawq_status find_rounding(hawq_quantization *q, const hawq_outcome *o,
 
 /* --- codes ---------------------------------------------------------------- */
 
-static hawq_status find_choice(const hawq_graph *g, const hawq_allocation *a,
-                               hawq_arena *arena, hawq_choice **choice,
-                               hawq_candidate **candidate) {
-    HAWQ_TAKE(*choice, arena, (size_t)g->n_layers);
-    HAWQ_TAKE(*candidate, arena, (size_t)g->n_layers);
-    for (int i = 0; i < a->n_choices; i++) {
-        int l = hawq_graph_find_layer(g, a->choice[i].layer);
-        if (l < 0)
-            return hawq_fail(HAWQ_EINVAL,
-                             "%s names layer '%s', which the model does not "
-                             "have",
-                             a->label, a->choice[i].layer);
-        (*choice)[l] = a->choice[i];
-        HAWQ_TRY(hawq_candidate_of(&a->choice[i], &(*candidate)[l]));
-    }
-    for (int l = 0; l < g->n_layers; l++)
-        if (!(*choice)[l].layer)
-            return hawq_fail(HAWQ_EINVAL, "%s has no bits for layer '%s'",
-                             a->label, g->layer[l].name);
-    return HAWQ_OK;
-}
-
 /* Codes of a layer by itself, where none are stored. */
 static hawq_status quantize_layer(hawq_quantization *q, int l,
                                   const hawq_candidate *candidate,
@@ -169,19 +190,13 @@ static hawq_status quantize_layer(hawq_quantization *q, int l,
 /* Once, if any layer's method looks at it. */
 static hawq_status find_curvature(hawq_quantization    *q,
                                   const hawq_candidate *candidate) {
-    bool         wanted = false;
-    hawq_engine *engine;
+    bool wanted = false;
     for (int l = 0; l < q->graph->n_layers; l++)
         wanted |= candidate[l].method->needs == HAWQ_NEEDS_CURVATURE;
     if (!wanted || q->curvature) return HAWQ_OK;
     HAWQ_TAKE(q->curvature, &q->arena, (size_t)q->graph->n_layers);
-    HAWQ_TRY(hawq_engine_new(q->graph, q->threads, 1, HAWQ_SELF_DISTILLATION,
-                             &engine));
-    hawq_status status =
-        hawq_curvature_collect(engine, q->threads, q->n_images, q->data.x,
+    return hawq_curvature_find(q->graph, q->threads, q->n_images, q->data.x,
                                q->cli->seed, &q->arena, q->curvature);
-    hawq_engine_free(engine);
-    return status;
 }
 
 static hawq_status quantize_alone(hawq_quantization *q, hawq_outcome *o,

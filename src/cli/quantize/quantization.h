@@ -15,7 +15,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_QUANTIZATION_H
 #define HAWQ_QUANTIZATION_H
-#include "src/cli/kit/allocation.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/load/dataset.h"
 #include "src/quant/refine.h"
 
@@ -38,6 +38,7 @@ typedef struct hawq_quantization {
     hawq_texts             allocations; /* by name; or, */
     const hawq_allocation *given; /* where this is not NULL, so many of these */
     int                    n_given;
+    const char            *rewrite; /* --rewrite, or NULL */
     bool                   refine;
     int                    images, check; /* at most so many, of either part */
     const char *output; /* write the best outcome there as ONNX, or NULL */
@@ -58,6 +59,7 @@ typedef struct hawq_quantization {
     hawq_store      *store;
     hawq_threads    *threads;
     hawq_twin       *twin;
+    hawq_rewriting   rewriting;   /* of both graphs */
     hawq_calibration calibration; /* of image_graph */
     double **curvature; /* of the loss at every layer's outputs; NULL unless a
                            method looks at it */

@@ -21,6 +21,7 @@ static hawq_status begin(hawq_quantization *q) {
     record.sampling = hawq_arena_format(
         &q->arena, "codes by the first %zu images, compared on the last %zu",
         q->n_images, q->n_check);
+    hawq_rewriting_put(&q->rewriting, &record);
     if (!record.data || !record.sampling) return HAWQ_ENOMEM;
     return hawq_store_begin_run(q->store, &record, &q->run);
 }

@@ -95,6 +95,7 @@ static hawq_status list_allocations(hawq_search *s, hawq_allocation **out) {
                                .analysis = s->analysis,
                                .choice = choice,
                                .n_choices = s->problem->n_layers,
+                               .rewriting = hawq_rewriting_of(&s->run),
                                .metric = s->metric,
                                .predicted = s->joint[i].solution.objective};
     }
