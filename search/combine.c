@@ -37,15 +37,6 @@ typedef struct combining {
     hawq_arena                scratch;
 } combining;
 
-bool hawq_pins_allow(const hawq_problem *p, int layer, int candidate) {
-    const hawq_priced *c = &p->layer[layer].candidate[candidate];
-    for (int i = 0; i < p->n_pins; i++)
-        if (!hawq_pin_allows(&p->pin[i], c) &&
-            hawq_problem_find_layer(p, p->pin[i].layer) == layer)
-            return false;
-    return true;
-}
-
 /* --- one unit more ------------------------------------------------------- */
 
 /* Adds candidate `pick` of every layer of unit u. */
@@ -62,7 +53,7 @@ static hawq_status add_unit(combining *c, int u, int pick, part *to) {
         to->loss += x->loss;
         to->bits += x->weight_bits;
         if (to->same != x->weight_bits) to->same = 0;
-        to->allowed &= hawq_pins_allow(p, l, layer->order[pick]);
+        to->allowed &= !layer->pin || hawq_pin_allows(layer->pin, x);
         for (int k = 0; k < p->n_kinds; k++) cost[k] += x->cost[k];
     }
     to->pick = pick;

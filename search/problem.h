@@ -80,6 +80,8 @@ typedef struct hawq_problem_layer {
     int        tied_to;  /* first layer with the same candidate; itself */
     const int *member;   /* group's candidate c is candidate[member[c]] */
     const int *order;    /* of its candidates, as a group of its own has them */
+    const struct hawq_pin *pin; /* that holds for it, and for all that take the
+                                   same candidate; NULL: any will do */
 } hawq_problem_layer;
 
 /* Layers that choose together. Candidates are in order of preference among

@@ -311,7 +311,38 @@ static void refusals(void) {
     hawq_problem_free(p);
 }
 
+/* Five layers that share a width, 4^5 combinations. All are pinned to 2 bits by
+ * a pattern, one by its name to 8: the only one left costs more and loses more
+ * than those at 4 bits, which no pin leaves. */
+static void pins_of_rank_keep_what_they_leave(void) {
+    static const char *const name[] = {"a", "b", "c", "d", "e"};
+    const hawq_cost_kind     kind = {"x", 1, NULL, 0};
+    const double             cost[] = {8, 1, 3, 2};
+    static const int         bits[] = {8, 4, 3, 2};
+    hawq_problem            *p;
+    hawq_solution            found;
+    hawq_arena               arena = {0};
+    CHECK_OK(hawq_problem_new(1, &kind, &p));
+    for (int l = 0; l < 5; l++) {
+        hawq_priced c[4];
+        for (int i = 0; i < 4; i++)
+            c[i] = (hawq_priced){bits[i], 8, cost[i], &cost[i], NULL};
+        CHECK_OK(hawq_problem_add(p, name[l], NULL, 1, 4, c));
+    }
+    CHECK_OK(hawq_problem_tie_activations(p, 5, name, "one tensor"));
+    CHECK_OK(hawq_problem_pin(p, "a", 8, HAWQ_PIN_BY_NAME));
+    for (int l = 0; l < 5; l++) CHECK_OK(hawq_problem_pin(p, name[l], 2, 1));
+    if (CHECK_OK(hawq_problem_finish(p)) &&
+        CHECK_OK(hawq_solve(p, NULL, &(hawq_solve_options){0}, &arena, &found)))
+        for (int l = 0; l < 5; l++)
+            CHECK(hawq_problem_candidate(p, l, found.choice[0])->weight_bits ==
+                  (l ? 2 : 8));
+    hawq_arena_free(&arena);
+    hawq_problem_free(p);
+}
+
 int main(void) {
+    pins_of_rank_keep_what_they_leave();
     as_without_groups(false, 400);
     as_without_groups(true, 150);
     the_dominated_may_be_left_out();

@@ -192,11 +192,16 @@ static hawq_status run_float(hawq_benchmark *b) {
     return calibrate(b);
 }
 
-static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
+/* As stored: five ternary codes are a byte. */
+static double mean_bits(const hawq_graph *g, const hawq_choice *choice,
+                        const hawq_quantized *q) {
     double bits = 0, params = 0;
     for (int i = 0; i < g->n_layers; i++) {
-        params += (double)g->layer[i].weight->n;
-        bits += choice[i].weight_bits * (double)g->layer[i].weight->n;
+        double n = (double)g->layer[i].weight->n;
+        bool   coded = choice[i].weight_bits != HAWQ_FLOAT_BITS && q[i].rows;
+        bits += n * (coded ? hawq_format_stored_bits(&q[i].format)
+                           : choice[i].weight_bits);
+        params += n;
     }
     return bits / params;
 }
@@ -220,10 +225,12 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
     if (status == HAWQ_OK)
         status = hawq_program_lower(b->image_graph, &b->calibration, &options,
                                     &c->program);
+    if (status == HAWQ_OK)
+        c->mean_bits =
+            mean_bits(b->graph, c->program->choice, options.quantized);
     hawq_arena_free(&weights);
     if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
     if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
-    c->mean_bits = mean_bits(b->graph, c->program->choice);
     return hawq_runner_new(c->program, b->table, b->timing_threads, &c->runner);
 }
 

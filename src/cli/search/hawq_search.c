@@ -55,7 +55,7 @@ static const hawq_option options[] = {
                     "the newest complete one of the model)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
                      "candidates, with bits of activations: "
-                     "w8a8,w4a4,k3:gptq; a number stands for the narrow grid "
+                     "w8a8,w4a4,k3:gptq; 4 and w4 stand for the narrow grid "
                      "of so many bits or, where the analysis has not that, for "
                      "all its candidates of so many; float: the layer stays in "
                      "float32, 32 bits of both in the report (default: all of "

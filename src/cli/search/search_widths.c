@@ -68,7 +68,7 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
 
 /* How well a name of the analysis answers to a width that is asked for: 3 it is
  * the name, or w<b> for a number b; 2 the format, where no method is asked for;
- * 1 a number's bits; else 0. */
+ * 1 the bits of a number or of a plain w<b>; else 0. */
 static int answers_to(const char *name, int bits, const hawq_width *w) {
     size_t format = strcspn(name, ":");
     char   plain[16];
@@ -77,7 +77,7 @@ static int answers_to(const char *name, int bits, const hawq_width *w) {
     if (!strcmp(name, wanted)) return 3;
     if (strchr(wanted, ':')) return 0;
     if (strlen(wanted) == format && !strncmp(name, wanted, format)) return 2;
-    return !w->candidate && bits == w->weight_bits;
+    return !strcmp(wanted, plain) && bits == w->weight_bits;
 }
 
 /* Trace and Gauss-Newton know nothing of methods that compensate. */
