@@ -95,6 +95,8 @@ static void allocations_say_candidates(void) {
     CHECK(count(program_out, "\tw4:gptq\n") == LAYERS);
     program_step(SEARCH "--budget weight-size=9x --bits w4 --format tsv", 0);
     CHECK(count(program_out, "\tw4:gptq\n") == LAYERS);
+    program_step(SEARCH "--budget weight-size=9x --bits w3a8 --format tsv", 0);
+    CHECK(count(program_out, "\tk3+1%\n") == LAYERS);
     program_says(SEARCH "--budget weight-size=9x --bits w5", 2,
                  "no sensitivities at w5, only at w8, w4:gptq, k3+1%, t");
     program_step(SEARCH "--budget mean-bits=1.6bits --format json", 0);

@@ -58,6 +58,17 @@ static void what_is_kept_runs(void) {
     CHECK(memcmp(one, two, n) == 0);
 }
 
+/* Mean bits are those that are stored, of search and benchmark alike; no
+ * analysis, yet a time for every format that was measured. */
+static void bits_are_those_stored(void) {
+    program_step("hawq-bench " DATA "-a t --repeats 3 --format json --db g.db",
+                 0);
+    CHECK(fabs(number("mean_bits") - 1.6) < 1e-9);
+    program_step("hawq-bench " DATA "-a t --repeats 3 --format json --db g.db",
+                 0);
+    CHECK(number("predicted_latency_us") > 0);
+}
+
 static void the_nearest_is_last(void) {
     program_step("hawq-quantize " DATA "-a w2c -a w8 -a t --format json --db "
                  "e.db",
@@ -90,6 +101,7 @@ int main(void) {
         refinement_helps_and_ignores_threads();
         what_is_kept_runs();
         the_nearest_is_last();
+        bits_are_those_stored();
         what_cannot_be_is_refused();
     }
     program_close();

@@ -41,15 +41,13 @@ typedef struct hawq_contender {
     int                n_choices;
     const hawq_qdq    *own; /* what the model's file has; NULL: to be made */
     hawq_range         weight_range;
-    bool by_bits; /* its weights are on the narrow grids that an analysis knows
-                     by their bits, rounded to nearest, or in float32 */
-    const char *metric;    /* an allocation was searched by, or NULL */
-    double      predicted; /* loss rise, by its search or an analysis, or
-                              NaN */
-    double predicted_us;   /* its time, or NaN; see predict_times */
-    double mean_bits;      /* of the weights */
-    double output_mse;     /* of outputs and the float network's, mean
-                              square difference; NaN without data */
+    const char        *metric;    /* an allocation was searched by, or NULL */
+    double             predicted; /* loss rise, by its search or an analysis, or
+                                     NaN */
+    double predicted_us;          /* its time, or NaN; see predict_times */
+    double mean_bits;             /* of the weights */
+    double output_mse;            /* of outputs and the float network's, mean
+                                     square difference; NaN without data */
     hawq_program         *program;
     hawq_runner          *runner;
     double               *sample;       /* ns per batch, one for each round */
