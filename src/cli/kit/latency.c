@@ -69,7 +69,8 @@ static const char *plain_format(int bits, char text[16]) {
 }
 
 /* Kernels read activations as bytes whatever their range is: where a layer was
- * not timed at this width, another integer width's time is its time. */
+ * not timed at this width, another integer width's time is its time. A layer of
+ * 16 or 32 bits runs in float whatever its input's width. */
 double hawq_latency_format(const hawq_latency *l, const char *layer,
                            const char *format, int activation_bits) {
     double other = NAN;
@@ -79,10 +80,9 @@ double hawq_latency_format(const hawq_latency *l, const char *layer,
         const char              *its =
             t->format ? t->format : plain_format(t->weight_bits, text);
         if (strcmp(its, format) || strcmp(t->layer, layer)) continue;
-        if (t->activation_bits == activation_bits ||
-            t->activation_bits == HAWQ_FLOAT_BITS)
+        if (t->activation_bits == activation_bits || t->weight_bits > 8)
             return t->latency_us;
-        other = t->latency_us;
+        if (t->activation_bits != HAWQ_FLOAT_BITS) other = t->latency_us;
     }
     return activation_bits == HAWQ_FLOAT_BITS ? NAN : other;
 }
