@@ -62,11 +62,9 @@ typedef struct hawq_priced {
 } hawq_priced;
 
 /* The width that the candidate asks of the layer's input tensor, which all that
- * read it share: a layer in float32 reads what 8 bits leave. */
+ * read it share: a layer that computes in float reads what 8 bits leave. */
 static inline int hawq_input_bits(const hawq_priced *c) {
-    bool is_float = c->weight_bits == HAWQ_FLOAT_BITS &&
-                    c->activation_bits == HAWQ_FLOAT_BITS;
-    return is_float ? 8 : c->activation_bits;
+    return c->activation_bits == HAWQ_FLOAT_BITS ? 8 : c->activation_bits;
 }
 
 typedef struct hawq_problem_layer {

@@ -85,8 +85,13 @@ static bool is_of(const source *s, int i, int layer) {
 
 static hawq_status find_time(const source *s, const char *layer, hawq_width w,
                              double *out) {
-    /* what runs in float whatever its input's width was timed once */
-    const int activation[2] = {w.activation_bits, HAWQ_FLOAT_BITS};
+    /* kernels read activations as bytes whatever their range is, so 8 bits
+     * stand for less; what runs in float whatever its input's width was timed
+     * once */
+    const int activation[2] = {w.activation_bits,
+                               w.weight_bits > 8       ? HAWQ_FLOAT_BITS
+                               : w.activation_bits < 8 ? 8
+                                                       : w.activation_bits};
     for (int i = 0; i < 2; i++) {
         const hawq_layer_timing         key = {.layer = layer,
                                                .weight_bits = w.weight_bits,

@@ -1,7 +1,8 @@
 /* floats.c -- what stays in float32 inside an integer program, and its steps.
  *
- * A node is in float because the format of its layer's weights has no codes, or
- * because it has no integer form (classify.c). In the latter case the weights
+ * A node is in float because the format of its layer's weights has no codes,
+ * because only the weights are quantized of its layer, or because it has no
+ * integer form (classify.c). In the latter two cases the weights
  * of its layer keep their format: the node reads what the layer's codes stand
  * for, so that bytes and accuracy are those of the choice, and only the
  * arithmetic is float's. Between such nodes a quantization would only cost
@@ -23,8 +24,8 @@
 
 /* --- which nodes --------------------------------------------------------- */
 
-/* Nodes of layers without codes are in float; a layer all of whose nodes are
- * reads no rounded input. */
+/* Nodes of layers without codes, or that only the weights are quantized of, are
+ * in float; a layer all of whose nodes are reads no rounded input. */
 hawq_status hawq_lower_float_layers(lowering *low) {
     const hawq_graph *g = low->graph;
     hawq_program     *p = low->program;
@@ -34,11 +35,14 @@ hawq_status hawq_lower_float_layers(lowering *low) {
         node_plan *plan = &low->plan[i];
         if (plan->layer < 0 || plan->kind == KIND_FLOAT) continue;
         const hawq_format *format = &low->format[plan->layer];
-        integer[plan->layer] = !hawq_format_is_uncoded(format);
+        bool               coded = !hawq_format_is_uncoded(format);
+        integer[plan->layer] =
+            coded && p->choice[plan->layer].activation_bits != HAWQ_FLOAT_BITS;
         if (integer[plan->layer]) continue;
         plan->kind = KIND_FLOAT;
-        plan->why = format->bits == 32 ? "its layer has 32 bits"
-                                       : "its layer has 16-bit floats";
+        plan->why = coded                ? "its layer's activations are float"
+                    : format->bits == 32 ? "its layer has 32 bits"
+                                         : "its layer has 16-bit floats";
     }
     for (int l = 0; l < g->n_layers; l++)
         if (!integer[l]) p->choice[l].activation_bits = HAWQ_FLOAT_BITS;

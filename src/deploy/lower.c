@@ -326,13 +326,12 @@ static hawq_status check_activation_bits(const hawq_choice *c,
     int  a = c->activation_bits;
     bool integer = a == 8 || a == 4 || a == 2;
     bool real = hawq_format_is_uncoded(format);
-    if (real ? a == HAWQ_FLOAT_BITS || (integer && format->bits == 16)
-             : integer)
+    if (a == HAWQ_FLOAT_BITS || (integer && (!real || format->bits == 16)))
         return HAWQ_OK;
     return hawq_fail(HAWQ_EINVAL,
                      "layer '%s': weights of %d and activations of %d bits; "
-                     "activations have 8, 4 or 2 bits, and 32 around a layer "
-                     "that stays in float",
+                     "activations have 8, 4 or 2 bits, or 32 where they stay "
+                     "in float",
                      c->layer, format->bits, a);
 }
 

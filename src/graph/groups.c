@@ -83,3 +83,11 @@ hawq_status hawq_graph_activations(hawq_graph *g, int *n,
     *out = all;
     return HAWQ_OK;
 }
+
+bool hawq_layer_reads_input(const hawq_layer *layer) {
+    for (int k = 0; k < layer->n_nodes; k++) {
+        const hawq_tensor *x = hawq_product_input(layer->node[k]);
+        if (computed(x)->role == HAWQ_INPUT) return true;
+    }
+    return false;
+}

@@ -27,4 +27,7 @@ typedef struct hawq_activation {
 HAWQ_NODISCARD hawq_status hawq_graph_activations(hawq_graph *graph, int *n,
                                                   hawq_activation **out);
 
+/* Does any use of the layer read what the network is given, moved or pooled? */
+bool hawq_layer_reads_input(const hawq_layer *layer);
+
 #endif

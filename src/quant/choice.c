@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/quant/choice.h"
 
+#include "src/graph/groups.h"
 #include "src/quant/quantize.h"
 
 hawq_status hawq_choice_uniform(const hawq_graph *graph, int weight_bits,
@@ -28,7 +29,12 @@ hawq_status hawq_choice_everywhere(const hawq_graph *graph, const char *text,
     if (!copy) return HAWQ_ENOMEM;
     HAWQ_TRY(hawq_choice_uniform(graph, candidate.format.bits, activation_bits,
                                  arena, out));
-    for (int i = 0; i < graph->n_layers; i++) (*out)[i].candidate = copy;
+    for (int i = 0; i < graph->n_layers; i++) {
+        hawq_choice *c = &(*out)[i];
+        c->candidate = copy;
+        if (c->activation_bits < 8 && hawq_layer_reads_input(&graph->layer[i]))
+            c->activation_bits = 8;
+    }
     return HAWQ_OK;
 }
 

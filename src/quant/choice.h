@@ -24,7 +24,9 @@ HAWQ_NODISCARD hawq_status hawq_choice_uniform(const hawq_graph *graph,
                                                hawq_choice **out);
 
 /* One candidate for every layer, given as text with the bits of activations,
- * "w3", "k3a4" (hawq_candidate_read_wide), in the arena. EINVAL. */
+ * "w3", "k3a4" (hawq_candidate_read_wide), in the arena. What the network is
+ * given keeps 8 bits, for pictures and sounds come with as many: "w4a4" means
+ * 4 bits for all that the network computes. EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_choice_everywhere(const hawq_graph *graph,
                                                   const char       *text,
                                                   hawq_arena       *arena,

@@ -76,11 +76,16 @@ hawq_status hawq_candidate_read(const char *text, hawq_candidate *out) {
 
 /* aN; *at moves behind it. */
 static bool read_activation_bits(const char **at, int *bits) {
-    char c = **at == 'a' ? (*at)[1] : 0;
-    if (c != '8' && c != '4' && c != '2') return false;
-    *bits = c - '0';
-    *at += 2;
-    return true;
+    static const int width[] = {8, 4, 2, HAWQ_FLOAT_BITS};
+    for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
+        char text[8];
+        int  length = snprintf(text, sizeof text, "a%d", width[i]);
+        if (strncmp(*at, text, (size_t)length)) continue;
+        *bits = width[i];
+        *at += length;
+        return true;
+    }
+    return false;
 }
 
 hawq_status hawq_candidate_read_wide(const char *text, hawq_candidate *out,
@@ -95,8 +100,8 @@ hawq_status hawq_candidate_read_wide(const char *text, hawq_candidate *out,
     if (*at == 'a' && (real || !read_activation_bits(&at, activation_bits)))
         return hawq_fail(HAWQ_EINVAL,
                          "'%.40s': activations have 8, 4 or 2 bits, as in "
-                         "w4a8, and 32 around layers in float, which is not "
-                         "spelled out",
+                         "w4a8, or stay in float, as in w4a32; around layers "
+                         "in float they do, which is not spelled out",
                          text);
     return read_method(text, at, out);
 }

@@ -75,8 +75,9 @@ HAWQ_NODISCARD hawq_status hawq_candidate_read(const char     *text,
                                                hawq_candidate *out);
 
 /* The same with the bits of activations behind the format, 8, 4 or 2: "w4a4",
- * "w4g64a8:gptq"; 8 where nothing is said. "w32a32" is float; layers in float
- * have activations of 32 bits and may not name others. EINVAL. */
+ * "w4g64a8:gptq"; 8 where nothing is said; 32 where only the weights are
+ * quantized: "w4g32a32". "w32a32" is float; layers in float have activations of
+ * 32 bits and may not name others. EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_candidate_read_wide(const char     *text,
                                                     hawq_candidate *out,
                                                     int *activation_bits);

@@ -68,19 +68,23 @@ static const char *plain_format(int bits, char text[16]) {
     return bits == HAWQ_FLOAT_BITS ? "float" : text;
 }
 
+/* Kernels read activations as bytes whatever their range is: where a layer was
+ * not timed at this width, another integer width's time is its time. A layer of
+ * 16 or 32 bits runs in float whatever its input's width. */
 double hawq_latency_format(const hawq_latency *l, const char *layer,
                            const char *format, int activation_bits) {
+    double other = NAN;
     for (int i = 0; i < l->n_timings; i++) {
         const hawq_layer_timing *t = &l->timing[i];
         char                     text[16];
         const char              *its =
             t->format ? t->format : plain_format(t->weight_bits, text);
-        bool wide = t->activation_bits == activation_bits ||
-                    t->activation_bits == HAWQ_FLOAT_BITS;
-        if (wide && !strcmp(its, format) && !strcmp(t->layer, layer))
+        if (strcmp(its, format) || strcmp(t->layer, layer)) continue;
+        if (t->activation_bits == activation_bits || t->weight_bits > 8)
             return t->latency_us;
+        if (t->activation_bits != HAWQ_FLOAT_BITS) other = t->latency_us;
     }
-    return NAN;
+    return activation_bits == HAWQ_FLOAT_BITS ? NAN : other;
 }
 
 double hawq_latency_layer(const hawq_latency *l, const char *layer,

@@ -18,7 +18,7 @@ static struct {
     const char *explain, *plot, *score;
     hawq_texts  exports;
     bool        all_points;
-    bool        ignore_activation_loss;
+    bool        ignore_activation_loss, weight_only;
     hawq_texts  budgets, pins, groups, ungroups;
 } o = {.solver = -1, .resamples = 200, .batch_size = 1, .repeats = 50};
 
@@ -63,6 +63,9 @@ static const hawq_option options[] = {
                      "one tensor share its width"),
     HAWQ_OPTION_TEXT("candidates", 'c', &o.candidates, "LIST",
                      "the same as --bits"),
+    HAWQ_OPTION_FLAG("weight-only", 0, &o.weight_only,
+                     "activations stay in float: every candidate that names no "
+                     "activation bits is w..a32 (language models)"),
     HAWQ_OPTION_FLAG("ignore-activation-loss", 0, &o.ignore_activation_loss,
                      "allow activations below 8 bits without the rises that "
                      "hawq-analyze --activation-bits measures: the predicted "
@@ -298,6 +301,7 @@ static hawq_status run(hawq_cli *cli) {
                                   .front_kind = o.front_kind,
                                   .first_last = o.first_last,
                                   .wanted = o.analysis,
+                                  .weight_only = o.weight_only,
                                   .ignore_activation_loss = o.ignore_activation_loss};
     if (!o.problem == !cli->n_args)
         return hawq_fail(HAWQ_EINVAL,

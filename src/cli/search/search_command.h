@@ -67,7 +67,8 @@ typedef struct hawq_search {
     bool        any_metric; /* another will do if it was not analysed */
     int         wanted;     /* --analysis; 0: the newest */
     int         batch_size, repeats; /* of measured times */
-    int         first_last; /* bits of the first and the last layer; 0: any */
+    int         first_last;  /* bits of the first and the last layer; 0: any */
+    bool        weight_only; /* activations stay in float */
     bool        ignore_activation_loss;
     bool        floats_are_pinned; /* float is no candidate but of pins */
     bool        peak_binds;        /* a layer is not in float for its sake */

@@ -138,7 +138,8 @@ static hawq_status add_all(hawq_search *s) {
         if (r->layer) continue;
         blind += is_blind(s, r->candidate);
         if (!is_blind(s, r->candidate) && r->bits != 16)
-            s->width[s->n_widths++] = (hawq_width){r->bits, 8, r->candidate};
+            s->width[s->n_widths++] = (hawq_width){
+                r->bits, s->weight_only ? HAWQ_FLOAT_BITS : 8, r->candidate};
     }
     if (!blind) return HAWQ_OK;
     if (!s->n_widths)
@@ -155,12 +156,14 @@ static hawq_status add_all(hawq_search *s) {
 }
 
 hawq_status hawq_search_resolve(hawq_search *s) {
-    const hawq_width *given = s->width;
-    int               n = s->n_widths;
+    hawq_width *given = s->width;
+    int         n = s->n_widths;
     HAWQ_TAKE(s->width, &s->cli->arena,
               (size_t)(n + 1) * (size_t)(s->n_sensitivities + 1));
     s->n_widths = 0;
     if (!n) return add_all(s);
+    for (int i = 0; s->weight_only && i < n; i++)
+        given[i].activation_bits = HAWQ_FLOAT_BITS;
     for (int i = 0; i < n; i++) {
         if (given[i].weight_bits != HAWQ_FLOAT_BITS)
             HAWQ_TRY(add_answers(s, &given[i]));
