@@ -22,6 +22,8 @@ static uint64_t name_hash(const char *text) { /* FNV-1a */
     return h;
 }
 
+/* The slot of the name or, where there is none, the free one it would take:
+ * names that collide lie in the slots that follow. */
 static size_t name_slot(const hawq_problem *p, const char *name) {
     size_t i = name_hash(name) & (p->names->n_slots - 1);
     while (p->names->slot[i] &&
@@ -185,6 +187,7 @@ hawq_status hawq_problem_add_loss(hawq_problem *p, int layer,
     return HAWQ_OK;
 }
 
+/* A constant is in every sum once, and every sum has the first layer once. */
 hawq_status hawq_problem_add_fixed(hawq_problem *p, const char *kind,
                                    double value) {
     int k = hawq_problem_find_kind(p, kind);
@@ -328,6 +331,8 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
     return sum / p->kind[kind].unit;
 }
 
+/* Of several 8-bit candidates of a layer the first with 8-bit activations,
+ * which is the one that a uniform network has. */
 double hawq_problem_uniform8(const hawq_problem *p, int kind, bool *found) {
     double sum = 0;
     *found = true;

@@ -145,6 +145,8 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
     return HAWQ_OK;
 }
 
+/* used, least and price are given in the user's unit: costs are divided by it,
+ * the price, which is loss for cost, is multiplied. */
 static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
                                 const hawq_solve_options *options,
                                 const hawq_solver_answer *found,

@@ -122,6 +122,8 @@ static void divide(const hawq_tensor *t, const double *factor) {
         t->data[i] = (real)((double)t->data[i] / factor[i]);
 }
 
+/* y_j / s_j for every channel j: row j of the weights, and the bias; or scale
+ * and shift of a normalization, whose own statistics do not change. */
 static void divide_maker(const hawq_seam *s, const double *factor) {
     if (!s->from) {
         for (int i = 1; i < s->norm->n_in; i++) divide(s->norm->in[i], factor);

@@ -44,6 +44,7 @@ static hawq_status split(hawq_quantization *q) {
     return HAWQ_OK;
 }
 
+/* Ranges of activations come from the images that codes are chosen by. */
 static hawq_status calibrate(hawq_quantization *q) {
     hawq_batch   batch = {.n = q->n_images, .x = q->data.x};
     hawq_engine *engine;
@@ -199,6 +200,8 @@ static hawq_status find_curvature(hawq_quantization    *q,
                                q->cli->seed, &q->arena, q->curvature);
 }
 
+/* What the database has of the allocation, or of the analysis it was searched
+ * in, is taken as it is; the rest is chosen here. */
 static hawq_status quantize_alone(hawq_quantization *q, hawq_outcome *o,
                                   const hawq_candidate *candidate) {
     bool missing = false;
@@ -256,6 +259,9 @@ static hawq_status refine(hawq_quantization *q, hawq_outcome *o,
     return rename_refined(q, o, candidate);
 }
 
+/* Bytes of the file's weights, mean bits as stored, and BOPS = sum of weight
+ * bits
+ * * activation bits * multiply-accumulates. */
 static void count(const hawq_graph *g, hawq_outcome *o) {
     double params = 0, bits = 0, bops = 0;
     o->weight_bytes = hawq_graph_rest_bytes(g);
@@ -272,6 +278,8 @@ static void count(const hawq_graph *g, hawq_outcome *o) {
     o->bops = (int64_t)bops;
 }
 
+/* Codes are chosen on the float network's own inputs; the comparison, and the
+ * refinement, see activations rounded as the integer program rounds them. */
 static hawq_status make(hawq_quantization *q, hawq_outcome *o,
                         hawq_arena *scratch) {
     hawq_rounding  *rounding;
