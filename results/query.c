@@ -92,12 +92,13 @@ hawq_status hawq_store_find_allocation(hawq_store *store,
 hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
                                 hawq_arena *arena, hawq_run_record *out) {
     hawq_rows       rows;
+    size_t          bytes = 0;
     hawq_run_record r = {0};
     HAWQ_TRY(HAWQ_SQL_QUERY(
         store->db,
         "SELECT program, version, command, model_path, model_hash, data, loss,"
-        " seed, threads, host, provider, sampling, weight_range FROM run"
-        " WHERE id = ?",
+        " seed, threads, host, provider, sampling, weight_range, rewrite,"
+        " rewrite_factors FROM run WHERE id = ?",
         &rows, HAWQ_SQL_INT(run)));
     while (hawq_sql_next(&rows)) {
         r.program = hawq_sql_text(&rows, 0, arena);
@@ -113,6 +114,10 @@ hawq_status hawq_store_load_run(hawq_store *store, int64_t run,
         r.provider = hawq_sql_text(&rows, 10, arena);
         r.sampling = hawq_sql_text(&rows, 11, arena);
         r.weight_range = hawq_sql_text(&rows, 12, arena);
+        r.rewrite = hawq_sql_text(&rows, 13, arena);
+        r.rewrite_factors = (const double *)(const void *)hawq_sql_blob(
+            &rows, 14, arena, &bytes);
+        r.n_rewrite_factors = bytes / sizeof(double);
     }
     HAWQ_TRY(rows.status);
     if (!r.program)
@@ -404,7 +409,8 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         store->db,
         "SELECT solver, metric, allocation.state, objective, bound,"
         " weight_bytes, bops, mean_bits, ifnull(latency_us, -1),"
-        " ifnull(weight_range, ''), ifnull(analysis_run_id, 0) FROM allocation"
+        " ifnull(weight_range, ''), ifnull(analysis_run_id, 0), run_id,"
+        " kl, agreement, ifnull(check_images, 0) FROM allocation"
         " LEFT JOIN run ON run.id = analysis_run_id WHERE allocation.id = ?",
         &rows, HAWQ_SQL_INT(id)));
     while (hawq_sql_next(&rows)) {
@@ -419,6 +425,10 @@ hawq_status hawq_store_load_allocation(hawq_store *store, int64_t id,
         r.latency_us = hawq_sql_real(&rows, 8);
         r.weight_range = hawq_sql_text(&rows, 9, arena);
         r.analysis = hawq_sql_int(&rows, 10);
+        r.run = hawq_sql_int(&rows, 11);
+        r.kl = hawq_sql_real(&rows, 12);
+        r.agreement = hawq_sql_real(&rows, 13);
+        r.check_images = hawq_sql_int(&rows, 14);
     }
     HAWQ_TRY(rows.status);
     if (!r.solver)

@@ -31,23 +31,3 @@ CREATE TABLE activation_rise (
     PRIMARY KEY (run_id, activation, bits),
     FOREIGN KEY (run_id, activation) REFERENCES activation ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-
--- From the newest complete analysis of each model and loss that measured
--- activations. layers: names of those that read the tensor, a JSON array.
-CREATE VIEW activation_sensitivity AS
-SELECT run.id AS run_id, run.model_path AS model, run.loss, activation,
-       activation.name, activation.range,
-       (SELECT json_group_array(layer.name) FROM activation_reader AS reader
-        JOIN layer USING (run_id, layer)
-        WHERE reader.run_id = run.id
-          AND reader.activation = activation.activation) AS layers,
-       bits, value AS sensitivity, standard_error
-FROM activation_rise
-JOIN activation USING (run_id, activation)
-JOIN run ON run.id = activation_rise.run_id
-WHERE run.id = (
-    SELECT max(r.id) FROM run AS r
-    WHERE r.state = 'complete' AND r.model_hash = run.model_hash
-      AND r.loss = run.loss AND EXISTS (
-        SELECT * FROM activation_rise AS a WHERE a.run_id = r.id))
-ORDER BY run.id, activation, bits DESC;

@@ -5,10 +5,10 @@
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
-DROP VIEW pareto_front;
-DROP VIEW layer_sensitivity;
-DROP VIEW allocation_layers;
-DROP VIEW latency_table;
+DROP VIEW IF EXISTS pareto_front;
+DROP VIEW IF EXISTS layer_sensitivity;
+DROP VIEW IF EXISTS allocation_layers;
+DROP VIEW IF EXISTS latency_table;
 
 CREATE TABLE sensitivity_by_candidate (
     run_id         INTEGER NOT NULL,
@@ -103,59 +103,3 @@ CREATE UNIQUE INDEX quantized_by_run ON quantized (run_id, layer, candidate)
 WHERE run_id IS NOT NULL;
 CREATE UNIQUE INDEX quantized_by_allocation ON quantized (allocation_id, layer)
 WHERE allocation_id IS NOT NULL;
-
-CREATE VIEW pareto_front AS
-SELECT front.id AS front_id, front.run_id, run.model_path AS model,
-       front.metric, front.solver, front.cost_kind, point, cost, objective,
-       mean_bits, weight_bits, candidates
-FROM front JOIN run ON run.id = front.run_id
-           JOIN front_point ON front_point.front_id = front.id
-WHERE front.id = (
-    SELECT max(f.id) FROM front AS f JOIN run AS r ON r.id = f.run_id
-    WHERE r.model_hash = run.model_hash AND f.cost_kind = front.cost_kind
-      AND f.metric = front.metric)
-ORDER BY front.id, point;
-
-CREATE VIEW layer_sensitivity AS
-SELECT run.id AS run_id, run.model_path AS model, run.loss,
-       sensitivity.metric, layer.layer, layer.name, layer.op, layer.params,
-       layer.macs_per_image, layer.group_name, sensitivity.bits,
-       sensitivity.value AS sensitivity, sensitivity.standard_error,
-       trace.mean AS trace, trace.standard_error AS trace_standard_error,
-       trace.low AS trace_low, trace.high AS trace_high,
-       sensitivity.candidate
-FROM sensitivity
-JOIN run ON run.id = sensitivity.run_id
-JOIN layer USING (run_id, layer)
-LEFT JOIN estimate AS trace ON trace.run_id = run.id
-     AND trace.layer = layer.layer AND trace.metric = 'trace'
-WHERE run.id = (
-    SELECT max(r.id) FROM run AS r
-    WHERE r.state = 'complete' AND r.model_hash = run.model_hash
-      AND r.loss = run.loss AND EXISTS (
-        SELECT * FROM sensitivity AS s
-        WHERE s.run_id = r.id AND s.metric = sensitivity.metric))
-ORDER BY run.id, sensitivity.metric, layer.layer, sensitivity.bits DESC,
-         sensitivity.candidate;
-
-CREATE VIEW allocation_layers AS
-SELECT allocation_id, run.model_path AS model, layer, name, weight_bits,
-       activation_bits, candidate
-FROM allocation_layer
-JOIN allocation ON allocation.id = allocation_layer.allocation_id
-JOIN run ON run.id = allocation.run_id
-ORDER BY allocation_id, layer;
-
-CREATE VIEW latency_table AS
-SELECT run.model_path AS model, run.model_hash, run.host, device, kernels,
-       benchmark.threads, batch_size, layer, name, weight_bits,
-       activation_bits, kernel, benchmark_layer.latency_us,
-       max(benchmark.id) AS benchmark_id,
-       format
-FROM benchmark_layer
-JOIN benchmark ON benchmark.id = benchmark_layer.benchmark_id
-JOIN run ON run.id = benchmark.run_id
-GROUP BY run.model_hash, run.host, device, kernels, benchmark.threads,
-         batch_size, name, weight_bits, activation_bits, format
-ORDER BY run.model_hash, run.host, device, kernels, benchmark.threads,
-         batch_size, layer, weight_bits DESC, activation_bits DESC;

@@ -23,7 +23,13 @@ static const char *const steps[] = {
 #include "results/schema_totals.inc"
     ,
 #include "results/schema_candidates.inc"
+    ,
+#include "results/schema_joint.inc"
 };
+/* After the last step, for tables change under views. */
+static const char views[] =
+#include "results/views.inc"
+    ;
 #pragma GCC diagnostic pop
 
 enum { VERSION = sizeof steps / sizeof *steps, APPLICATION = 0x48415751 };
@@ -77,6 +83,7 @@ static hawq_status migrate_steps(const hawq_store *store) {
     HAWQ_TRY(read_version(store, &version));
     for (; version < VERSION; version++)
         HAWQ_TRY(hawq_sql_script(store->db, steps[version]));
+    HAWQ_TRY(hawq_sql_script(store->db, views));
     snprintf(mark, sizeof mark,
              "PRAGMA application_id = %d; PRAGMA user_version = %d",
              APPLICATION, VERSION);
@@ -147,15 +154,18 @@ hawq_status hawq_store_begin_run(hawq_store *store, const hawq_run_record *r,
     HAWQ_TRY(HAWQ_SQL_RUN(
         store->db,
         "INSERT INTO run (program, version, command, model_path, model_hash,"
-        " data, loss, seed, sampling, threads, host, provider, weight_range)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " data, loss, seed, sampling, threads, host, provider, weight_range,"
+        " rewrite, rewrite_factors)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         HAWQ_SQL_TEXT(r->program), text_or_empty(r->version),
         text_or_empty(r->command), text_or_empty(r->model_path),
         text_or_empty(r->model_hash), text_or_empty(r->data),
         text_or_empty(r->loss), HAWQ_SQL_INT((int64_t)r->seed),
         text_or_empty(r->sampling), HAWQ_SQL_INT(r->threads),
         text_or_empty(r->host), text_or_empty(r->provider),
-        text_or_empty(r->weight_range)));
+        text_or_empty(r->weight_range), text_or_empty(r->rewrite),
+        HAWQ_SQL_BLOB(r->rewrite_factors,
+                      (size_t)r->n_rewrite_factors * sizeof(double))));
     *run = hawq_sql_last_id(store->db);
     return HAWQ_OK;
 }
@@ -343,14 +353,18 @@ static hawq_status put_allocation(hawq_sql *db, int64_t run, int64_t analysis,
     HAWQ_TRY(HAWQ_SQL_RUN(
         db,
         "INSERT INTO allocation (run_id, analysis_run_id, solver, metric,"
-        " state, objective, bound, weight_bytes, bops, mean_bits, latency_us)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " state, objective, bound, weight_bytes, bops, mean_bits, latency_us,"
+        " kl, agreement, check_images)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         HAWQ_SQL_INT(run), hawq_value_id(analysis), HAWQ_SQL_TEXT(row->solver),
         HAWQ_SQL_TEXT(row->metric), HAWQ_SQL_TEXT(row->state),
         HAWQ_SQL_REAL(row->objective), HAWQ_SQL_REAL(row->bound),
         HAWQ_SQL_INT(row->weight_bytes), HAWQ_SQL_INT(row->bops),
         HAWQ_SQL_REAL(row->mean_bits),
-        HAWQ_SQL_REAL(row->latency_us < 0 ? NAN : row->latency_us)));
+        HAWQ_SQL_REAL(row->latency_us < 0 ? NAN : row->latency_us),
+        HAWQ_SQL_REAL(row->check_images ? row->kl : NAN),
+        HAWQ_SQL_REAL(row->check_images ? row->agreement : NAN),
+        hawq_value_id(row->check_images)));
     *id = hawq_sql_last_id(db);
     for (int i = 0; i < row->n_layers; i++) {
         const hawq_choice *c = &row->choice[i];

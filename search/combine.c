@@ -37,15 +37,6 @@ typedef struct combining {
     hawq_arena                scratch;
 } combining;
 
-bool hawq_pins_allow(const hawq_problem *p, int layer, int candidate) {
-    const hawq_candidate *c = &p->layer[layer].candidate[candidate];
-    for (int i = 0; i < p->n_pins; i++)
-        if (!hawq_pin_allows(&p->pin[i], c) &&
-            hawq_problem_find_layer(p, p->pin[i].layer) == layer)
-            return false;
-    return true;
-}
-
 /* --- one unit more ------------------------------------------------------- */
 
 /* Adds candidate `pick` of every layer of unit u. */
@@ -57,12 +48,12 @@ static hawq_status add_unit(combining *c, int u, int pick, part *to) {
     for (int i = 0; i < c->group->n_layers; i++) {
         int                       l = c->group->layer[i];
         const hawq_problem_layer *layer = &p->layer[l];
-        const hawq_candidate     *x = &layer->candidate[layer->order[pick]];
+        const hawq_priced        *x = &layer->candidate[layer->order[pick]];
         if (layer->tied_to != c->first[u]) continue;
         to->loss += x->loss;
         to->bits += x->weight_bits;
         if (to->same != x->weight_bits) to->same = 0;
-        to->allowed &= hawq_pins_allow(p, l, layer->order[pick]);
+        to->allowed &= !layer->pin || hawq_pin_allows(layer->pin, x);
         for (int k = 0; k < p->n_kinds; k++) cost[k] += x->cost[k];
     }
     to->pick = pick;
@@ -126,7 +117,7 @@ static hawq_status extend(combining *c, int u, int activation_bits) {
               (size_t)before * (size_t)layer->n_candidates);
     for (int i = 0; i < before; i++)
         for (int k = 0; k < layer->n_candidates; k++) {
-            const hawq_candidate *x = &layer->candidate[layer->order[k]];
+            const hawq_priced *x = &layer->candidate[layer->order[k]];
             if (hawq_input_bits(x) != activation_bits) continue;
             part *to = &s->item[s->n++];
             *to = u ? c->stage[u - 1].item[i] : nothing;

@@ -24,12 +24,9 @@ enum {
 /* Sets n_candidates of the group and `member` of its layers; candidates come
  * by falling weight bits, summed over the layers, then falling activation
  * bits. The layers of a unit (tied_to) have the same widths in the same
- * `order`. EFORMAT: no activation width in common; EINVAL: too many
- * combinations. */
+ * `order`, and know the pin that holds for them. EFORMAT: no activation width
+ * in common; EINVAL: too many combinations. */
 HAWQ_NODISCARD hawq_status hawq_combine(hawq_problem       *problem,
                                         hawq_problem_group *group);
-
-/* Do the pins of a layer allow a candidate of its own? */
-bool hawq_pins_allow(const hawq_problem *problem, int layer, int candidate);
 
 #endif

@@ -9,6 +9,7 @@
  * better than it is enough, by more than rounding. out as in hawq_solver. */
 HAWQ_NODISCARD hawq_status hawq_cross_search(const hawq_knapsack *k,
                                              double deadline, const int *start,
-                                             bool first, hawq_outcome *out);
+                                             bool                first,
+                                             hawq_solver_answer *out);
 
 #endif

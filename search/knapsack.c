@@ -36,7 +36,7 @@ static void add_candidate(const hawq_problem *p, const hawq_problem_group *g,
                           int c, int n_budgets, const hawq_budget *budget,
                           double *loss, double *cost) {
     for (int i = 0; i < g->n_layers; i++) {
-        const hawq_candidate *x = hawq_problem_candidate(p, g->layer[i], c);
+        const hawq_priced *x = hawq_problem_candidate(p, g->layer[i], c);
         *loss += x->loss;
         for (int b = 0; b < n_budgets; b++) cost[b] += x->cost[budget[b].kind];
     }
@@ -77,6 +77,9 @@ static hawq_status check_losses(const hawq_problem *p, const hawq_knapsack *k) {
     return HAWQ_OK;
 }
 
+/* least[b][g]: what groups 0 ... g - 1 cost together at the least, with which a
+ * solver that has decided the groups from g on sees whether budget b can still
+ * be met. */
 static hawq_status fill_least(hawq_knapsack *k, hawq_arena *arena) {
     double *least;
     size_t  row = (size_t)k->n_groups + 1;
@@ -129,6 +132,9 @@ hawq_status hawq_knapsack_build(const hawq_problem *p, int n_budgets,
     return HAWQ_OK;
 }
 
+/* From the last group to the first, the order in which the solvers add, so that
+ * sums of equal allocations are equal to the last bit. A pair's table has a row
+ * for each candidate of group g and a column for each of group h. */
 double hawq_knapsack_sum(const hawq_knapsack *k, const int *x, double *cost) {
     double loss = 0;
     for (int b = 0; cost && b < k->n_budgets; b++) cost[b] = 0;
@@ -154,6 +160,8 @@ bool hawq_knapsack_fits(const hawq_knapsack *k, const int *x) {
     return true;
 }
 
+/* Less loss first, then less of the first budget's cost, then of the next, then
+ * the candidate that comes first: no two allocations are equal. */
 int hawq_knapsack_compare(const hawq_knapsack *k, const int *x, const int *y) {
     double c[HAWQ_DIMENSIONS_MAX], d[HAWQ_DIMENSIONS_MAX];
     double a = hawq_knapsack_sum(k, x, c), b = hawq_knapsack_sum(k, y, d);

@@ -98,8 +98,8 @@ typedef struct steps {
  * found. */
 static hawq_status solve_at(steps *s, double limit, double seconds,
                             hawq_arena *arena, int *choice, bool *fits) {
-    hawq_knapsack k;
-    hawq_outcome  found = {.bound = -INFINITY};
+    hawq_knapsack      k;
+    hawq_solver_answer found = {.bound = -INFINITY};
     s->budget[0].limit = limit;
     HAWQ_TRY(hawq_knapsack_build(s->p, s->n_budgets, s->budget, arena, &k));
     HAWQ_TAKE(found.x, arena, (size_t)k.n_groups);

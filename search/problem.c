@@ -22,6 +22,8 @@ static uint64_t name_hash(const char *text) { /* FNV-1a */
     return h;
 }
 
+/* The slot of the name or, where there is none, the free one it would take:
+ * names that collide lie in the slots that follow. */
 static size_t name_slot(const hawq_problem *p, const char *name) {
     size_t i = name_hash(name) & (p->names->n_slots - 1);
     while (p->names->slot[i] &&
@@ -94,7 +96,7 @@ void hawq_problem_free(hawq_problem *problem) {
 }
 
 static hawq_status check_candidate(const hawq_problem *p, const char *layer,
-                                   int c, const hawq_candidate *candidate) {
+                                   int c, const hawq_priced *candidate) {
     if (candidate->weight_bits < 1 || candidate->weight_bits > 32 ||
         candidate->activation_bits < 1 || candidate->activation_bits > 32)
         return hawq_fail(HAWQ_EFORMAT,
@@ -133,9 +135,9 @@ static hawq_status room_for_layer(hawq_problem *p) {
 
 hawq_status hawq_problem_add(hawq_problem *p, const char *name,
                              const char *group, int64_t params,
-                             int n_candidates, const hawq_candidate *given) {
-    hawq_candidate *candidate;
-    double         *cost;
+                             int n_candidates, const hawq_priced *given) {
+    hawq_priced *candidate;
+    double      *cost;
     if (!*name)
         return hawq_fail(HAWQ_EFORMAT, "layer %d has an empty name",
                          p->n_layers);
@@ -173,7 +175,7 @@ hawq_status hawq_problem_add(hawq_problem *p, const char *name,
 hawq_status hawq_problem_add_loss(hawq_problem *p, int layer,
                                   int activation_bits, double value) {
     hawq_problem_layer *l = &p->layer[layer];
-    hawq_candidate     *changed;
+    hawq_priced        *changed;
     HAWQ_TAKE(changed, &p->arena, (size_t)l->n_candidates);
     for (int c = 0; c < l->n_candidates; c++) {
         changed[c] = l->candidate[c];
@@ -185,13 +187,14 @@ hawq_status hawq_problem_add_loss(hawq_problem *p, int layer,
     return HAWQ_OK;
 }
 
+/* A constant is in every sum once, and every sum has the first layer once. */
 hawq_status hawq_problem_add_fixed(hawq_problem *p, const char *kind,
                                    double value) {
     int k = hawq_problem_find_kind(p, kind);
     if (k < 0 || !p->n_layers || value == 0) return HAWQ_OK;
     hawq_problem_layer *l = &p->layer[0];
     hawq_cost_kind     *kinds;
-    hawq_candidate     *changed;
+    hawq_priced        *changed;
     HAWQ_TAKE(kinds, &p->arena, (size_t)p->n_kinds);
     HAWQ_TAKE(changed, &p->arena, (size_t)l->n_candidates);
     for (int c = 0; c < l->n_candidates; c++) {
@@ -238,7 +241,7 @@ hawq_status hawq_problem_tie_activations(hawq_problem *p, int n,
     return add_tie(p, n, layer, reason, true);
 }
 
-bool hawq_pin_allows(const hawq_pin *pin, const hawq_candidate *c) {
+bool hawq_pin_allows(const hawq_pin *pin, const hawq_priced *c) {
     if (!pin->name) return c->weight_bits == pin->weight_bits;
     return c->name && !strcmp(c->name, pin->name);
 }
@@ -311,8 +314,8 @@ int hawq_problem_find_layer(const hawq_problem *p, const char *name) {
     return p->names->slot[name_slot(p, name)] - 1;
 }
 
-const hawq_candidate *hawq_problem_candidate(const hawq_problem *p, int layer,
-                                             int c) {
+const hawq_priced *hawq_problem_candidate(const hawq_problem *p, int layer,
+                                          int c) {
     const hawq_problem_layer *l = &p->layer[layer];
     return &l->candidate[l->member[c]];
 }
@@ -320,7 +323,7 @@ const hawq_candidate *hawq_problem_candidate(const hawq_problem *p, int layer,
 double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
     double sum = 0;
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c =
+        const hawq_priced *c =
             hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
         sum += kind < 0 ? c->loss : c->cost[kind];
     }
@@ -328,15 +331,17 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
     return sum / p->kind[kind].unit;
 }
 
+/* Of several 8-bit candidates of a layer the first with 8-bit activations,
+ * which is the one that a uniform network has. */
 double hawq_problem_uniform8(const hawq_problem *p, int kind, bool *found) {
     double sum = 0;
     *found = true;
     if (p->kind[kind].uniform8 > 0) return p->kind[kind].uniform8;
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_problem_layer *layer = &p->layer[l];
-        const hawq_candidate     *best = NULL;
+        const hawq_priced        *best = NULL;
         for (int c = 0; c < layer->n_candidates; c++) {
-            const hawq_candidate *this = &layer->candidate[c];
+            const hawq_priced *this = &layer->candidate[c];
             if (this->weight_bits == 8 &&
                 (!best ||
                  (this->activation_bits == 8 && best->activation_bits != 8)))

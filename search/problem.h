@@ -52,31 +52,34 @@ typedef struct hawq_cost_kind {
                               units of the kind; 0: that of the candidates */
 } hawq_cost_kind;
 
-typedef struct hawq_candidate {
+/* What a layer may take, with its price: a loss and the costs. */
+typedef struct hawq_priced {
     int           weight_bits, activation_bits; /* 1 ... 32 */
     double        loss;
     const double *cost; /* one per kind of cost */
     const char   *name; /* how weights are quantized, "w4:gptq": told apart by
                            it, and shown; NULL: by their bits alone */
-} hawq_candidate;
+} hawq_priced;
 
 /* The width that the candidate asks of the layer's input tensor, which all that
  * read it share: a layer that computes in float reads what 8 bits leave. */
-static inline int hawq_input_bits(const hawq_candidate *c) {
+static inline int hawq_input_bits(const hawq_priced *c) {
     return c->activation_bits == HAWQ_FLOAT_BITS ? 8 : c->activation_bits;
 }
 
 typedef struct hawq_problem_layer {
-    const char           *name;
-    const char           *group;  /* layers with the same text are tied */
-    int64_t               params; /* 0: unknown */
-    int                   n_candidates;
-    const hawq_candidate *candidate;
+    const char        *name;
+    const char        *group;  /* layers with the same text are tied */
+    int64_t            params; /* 0: unknown */
+    int                n_candidates;
+    const hawq_priced *candidate;
     /* since finish */
     int        in_group; /* index of its group */
     int        tied_to;  /* first layer with the same candidate; itself */
     const int *member;   /* group's candidate c is candidate[member[c]] */
     const int *order;    /* of its candidates, as a group of its own has them */
+    const struct hawq_pin *pin; /* that holds for it, and for all that take the
+                                   same candidate; NULL: any will do */
 } hawq_problem_layer;
 
 /* Layers that choose together. Candidates are in order of preference among
@@ -104,7 +107,7 @@ typedef struct hawq_pin {
 } hawq_pin;
 
 /* Does a pin of the layer leave it this candidate? */
-bool hawq_pin_allows(const hawq_pin *pin, const hawq_candidate *candidate);
+bool hawq_pin_allows(const hawq_pin *pin, const hawq_priced *candidate);
 
 enum { HAWQ_PIN_BY_NAME = INT_MAX }; /* rank of a pin that names its layer */
 
@@ -154,7 +157,7 @@ void hawq_problem_free(hawq_problem *problem); /* NULL: ok */
 HAWQ_NODISCARD hawq_status hawq_problem_add(hawq_problem *problem,
                                             const char *name, const char *group,
                                             int64_t params, int n_candidates,
-                                            const hawq_candidate *candidate);
+                                            const hawq_priced *candidate);
 
 /* Adds to the losses of all candidates of a layer with these activation bits;
  * before finish. ENONFINITE names the layer. */
@@ -224,8 +227,8 @@ int hawq_problem_find_kind(const hawq_problem *problem, const char *name);
 int hawq_problem_find_layer(const hawq_problem *problem, const char *name);
 
 /* The candidate of a layer when its group takes candidate c. */
-const hawq_candidate *hawq_problem_candidate(const hawq_problem *problem,
-                                             int layer, int c);
+const hawq_priced *hawq_problem_candidate(const hawq_problem *problem,
+                                          int layer, int c);
 
 /* Sum of a cost over the layers, in units of the kind; choice[g] is the
  * candidate of group g. kind -1: the objective, losses and interactions. */

@@ -95,10 +95,10 @@ static hawq_status sort_candidates(hawq_problem *p, hawq_problem_layer *layer) {
     int *member;
     HAWQ_TAKE(member, &p->arena, (size_t)layer->n_candidates);
     for (int c = 0; c < layer->n_candidates; c++) {
-        const hawq_candidate *new = &layer->candidate[c];
+        const hawq_priced *new = &layer->candidate[c];
         int at = c;
         for (; at > 0; at--) {
-            const hawq_candidate *old = &layer->candidate[member[at - 1]];
+            const hawq_priced *old = &layer->candidate[member[at - 1]];
             if (old->weight_bits > new->weight_bits ||
                 (old->weight_bits == new->weight_bits &&
                  old->activation_bits >= new->activation_bits))
@@ -117,8 +117,8 @@ static hawq_status check_same_widths(const hawq_problem *p, int l, int m,
     const hawq_problem_layer *one = &p->layer[l], *two = &p->layer[m];
     bool                      same = one->n_candidates == two->n_candidates;
     for (int c = 0; c < one->n_candidates && same; c++) {
-        const hawq_candidate *a = &one->candidate[one->order[c]];
-        const hawq_candidate *b = &two->candidate[two->order[c]];
+        const hawq_priced *a = &one->candidate[one->order[c]];
+        const hawq_priced *b = &two->candidate[two->order[c]];
         same = a->weight_bits == b->weight_bits &&
                a->activation_bits == b->activation_bits &&
                !strcmp(a->name ? a->name : "", b->name ? b->name : "");
@@ -172,13 +172,6 @@ static hawq_status fill_group(hawq_problem *p, const relations *r,
     return g->weights_free ? hawq_combine(p, g) : HAWQ_OK;
 }
 
-static hawq_status fill_groups(hawq_problem *p, relations *r) {
-    HAWQ_TRY(list_groups(p, r));
-    for (int g = 0; g < p->n_groups; g++)
-        HAWQ_TRY(fill_group(p, r, &p->group[g]));
-    return HAWQ_OK;
-}
-
 /* --- pins ---------------------------------------------------------------- */
 
 /* "4" or "w4:gptq". */
@@ -193,7 +186,7 @@ static bool same_pin(const hawq_pin *a, const hawq_pin *b) {
 }
 
 /* The pin that holds for each layer by itself, or NULL. */
-static hawq_status choose_pins(hawq_problem *p, const hawq_pin **of) {
+static hawq_status choose_pins(const hawq_problem *p, const hawq_pin **of) {
     for (int i = 0; i < p->n_pins; i++) {
         const hawq_pin *pin = &p->pin[i];
         int             l = hawq_problem_find_layer(p, pin->layer);
@@ -225,6 +218,30 @@ static hawq_status join_pins(const hawq_problem *p, const hawq_pin **of) {
     return HAWQ_OK;
 }
 
+/* Before the groups are filled: combinations that are not allowed must leave no
+ * allowed one out. */
+static hawq_status find_pins(hawq_problem *p) {
+    const hawq_pin **of;
+    HAWQ_TAKE(of, &p->arena, (size_t)p->n_layers);
+    HAWQ_TRY(choose_pins(p, of));
+    HAWQ_TRY(join_pins(p, of));
+    for (int l = 0; l < p->n_layers; l++)
+        p->layer[l].pin = of[p->layer[l].tied_to];
+    return HAWQ_OK;
+}
+
+/* --- groups with their candidates --- */
+
+static hawq_status fill_groups(hawq_problem *p, relations *r) {
+    HAWQ_TRY(list_groups(p, r));
+    HAWQ_TRY(find_pins(p));
+    for (int g = 0; g < p->n_groups; g++)
+        HAWQ_TRY(fill_group(p, r, &p->group[g]));
+    return HAWQ_OK;
+}
+
+/* --- what the pins leave --- */
+
 static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
                              bool *allowed) {
     int                       l = hawq_problem_find_layer(p, pin->layer);
@@ -254,9 +271,8 @@ static hawq_status apply_pin(hawq_problem *p, const hawq_pin *pin,
 }
 
 static hawq_status apply_pins(hawq_problem *p) {
-    bool            *allowed;
-    const hawq_pin **pin_of;
-    size_t           total = 0;
+    bool  *allowed;
+    size_t total = 0;
     for (int g = 0; g < p->n_groups; g++)
         total += (size_t)p->group[g].n_candidates;
     HAWQ_TAKE(allowed, &p->arena, total);
@@ -266,13 +282,11 @@ static hawq_status apply_pins(hawq_problem *p) {
         p->group[g].allowed = next;
         next += p->group[g].n_candidates;
     }
-    HAWQ_TAKE(pin_of, &p->arena, (size_t)p->n_layers);
-    HAWQ_TRY(choose_pins(p, pin_of));
-    HAWQ_TRY(join_pins(p, pin_of));
     for (int l = 0; l < p->n_layers; l++) {
         const bool *of_group = p->group[p->layer[l].in_group].allowed;
-        if (pin_of[l] && p->layer[l].tied_to == l)
-            HAWQ_TRY(apply_pin(p, pin_of[l], allowed + (of_group - allowed)));
+        if (p->layer[l].pin && p->layer[l].tied_to == l)
+            HAWQ_TRY(
+                apply_pin(p, p->layer[l].pin, allowed + (of_group - allowed)));
     }
     return HAWQ_OK;
 }
@@ -284,7 +298,7 @@ static hawq_status check_sums(const hawq_problem *p) {
         for (int l = 0; l < p->n_layers; l++) {
             double most = 0;
             for (int c = 0; c < p->layer[l].n_candidates; c++) {
-                const hawq_candidate *x = &p->layer[l].candidate[c];
+                const hawq_priced *x = &p->layer[l].candidate[c];
                 most = fmax(most, fabs(k < 0 ? x->loss : x->cost[k]));
             }
             sum += most;

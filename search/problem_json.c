@@ -130,7 +130,7 @@ static hawq_status read_costs(const reader *r, const cJSON *candidate,
 
 static hawq_status read_candidate(reader *r, const cJSON *item,
                                   const char *where, double *cost,
-                                  hawq_candidate *out) {
+                                  hawq_priced *out) {
     static const char *const known[] = {
         "weight_bits", "activation_bits", "candidate", "loss", "cost", NULL};
     const cJSON *name = member(item, "candidate");
@@ -154,11 +154,11 @@ static hawq_status read_candidate(reader *r, const cJSON *item,
 
 static hawq_status read_candidates(reader *r, const cJSON *list,
                                    const char *layer, int n,
-                                   hawq_candidate **out) {
-    double         *cost;
-    hawq_candidate *candidate;
-    const cJSON    *item;
-    int             i = 0;
+                                   hawq_priced **out) {
+    double      *cost;
+    hawq_priced *candidate;
+    const cJSON *item;
+    int          i = 0;
     HAWQ_TAKE(candidate, &r->arena, (size_t)n);
     HAWQ_TAKE(cost, &r->arena, (size_t)n * (size_t)r->n_kinds);
     cJSON_ArrayForEach(item, list) {
@@ -201,8 +201,8 @@ static hawq_status read_layer(reader *r, const cJSON *item, int index) {
     if (!cJSON_IsArray(candidates))
         return hawq_fail(HAWQ_EFORMAT,
                          "%s: \"candidates\" is missing or not a list", where);
-    hawq_candidate *list;
-    int             n = cJSON_GetArraySize(candidates);
+    hawq_priced *list;
+    int          n = cJSON_GetArraySize(candidates);
     HAWQ_TRY(read_candidates(r, candidates, name->valuestring, n, &list));
     return hawq_problem_add(r->problem, name->valuestring,
                             group ? group->valuestring : NULL, (int64_t)params,
@@ -373,7 +373,7 @@ hawq_status hawq_problem_read(const char *path, hawq_problem **out) {
 /* --- writing; cJSON's functions pass NULL on, so one check at the end ------
  */
 
-static void put_candidate(const hawq_problem *p, const hawq_candidate *c,
+static void put_candidate(const hawq_problem *p, const hawq_priced *c,
                           cJSON *list) {
     cJSON *item = cJSON_CreateObject();
     cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
@@ -418,7 +418,7 @@ static void put_layer(const hawq_problem *p, int index, const int *choice,
         cJSON_AddStringToObject(item, "activation_group", g->name);
     if (l->params) cJSON_AddNumberToObject(item, "params", (double)l->params);
     if (choice) {
-        const hawq_candidate *c =
+        const hawq_priced *c =
             hawq_problem_candidate(p, index, choice[l->in_group]);
         cJSON_AddNumberToObject(item, "weight_bits", c->weight_bits);
         cJSON_AddNumberToObject(item, "activation_bits", c->activation_bits);

@@ -154,18 +154,18 @@ static hawq_status fill_kinds(const source *s, hawq_cost_kind *kind) {
 static hawq_status make_candidate(source *s, const hawq_layer_record *l,
                                   hawq_width                     w,
                                   const hawq_sensitivity_record *r,
-                                  hawq_candidate                *out) {
+                                  hawq_priced                   *out) {
     char        text[PLAIN];
     double     *cost;
     const char *name = name_of(r ? r->candidate : NULL, w.weight_bits, text);
     w.candidate = name;
     HAWQ_TAKE(cost, &s->arena, KINDS);
     HAWQ_TRY(fill_costs(s, l, w, r, cost));
-    *out = (hawq_candidate){.weight_bits = w.weight_bits,
-                            .activation_bits = w.activation_bits,
-                            .loss = r ? r->value : 0,
-                            .cost = cost,
-                            .name = hawq_arena_string(&s->arena, name)};
+    *out = (hawq_priced){.weight_bits = w.weight_bits,
+                         .activation_bits = w.activation_bits,
+                         .loss = r ? r->value : 0,
+                         .cost = cost,
+                         .name = hawq_arena_string(&s->arena, name)};
     return out->name ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -182,7 +182,7 @@ find_sensitivity(const source *s, int layer, const hawq_width *w) {
     return NULL;
 }
 
-static hawq_status add_pairs(source *s, int index, hawq_candidate *candidate) {
+static hawq_status add_pairs(source *s, int index, hawq_priced *candidate) {
     const hawq_layer_record *l = &s->layer[index];
     for (int i = 0; i < s->n_widths; i++) {
         const hawq_width              *w = &s->width[i];
@@ -209,7 +209,7 @@ static hawq_status add_pairs(source *s, int index, hawq_candidate *candidate) {
 
 static hawq_status add_layer(source *s, int index, hawq_problem *p) {
     const hawq_layer_record *l = &s->layer[index];
-    hawq_candidate          *candidate;
+    hawq_priced             *candidate;
     int                      n = s->n_widths;
     int                      first = first_of(s, index), end = first;
     while (is_of(s, end, index)) end++;
@@ -274,7 +274,7 @@ hawq_status hawq_problem_from_widths(
     return status;
 }
 
-static bool is_named(const hawq_candidate *c, const char *name, int bits) {
+static bool is_named(const hawq_priced *c, const char *name, int bits) {
     char text[PLAIN];
     return c->weight_bits == bits &&
            (!c->name || !strcmp(c->name, name_of(name, bits, text)));

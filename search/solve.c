@@ -40,8 +40,8 @@ static bool has_allocation(hawq_found state) {
 /* Solves the knapsack, a budget impossible by itself seen at once. */
 static hawq_status run(const hawq_knapsack *k, const hawq_solver *solver,
                        const hawq_solve_options *options, hawq_arena *arena,
-                       hawq_outcome *out) {
-    *out = (hawq_outcome){HAWQ_FOUND_INFEASIBLE, NULL, -INFINITY, NULL};
+                       hawq_solver_answer *out) {
+    *out = (hawq_solver_answer){HAWQ_FOUND_INFEASIBLE, NULL, -INFINITY, NULL};
     HAWQ_TAKE(out->x, arena, (size_t)k->n_groups);
     HAWQ_TAKE(out->price, arena, (size_t)k->n_budgets);
     if (k->n_pairs && !solver->quadratic)
@@ -59,8 +59,8 @@ static hawq_status run(const hawq_knapsack *k, const hawq_solver *solver,
 }
 
 static hawq_status fill_choice(const hawq_problem *p, const hawq_knapsack *k,
-                               const hawq_outcome *found, hawq_arena *arena,
-                               hawq_solution *out) {
+                               const hawq_solver_answer *found,
+                               hawq_arena *arena, hawq_solution *out) {
     int *choice;
     HAWQ_TAKE(choice, arena, (size_t)p->n_groups);
     for (int g = 0; g < p->n_groups; g++) choice[g] = k->origin[found->x[g]];
@@ -97,7 +97,7 @@ static hawq_status decide_quadratic(const hawq_knapsack      *without,
                                     const hawq_solve_options *options,
                                     const int *x, hawq_arena *arena,
                                     bool *binding) {
-    hawq_outcome better = {.bound = -INFINITY};
+    hawq_solver_answer better = {.bound = -INFINITY};
     HAWQ_TAKE(better.x, arena, (size_t)without->n_groups);
     HAWQ_TRY(hawq_cross_search(without,
                                hawq_clock_deadline(options->time_limit_s, 1), x,
@@ -120,11 +120,11 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
                                   const hawq_solve_options *options,
                                   const hawq_solution *found, const int *x,
                                   hawq_arena *arena, bool *binding) {
-    hawq_budget   rest[HAWQ_DIMENSIONS_MAX];
-    hawq_knapsack k;
-    hawq_outcome  without;
-    hawq_solution free = {.state = HAWQ_FOUND_OPTIMAL};
-    int           n = 0;
+    hawq_budget        rest[HAWQ_DIMENSIONS_MAX];
+    hawq_knapsack      k;
+    hawq_solver_answer without;
+    hawq_solution      free = {.state = HAWQ_FOUND_OPTIMAL};
+    int                n = 0;
     for (int i = 0; i < p->n_budgets; i++)
         if (i != b) rest[n++] = p->budget[i];
     HAWQ_TRY(hawq_knapsack_build(p, n, rest, arena, &k));
@@ -145,10 +145,12 @@ static hawq_status decide_binding(const hawq_problem *p, int b,
     return HAWQ_OK;
 }
 
+/* used, least and price are given in the user's unit: costs are divided by it,
+ * the price, which is loss for cost, is multiplied. */
 static hawq_status fill_budgets(const hawq_problem *p, const hawq_knapsack *k,
                                 const hawq_solve_options *options,
-                                const hawq_outcome *found, hawq_arena *arena,
-                                hawq_solution *out) {
+                                const hawq_solver_answer *found,
+                                hawq_arena *arena, hawq_solution *out) {
     hawq_budget_use *use;
     HAWQ_TAKE(use, arena, (size_t)p->n_budgets);
     for (int b = 0; b < p->n_budgets; b++) {
@@ -184,7 +186,7 @@ hawq_status hawq_solve(const hawq_problem *p, const hawq_solver *solver,
                        hawq_solution *out) {
     static const hawq_solve_options defaults = {0};
     hawq_knapsack                   k;
-    hawq_outcome                    found;
+    hawq_solver_answer              found;
     if (!solver) solver = hawq_solver_default(p);
     if (!options) options = &defaults;
     HAWQ_TRY(hawq_knapsack_build(p, p->n_budgets, p->budget, arena, &k));

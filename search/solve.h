@@ -41,12 +41,12 @@ typedef struct hawq_solve_options {
 } hawq_solve_options;
 
 /* What a solver hands to hawq_solve. */
-typedef struct hawq_outcome {
+typedef struct hawq_solver_answer {
     hawq_found state;
     int       *x;     /* n_groups candidates; valid if optimal or feasible */
     double     bound; /* no allocation has a smaller loss; -INFINITY: unknown */
     double    *price; /* n_budgets multipliers, units of the candidates */
-} hawq_outcome;
+} hawq_solver_answer;
 
 typedef struct hawq_solver {
     const char *name;
@@ -56,7 +56,7 @@ typedef struct hawq_solver {
        the arena's. */
     hawq_status (*solve)(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out);
+                         hawq_solver_answer *out);
 } hawq_solver;
 
 extern const hawq_solver hawq_solver_dp, hawq_solver_bnb, hawq_solver_ilp,

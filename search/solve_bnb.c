@@ -225,7 +225,7 @@ static bool step_back(search *s, double *step) {
     return s->root + *step > s->root;
 }
 
-static void report(const search *s, bool proven, hawq_outcome *out) {
+static void report(const search *s, bool proven, hawq_solver_answer *out) {
     if (proven)
         out->state = s->found ? HAWQ_FOUND_OPTIMAL : HAWQ_FOUND_INFEASIBLE;
     else
@@ -235,7 +235,7 @@ static void report(const search *s, bool proven, hawq_outcome *out) {
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     size_t most = options->max_states ? options->max_states : 40000000;
     size_t room = most < FIRST_ROOM ? most : FIRST_ROOM;
     search s = {.k = k,

@@ -20,7 +20,7 @@ static bool advance(const hawq_knapsack *k, int *x) {
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     int   *x;
     double count = 1, deadline = hawq_clock_deadline(options->time_limit_s, 1);
     long   n = 0;

@@ -275,7 +275,7 @@ static hawq_status explore(search *s) {
 
 /* Without interactions: an allocation to start from, or the proof that there
  * is none. */
-static hawq_status begin(search *s, const int *start, hawq_outcome *out) {
+static hawq_status begin(search *s, const int *start, hawq_solver_answer *out) {
     hawq_knapsack            separable = *s->k;
     const hawq_solve_options few = {.max_states = 1 << 22};
     separable.n_pairs = 0;
@@ -293,7 +293,7 @@ static hawq_status begin(search *s, const int *start, hawq_outcome *out) {
     return HAWQ_OK;
 }
 
-static hawq_status run(search *s, const int *start, hawq_outcome *out) {
+static hawq_status run(search *s, const int *start, hawq_solver_answer *out) {
     HAWQ_TAKE(s->x, &s->arena, (size_t)s->k->n_groups);
     HAWQ_TAKE(s->trial, &s->arena, (size_t)s->k->n_groups);
     HAWQ_TRY(hawq_relax_build(s->k, &s->arena, &s->r));
@@ -313,7 +313,8 @@ static hawq_status run(search *s, const int *start, hawq_outcome *out) {
 }
 
 hawq_status hawq_cross_search(const hawq_knapsack *k, double deadline,
-                              const int *start, bool first, hawq_outcome *out) {
+                              const int *start, bool first,
+                              hawq_solver_answer *out) {
     search      s = {.k = k, .deadline = deadline, .first = first};
     hawq_status status;
     s.upper = INFINITY;
@@ -326,7 +327,7 @@ hawq_status hawq_cross_search(const hawq_knapsack *k, double deadline,
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     if (!k->n_pairs) return hawq_solver_bnb.solve(k, options, arena, out);
     return hawq_cross_search(k, hawq_clock_deadline(options->time_limit_s, 1),
                              NULL, false, out);

@@ -12,7 +12,7 @@
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     hawq_frontier f;
     size_t        room = options->max_states ? options->max_states : 40000000;
     double        deadline = hawq_clock_deadline(options->time_limit_s, 1);

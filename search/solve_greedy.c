@@ -82,7 +82,7 @@ bool hawq_greedy_exchange(const hawq_knapsack *k, int *x) {
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     static const double free[HAWQ_DIMENSIONS_MAX]; /* prices of zero */
     double              price[HAWQ_DIMENSIONS_MAX];
     (void)options;

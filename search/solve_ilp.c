@@ -144,7 +144,7 @@ static void read_solution(const model *m, const double *y, int *x) {
 }
 
 static void run(const model *m, double seconds, Cbc_Model *cbc,
-                hawq_outcome *out) {
+                hawq_solver_answer *out) {
     set_parameters(m->api, cbc, seconds);
     m->api->solve(cbc);
     const double *y = m->api->bestSolution(cbc);
@@ -164,7 +164,7 @@ static void run(const model *m, double seconds, Cbc_Model *cbc,
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     model  m = {.k = k};
     double price[HAWQ_DIMENSIONS_MAX];
     bool   empty;

@@ -29,9 +29,9 @@ typedef struct search {
     ranked              *rank;
     double *sum; /* [(level * (n_groups + 1) + g) * (1 + n_budgets)]: loss and
                     costs of the g most sensitive groups at the level */
-    int          *end, *best; /* [level] */
-    double        least;
-    hawq_outcome *out;
+    int                *end, *best; /* [level] */
+    double              least;
+    hawq_solver_answer *out;
 } search;
 
 static int by_sensitivity(const void *a, const void *b) {
@@ -123,7 +123,7 @@ static void place(search *s, int level, int from, const double *total) {
 
 static hawq_status solve(const hawq_knapsack      *k,
                          const hawq_solve_options *options, hawq_arena *arena,
-                         hawq_outcome *out) {
+                         hawq_solver_answer *out) {
     search       s = {.k = k, .stride = 1, .least = INFINITY, .out = out};
     const double nothing[1 + HAWQ_DIMENSIONS_MAX] = {0};
     (void)options;

@@ -65,11 +65,11 @@ static hawq_status cheapest_better(const hawq_knapsack *k, int b,
                                    const hawq_solve_options *options,
                                    double folded, hawq_arena *arena,
                                    hawq_found *state, double *limit) {
-    hawq_knapsack swapped = *k;
-    hawq_outcome  found = {.bound = -INFINITY};
-    double       *loss, *cost, *least;
-    size_t        n = (size_t)k->first[k->n_groups], m = (size_t)k->n_budgets;
-    size_t        row = (size_t)k->n_groups + 1;
+    hawq_knapsack      swapped = *k;
+    hawq_solver_answer found = {.bound = -INFINITY};
+    double            *loss, *cost, *least;
+    size_t n = (size_t)k->first[k->n_groups], m = (size_t)k->n_budgets;
+    size_t row = (size_t)k->n_groups + 1;
     HAWQ_TAKE(loss, arena, n);
     HAWQ_TAKE(cost, arena, n * m);
     HAWQ_TAKE(least, arena, m * row);
@@ -99,11 +99,11 @@ static hawq_status next(const hawq_problem       *p,
                         const hawq_solve_options *options,
                         const hawq_solution *solution, int b, hawq_arena *arena,
                         hawq_next_step *out) {
-    hawq_knapsack k;
-    hawq_outcome  found = {.bound = -INFINITY};
-    hawq_budget   budget[HAWQ_DIMENSIONS_MAX];
-    hawq_found    state;
-    double        limit = 0, unit = p->kind[p->budget[b].kind].unit;
+    hawq_knapsack      k;
+    hawq_solver_answer found = {.bound = -INFINITY};
+    hawq_budget        budget[HAWQ_DIMENSIONS_MAX];
+    hawq_found         state;
+    double             limit = 0, unit = p->kind[p->budget[b].kind].unit;
     HAWQ_TRY(hawq_knapsack_build(p, p->n_budgets, p->budget, arena, &k));
     HAWQ_TRY(cheapest_better(&k, b, options, solution->folded, arena, &state,
                              &limit));
@@ -151,7 +151,7 @@ static hawq_status take_choice(const hawq_knapsack *k, const int *choice,
 /* Is anything better under this limit? first: anything, else the best. */
 static hawq_status probe(halving *h, double limit, bool first, bool *better,
                          bool *proven) {
-    hawq_outcome found = {.x = h->x, .bound = -INFINITY};
+    hawq_solver_answer found = {.x = h->x, .bound = -INFINITY};
     h->k.limit[h->b] = limit;
     HAWQ_TRY(hawq_cross_search(&h->k, h->deadline, h->start, first, &found));
     *better = hawq_knapsack_sum(&h->k, h->x, NULL) < h->value;

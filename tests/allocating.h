@@ -79,17 +79,16 @@ static inline hawq_problem *draw_layers(draws *d, int class, int n_kinds) {
         kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
     CHECK_OK(hawq_problem_new(n_kinds, kind, &p));
     for (int l = 0; l < n_layers; l++) {
-        char           name[16], group[16];
-        double         cost[4][3];
-        hawq_candidate candidate[4];
+        char        name[16], group[16];
+        double      cost[4][3];
+        hawq_priced candidate[4];
         snprintf(name, sizeof name, "l%d", l);
         snprintf(group, sizeof group, "g%d", below(d, n_layers));
         bool grouped = below(d, 3) == 0;
         for (int c = 0; c < n; c++) {
             for (int k = 0; k < n_kinds; k++) cost[c][k] = draw_cost(d, class);
-            candidate[c] =
-                (hawq_candidate){class == DUPLICATE ? 4 : widths[c], 8,
-                                 draw_loss(d, class), cost[c], NULL};
+            candidate[c] = (hawq_priced){class == DUPLICATE ? 4 : widths[c], 8,
+                                         draw_loss(d, class), cost[c], NULL};
             if (class == DUPLICATE && c && below(d, 2))
                 candidate[c] = candidate[c - 1];
         }
@@ -135,14 +134,14 @@ static inline hawq_problem *draw_large(uint64_t seed, int n_layers,
         kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
     CHECK_OK(hawq_problem_new(3, kind, &p));
     for (int l = 0; l < n_layers; l++) {
-        char           name[16];
-        double         cost[8][3];
-        hawq_candidate candidate[8];
+        char        name[16];
+        double      cost[8][3];
+        hawq_priced candidate[8];
         snprintf(name, sizeof name, "l%d", l);
         for (int c = 0; c < n_candidates; c++) {
             for (int k = 0; k < 3; k++)
                 cost[c][k] = whole ? below(&d, 30) : uniform(&d);
-            candidate[c] = (hawq_candidate){
+            candidate[c] = (hawq_priced){
                 2 + c, 8, whole ? below(&d, 30) : uniform(&d), cost[c], NULL};
         }
         CHECK_OK(hawq_problem_add(p, name, NULL, 0, n_candidates, candidate));

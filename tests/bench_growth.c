@@ -52,10 +52,10 @@ static double uniform(draws *d) {
 
 static void add_group(hawq_problem *p, draws *d, int g, int n, int m,
                       double *most) {
-    double         sensitivity = pow(10, -2 * uniform(d)), size[BUDGETS];
-    double         cost[CANDIDATES][BUDGETS];
-    hawq_candidate candidate[CANDIDATES];
-    char           name[16];
+    double      sensitivity = pow(10, -2 * uniform(d)), size[BUDGETS];
+    double      cost[CANDIDATES][BUDGETS];
+    hawq_priced candidate[CANDIDATES];
+    char        name[16];
     for (int b = 0; b < m; b++) size[b] = pow(10, 3 + (b ? 1 : 3) * uniform(d));
     for (int c = 0; c < n; c++) {
         int bits = 8 - c * (n <= 4 ? 2 : 1);
@@ -63,7 +63,7 @@ static void add_group(hawq_problem *p, draws *d, int g, int n, int m,
             cost[c][b] =
                 b ? size[b] * (0.3 + 0.7 * bits / 8) * (1 + 0.1 * uniform(d))
                   : floor(size[b] * bits / 8);
-        candidate[c] = (hawq_candidate){
+        candidate[c] = (hawq_priced){
             bits, 8, sensitivity * pow(4, 2 - bits) * (0.7 + 0.6 * uniform(d)),
             cost[c], NULL};
     }
@@ -79,11 +79,11 @@ static void draw_limits(const hawq_problem *p, draws *d, const double *most,
     for (int b = 0; b < p->n_kinds; b++)
         price[b] = (0.5 + uniform(d)) * 2e-3 * p->n_layers / most[b];
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *best = NULL;
-        double                least = INFINITY;
+        const hawq_priced *best = NULL;
+        double             least = INFINITY;
         for (int c = 0; c < p->layer[l].n_candidates; c++) {
-            const hawq_candidate *x = &p->layer[l].candidate[c];
-            double                value = x->loss;
+            const hawq_priced *x = &p->layer[l].candidate[c];
+            double             value = x->loss;
             for (int b = 0; b < p->n_kinds; b++) value += price[b] * x->cost[b];
             if (value >= least) continue;
             least = value;

@@ -53,11 +53,11 @@ static hawq_problem *make(int n_layers, int n, double strength) {
     double       *loss = calloc((size_t)(n_layers * n), sizeof *loss);
     check(hawq_problem_new(2, kind, &p));
     for (int l = 0; l < n_layers; l++) {
-        double         params = floor(pow(10, 3 + 3 * uniform(&d)));
-        double         sensitivity = pow(10, -2 * uniform(&d));
-        double         time = 1 + 50 * uniform(&d), cost[8][2];
-        char           name[16];
-        hawq_candidate candidate[8];
+        double      params = floor(pow(10, 3 + 3 * uniform(&d)));
+        double      sensitivity = pow(10, -2 * uniform(&d));
+        double      time = 1 + 50 * uniform(&d), cost[8][2];
+        char        name[16];
+        hawq_priced candidate[8];
         snprintf(name, sizeof name, "l%d", l);
         for (int c = 0; c < n; c++) {
             int bits = n <= 4 ? few[n - 1][c] : 8 - c;
@@ -67,7 +67,7 @@ static hawq_problem *make(int n_layers, int n, double strength) {
             loss[l * n + c] =
                 sensitivity * pow(4, 2 - bits) * (0.7 + 0.6 * uniform(&d));
             candidate[c] =
-                (hawq_candidate){bits, 8, loss[l * n + c], cost[c], NULL};
+                (hawq_priced){bits, 8, loss[l * n + c], cost[c], NULL};
         }
         check(hawq_problem_add(p, name, NULL, (int64_t)params, n, candidate));
     }

@@ -154,9 +154,10 @@ static void predictions(hawq_benchmark *b) {
     if (!CHECK(file >= 0)) return;
     close(file);
     CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &b->store));
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
+        b->weight_range = i == 5 ? HAWQ_RANGE_MSE : HAWQ_RANGE_MAX;
         CHECK_OK(hawq_benchmark_allocation(b, name[i], &c[i]));
-    c[5].weight_range = HAWQ_RANGE_MSE;
+    }
     b->contender = c;
     b->n = 5;
     CHECK_OK(hawq_benchmark_predict(b)); /* nothing is known yet */

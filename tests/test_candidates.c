@@ -4,52 +4,14 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results/store.h"
 #include "src/quant/quantized.h"
-#include "tests/images.h"
-#include "tests/program.h"
+#include "tests/shipped.h"
 
-enum { IMAGES = 128, SIDE = 28, LAYERS = 10 };
+enum { IMAGES = 128, LAYERS = SHIPPED_LAYERS };
 
 #define ANALYZE                                                                \
     "hawq-analyze net.onnx --data idx:img --scale 0.004 --images 32 "          \
     "--seed 3 "
 #define SEARCH "hawq-search net.onnx "
-
-static void put_images(void) {
-    static unsigned char x[16 + IMAGES * SIDE * SIDE], y[8 + IMAGES];
-    for (int i = 0; i < IMAGES; i++) {
-        y[8 + i] = (unsigned char)(i % 10);
-        for (int p = 0; p < SIDE * SIDE; p++)
-            x[16 + i * SIDE * SIDE + p] = striped_pixel(i, p, SIDE, i % 10);
-    }
-    put_idx("img", IMAGES, SIDE, x, y);
-}
-
-static bool put_network(void) {
-    static char text[1 << 20];
-    char        name[4096];
-    const char *source = getenv("HAWQ_SOURCE");
-    snprintf(name, sizeof name, "%s/tests/data/fashion_resnet8.onnx",
-             source ? source : ".");
-    FILE *f = fopen(name, "rb");
-    if (!CHECK(f != NULL)) return false;
-    size_t n = fread(text, 1, sizeof text, f);
-    fclose(f);
-    put_bytes("net.onnx", text, n);
-    return true;
-}
-
-static int count(const char *text, const char *what) {
-    int n = 0;
-    for (; (text = strstr(text, what)); text += strlen(what)) n++;
-    return n;
-}
-
-static double number(const char *key) {
-    char what[64];
-    snprintf(what, sizeof what, "\"%s\": ", key);
-    const char *at = strstr(program_out, what);
-    return at ? strtod(at + strlen(what), NULL) : NAN;
-}
 
 /* --- analysis ------------------------------------------------------------- */
 
@@ -133,6 +95,8 @@ static void allocations_say_candidates(void) {
     CHECK(count(program_out, "\tw4:gptq\n") == LAYERS);
     program_step(SEARCH "--budget weight-size=9x --bits w4 --format tsv", 0);
     CHECK(count(program_out, "\tw4:gptq\n") == LAYERS);
+    program_step(SEARCH "--budget weight-size=9x --bits w3a8 --format tsv", 0);
+    CHECK(count(program_out, "\tk3+1%\n") == LAYERS);
     program_says(SEARCH "--budget weight-size=9x --bits w5", 2,
                  "no sensitivities at w5, only at w8, w4:gptq, k3+1%, t");
     program_step(SEARCH "--budget mean-bits=1.6bits --format json", 0);
@@ -178,8 +142,8 @@ static void exports_and_scores(void) {
 
 int main(void) {
     if (!program_open()) return 1;
-    put_images();
-    if (put_network() && program_built("hawq-analyze") &&
+    put_shipped_images(IMAGES);
+    if (put_shipped_network() && program_built("hawq-analyze") &&
         program_built("hawq-search")) {
         keys_are_widths_or_names();
         what_cannot_be_is_refused();

@@ -19,7 +19,7 @@ enum { LAYERS = 5, CANDIDATES = 8, KINDS = 2, PAIRS = 400 };
 /* The problem as it is meant: layers with candidates, and rules. */
 typedef struct meant {
     int              n_layers, n_candidates[LAYERS];
-    hawq_candidate   candidate[LAYERS][CANDIDATES];
+    hawq_priced      candidate[LAYERS][CANDIDATES];
     double           cost[LAYERS][CANDIDATES][KINDS];
     bool             same[LAYERS][LAYERS];        /* the same candidate */
     bool             activations[LAYERS][LAYERS]; /* the same activation bits */
@@ -51,14 +51,14 @@ static void draw_layer(draws *d, meant *m, int l, int n_weights) {
             /* not every pair: w2a8 may be there without w2a4 */
             if (n_weights < 4 && i && j && below(d, 4) == 0) continue;
             for (int k = 0; k < KINDS; k++) m->cost[l][n][k] = eighths(d, 5);
-            m->candidate[l][n] = (hawq_candidate){
+            m->candidate[l][n] = (hawq_priced){
                 weights[i], inputs[j], eighths(d, 6) - 1, m->cost[l][n], NULL};
             n++;
         }
     if (n < CANDIDATES && below(d, 2)) {
         for (int k = 0; k < KINDS; k++) m->cost[l][n][k] = eighths(d, 5);
         m->candidate[l][n] =
-            (hawq_candidate){32, 32, eighths(d, 6) - 1, m->cost[l][n], NULL};
+            (hawq_priced){32, 32, eighths(d, 6) - 1, m->cost[l][n], NULL};
         n++;
     }
     m->n_candidates[l] = n;
@@ -107,14 +107,14 @@ static void draw(draws *d, meant *m, int n_layers, int n_weights, bool pairs) {
 /* --- by trying everything ------------------------------------------------- */
 
 /* Of the tensor read: 8 where the layer is in float. */
-static int input_bits(const hawq_candidate *c) {
+static int input_bits(const hawq_priced *c) {
     return c->activation_bits == 32 ? 8 : c->activation_bits;
 }
 
 static bool obeys(const meant *m, const int *x) {
     double sum[KINDS] = {0};
     for (int l = 0; l < m->n_layers; l++) {
-        const hawq_candidate *c = &m->candidate[l][x[l]];
+        const hawq_priced *c = &m->candidate[l][x[l]];
         if (m->pin[l] && m->pin[l] != c->weight_bits) return false;
         for (int k = 0; k < KINDS; k++) sum[k] += c->cost[k];
         for (int j = 0; j < m->n_layers; j++) {
@@ -270,13 +270,12 @@ static hawq_status many(int n, int k, int inputs, bool interact) {
     hawq_status              status;
     CHECK_OK(hawq_problem_new(2, kind, &p));
     for (int l = 0; l < n; l++) {
-        hawq_candidate c[32];
-        double         cost[32][2];
+        hawq_priced c[32];
+        double      cost[32][2];
         for (int i = 0; i < k; i++) {
             cost[i][0] = pow(3, l) * i;
             cost[i][1] = pow(2, l) * (k - i) + sin(l * k + i);
-            c[i] =
-                (hawq_candidate){8 - i, inputs, sin(l + 7 * i), cost[i], NULL};
+            c[i] = (hawq_priced){8 - i, inputs, sin(l + 7 * i), cost[i], NULL};
         }
         CHECK_OK(hawq_problem_add(p, layer[l], NULL, 1, k, c));
     }
@@ -304,7 +303,7 @@ static void refusals(void) {
     for (int l = 0; l < 2; l++)
         CHECK_OK(
             hawq_problem_add(p, two[l], NULL, 1, 1,
-                             &(hawq_candidate){8, l ? 4 : 8, 0, &cost, NULL}));
+                             &(hawq_priced){8, l ? 4 : 8, 0, &cost, NULL}));
     CHECK_OK(hawq_problem_tie_activations(p, 2, two, "one tensor"));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_EFORMAT,
                 "the layers of group 'a' (one tensor) share the width of their "
@@ -312,7 +311,38 @@ static void refusals(void) {
     hawq_problem_free(p);
 }
 
+/* Five layers that share a width, 4^5 combinations. All are pinned to 2 bits by
+ * a pattern, one by its name to 8: the only one left costs more and loses more
+ * than those at 4 bits, which no pin leaves. */
+static void pins_of_rank_keep_what_they_leave(void) {
+    static const char *const name[] = {"a", "b", "c", "d", "e"};
+    const hawq_cost_kind     kind = {"x", 1, NULL, 0};
+    const double             cost[] = {8, 1, 3, 2};
+    static const int         bits[] = {8, 4, 3, 2};
+    hawq_problem            *p;
+    hawq_solution            found;
+    hawq_arena               arena = {0};
+    CHECK_OK(hawq_problem_new(1, &kind, &p));
+    for (int l = 0; l < 5; l++) {
+        hawq_priced c[4];
+        for (int i = 0; i < 4; i++)
+            c[i] = (hawq_priced){bits[i], 8, cost[i], &cost[i], NULL};
+        CHECK_OK(hawq_problem_add(p, name[l], NULL, 1, 4, c));
+    }
+    CHECK_OK(hawq_problem_tie_activations(p, 5, name, "one tensor"));
+    CHECK_OK(hawq_problem_pin(p, "a", 8, HAWQ_PIN_BY_NAME));
+    for (int l = 0; l < 5; l++) CHECK_OK(hawq_problem_pin(p, name[l], 2, 1));
+    if (CHECK_OK(hawq_problem_finish(p)) &&
+        CHECK_OK(hawq_solve(p, NULL, &(hawq_solve_options){0}, &arena, &found)))
+        for (int l = 0; l < 5; l++)
+            CHECK(hawq_problem_candidate(p, l, found.choice[0])->weight_bits ==
+                  (l ? 2 : 8));
+    hawq_arena_free(&arena);
+    hawq_problem_free(p);
+}
+
 int main(void) {
+    pins_of_rank_keep_what_they_leave();
     as_without_groups(false, 400);
     as_without_groups(true, 150);
     the_dominated_may_be_left_out();

@@ -30,7 +30,7 @@ static void draw_prices(draws *d, const hawq_knapsack *k, double *price) {
 }
 
 static void check_core(const hawq_knapsack *k, const double *price,
-                       double threshold, const hawq_outcome *want) {
+                       double threshold, const hawq_solver_answer *want) {
     hawq_arena arena = {0};
     hawq_core  core;
     int        x[8];
@@ -53,10 +53,10 @@ static void core_is_brute(void) {
             hawq_problem *p = draw_problem((uint64_t)seed, class, seed % 4);
             hawq_arena    arena = {0};
             hawq_knapsack k;
-            hawq_outcome  want = {0};
-            int           x[8];
-            draws         d = {hawq_rng_key((uint64_t)seed, 9, 9, 9), 0};
-            double        price[ROWS * HAWQ_DIMENSIONS_MAX];
+            hawq_solver_answer want = {0};
+            int                x[8];
+            draws              d = {hawq_rng_key((uint64_t)seed, 9, 9, 9), 0};
+            double             price[ROWS * HAWQ_DIMENSIONS_MAX];
             CHECK_OK(
                 hawq_knapsack_build(p, p->n_budgets, p->budget, &arena, &k));
             want.x = x;
@@ -129,16 +129,16 @@ static hawq_problem *draw_network(uint64_t seed, int n_layers, int m) {
     double        most[3] = {0};
     CHECK_OK(hawq_problem_new(3, kind, &p));
     for (int l = 0; l < n_layers; l++) {
-        double         sensitivity = pow(10, -2 * uniform(&d));
-        double         cost[4][3];
-        hawq_candidate candidate[4];
-        char           name[16];
-        double         size[3] = {pow(10, 3 + 3 * uniform(&d)),
-                                  pow(10, 1 + uniform(&d)), 1 + uniform(&d)};
+        double      sensitivity = pow(10, -2 * uniform(&d));
+        double      cost[4][3];
+        hawq_priced candidate[4];
+        char        name[16];
+        double      size[3] = {pow(10, 3 + 3 * uniform(&d)),
+                               pow(10, 1 + uniform(&d)), 1 + uniform(&d)};
         for (int c = 0; c < 4; c++) {
             for (int b = 0; b < 3; b++)
                 cost[c][b] = size[b] * (8 - 2 * c + uniform(&d));
-            candidate[c] = (hawq_candidate){
+            candidate[c] = (hawq_priced){
                 8 - 2 * c, 8, sensitivity * pow(4, 2 * c) * (1 + uniform(&d)),
                 cost[c], NULL};
         }

@@ -309,15 +309,16 @@ static void float_arithmetic_keeps_the_codes(void) {
     fixture_open(&f, g);
     if (CHECK_OK(lower_uniform(&f, 4, 8, &p))) {
         const hawq_layer *l = &g->layer[0];
-        hawq_quantizer    how = {.bits = 4};
-        double            scale[4];
+        hawq_quantized   *q = NULL;
+        hawq_choice      *choice = NULL;
         hawq_engine      *e = NULL;
         run(&f, p, "ref", f.output);
         CHECK(p->choice[0].weight_bits == 4);
         CHECK(p->choice[0].activation_bits == HAWQ_FLOAT_BITS);
         CHECK(p->weight_bytes == 16 + 4 * 4 && p->file_bytes == 16 + 4 * 4);
-        hawq_quant_scales(l, &how, scale);
-        hawq_quant_values(l, 4, scale, l->weight->data);
+        CHECK_OK(hawq_choice_uniform(g, 4, 8, &f.arena, &choice));
+        CHECK_OK(hawq_quantize_choices(g, 1, choice, f.threads, &f.arena, &q));
+        hawq_quantized_decode(&q[0], l, l->weight->data);
         CHECK_OK(hawq_engine_new(g, f.threads, 0, HAWQ_CROSS_ENTROPY, &e));
         hawq_batch batch = {IMAGES, f.x, NULL, NULL};
         hawq_engine_forward(e, &batch, f.float_output, NULL, NULL);

@@ -61,43 +61,60 @@ static void make_version_3(void) {
     run_file("schema");
     run_file("schema_activations");
     run_file("schema_totals");
-    script(
-        "PRAGMA application_id = 1212241745; PRAGMA user_version = 3;"
-        "INSERT INTO run (id, program, version, command, model_path,"
-        " model_hash, data, loss, seed, sampling, weight_range, threads, host,"
-        " provider, state) VALUES"
-        " (1, 'hawq-analyze', '', '', 'n.onnx', 'h', '', 'mse', 0, '', 'max',"
-        " 1, 'here', '', 'complete'),"
-        " (2, 'hawq-analyze', '', '', 'n.onnx', 'h', '', 'ce', 0, '', 'mse', 1,"
-        " 'here', '', 'complete'),"
-        " (3, 'hawq-search', '', '', 'n.onnx', 'h', '', '', 0, '', '', 1,"
-        " 'here', '', 'complete');"
-        "INSERT INTO layer VALUES (1, 0, 'a', 'Conv', 10, 20, 2, 'a'),"
-        " (1, 1, 'b', 'Gemm', 30, 40, 3, 'b'), (2, 0, 'a', 'Conv', 10, 20, 2,"
-        " 'a'), (2, 1, 'b', 'Gemm', 30, 40, 3, 'b');"
-        "INSERT INTO sample VALUES (1, 'trace', 0, 0, 5, 1), (1, 'trace@4', 0,"
-        " 0, 0.5, 1), (2, 'trace@8', 0, 1, 0.25, 1);"
-        "INSERT INTO estimate VALUES (1, 'trace', 0, 5, 1, 4, 6, 8);"
-        "INSERT INTO sensitivity VALUES (1, 'trace', 0, 8, 0.1, 0), (1,"
-        " 'trace', 0, 4, 0.2, 0), (1, 'trace', 1, 8, 0.3, 0), (1, 'trace', 1,"
-        " 4, 0.4, 0.05), (2, 'measured', 0, 2, 0.5, 0), (2, 'measured', 1, 2,"
-        " 0.6, 0);"
-        "INSERT INTO interaction VALUES (1, 0, 8, 1, 4, -0.5), (2, 0, 2, 1, 2,"
-        " 0.25);"
-        "INSERT INTO allocation (id, run_id, analysis_run_id, solver, metric,"
-        " state, weight_bytes, bops) VALUES (1, 3, 1, 'dp', 'trace',"
-        " 'optimal', 9, 9), (2, 3, 2, 'dp', 'measured', 'optimal', 9, 9),"
-        " (3, 3, NULL, 'dp', 'measured', 'optimal', 9, 9);"
-        "INSERT INTO allocation_layer VALUES (1, 0, 'a', 8, 8), (1, 1, 'b', 32,"
-        " 32), (2, 0, 'a', 2, 8), (2, 1, 'b', 2, 4), (3, 0, 'a', 4, 8);"
-        "INSERT INTO front VALUES (1, 3, 1, 'weight-size', 'dp', 'trace');"
-        "INSERT INTO front_point VALUES (1, 0, 10, 0.5, 4, '[8,32]');"
-        "INSERT INTO benchmark (id, run_id, label, device, kernels,"
-        " batch_size, threads, repeats, samples, weight_bytes, file_bytes,"
-        " latency_us, latency_spread_us, bit_exact) VALUES (1, 3, 'uniform4',"
-        " 'cpu', 'ref', 1, 1, 3, 0, 9, 9, 30, 1, 1);"
-        "INSERT INTO benchmark_layer VALUES (1, 0, 'a', 4, 8, 'ref', 10),"
-        " (1, 1, 'b', 32, 32, 'ref', 15);");
+    script(/* views as files of that version have them, in short */
+           "CREATE VIEW pareto_front AS SELECT weight_bits FROM front_point;"
+           "CREATE VIEW latency_table AS SELECT name FROM benchmark_layer;"
+           "CREATE VIEW layer_sensitivity AS SELECT bits FROM sensitivity;"
+           "CREATE VIEW allocation_layers AS SELECT name FROM allocation_layer;"
+           "CREATE VIEW allocation_summary AS SELECT id FROM allocation;"
+           "CREATE VIEW latency_total AS SELECT label FROM benchmark;"
+           "PRAGMA application_id = 1212241745; PRAGMA user_version = 3;"
+           "INSERT INTO run (id, program, version, command, model_path,"
+           " model_hash, data, loss, seed, sampling, weight_range, threads, "
+           "host,"
+           " provider, state) VALUES"
+           " (1, 'hawq-analyze', '', '', 'n.onnx', 'h', '', 'mse', 0, '', "
+           "'max',"
+           " 1, 'here', '', 'complete'),"
+           " (2, 'hawq-analyze', '', '', 'n.onnx', 'h', '', 'ce', 0, '', "
+           "'mse', 1,"
+           " 'here', '', 'complete'),"
+           " (3, 'hawq-search', '', '', 'n.onnx', 'h', '', '', 0, '', '', 1,"
+           " 'here', '', 'complete');"
+           "INSERT INTO layer VALUES (1, 0, 'a', 'Conv', 10, 20, 2, 'a'),"
+           " (1, 1, 'b', 'Gemm', 30, 40, 3, 'b'), (2, 0, 'a', 'Conv', 10, 20, "
+           "2,"
+           " 'a'), (2, 1, 'b', 'Gemm', 30, 40, 3, 'b');"
+           "INSERT INTO sample VALUES (1, 'trace', 0, 0, 5, 1), (1, 'trace@4', "
+           "0,"
+           " 0, 0.5, 1), (2, 'trace@8', 0, 1, 0.25, 1);"
+           "INSERT INTO estimate VALUES (1, 'trace', 0, 5, 1, 4, 6, 8);"
+           "INSERT INTO sensitivity VALUES (1, 'trace', 0, 8, 0.1, 0), (1,"
+           " 'trace', 0, 4, 0.2, 0), (1, 'trace', 1, 8, 0.3, 0), (1, 'trace', "
+           "1,"
+           " 4, 0.4, 0.05), (2, 'measured', 0, 2, 0.5, 0), (2, 'measured', 1, "
+           "2,"
+           " 0.6, 0);"
+           "INSERT INTO interaction VALUES (1, 0, 8, 1, 4, -0.5), (2, 0, 2, 1, "
+           "2,"
+           " 0.25);"
+           "INSERT INTO allocation (id, run_id, analysis_run_id, solver, "
+           "metric,"
+           " state, weight_bytes, bops) VALUES (1, 3, 1, 'dp', 'trace',"
+           " 'optimal', 9, 9), (2, 3, 2, 'dp', 'measured', 'optimal', 9, 9),"
+           " (3, 3, NULL, 'dp', 'measured', 'optimal', 9, 9);"
+           "INSERT INTO allocation_layer VALUES (1, 0, 'a', 8, 8), (1, 1, 'b', "
+           "32,"
+           " 32), (2, 0, 'a', 2, 8), (2, 1, 'b', 2, 4), (3, 0, 'a', 4, 8);"
+           "INSERT INTO front VALUES (1, 3, 1, 'weight-size', 'dp', 'trace');"
+           "INSERT INTO front_point VALUES (1, 0, 10, 0.5, 4, '[8,32]');"
+           "INSERT INTO benchmark (id, run_id, label, device, kernels,"
+           " batch_size, threads, repeats, samples, weight_bytes, file_bytes,"
+           " latency_us, latency_spread_us, bit_exact) VALUES (1, 3, "
+           "'uniform4',"
+           " 'cpu', 'ref', 1, 1, 3, 0, 9, 9, 30, 1, 1);"
+           "INSERT INTO benchmark_layer VALUES (1, 0, 'a', 4, 8, 'ref', 10),"
+           " (1, 1, 'b', 32, 32, 'ref', 15);");
 }
 
 static void rows_are_kept(void) {
@@ -142,7 +159,8 @@ static void views_are_kept(void) {
                6, "a|4|8|10.0|1|w4|;b|32|32|15.0|1|float|;");
     check_rows("SELECT label, latency_us, layers_us FROM latency_total", 3,
                "uniform4|30.0|25.0|;");
-    check_rows("SELECT allocation_id FROM allocation_summary", 1, "1|;2|;3|;");
+    check_rows("SELECT allocation_id, kl, rewrite FROM allocation_summary", 3,
+               "1|||;2|||;3|||;");
 }
 
 static void program_reads_them(void) {
@@ -192,7 +210,7 @@ int main(void) {
     close(file);
     make_version_3();
     CHECK_FAILS(hawq_store_open(path, HAWQ_STORE_READ, &store), HAWQ_ESTATE,
-                "schema version 3 of 4");
+                "schema version 3 of 5");
     if (CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &store))) {
         hawq_store_close(store);
         rows_are_kept();

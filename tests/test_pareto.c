@@ -33,15 +33,15 @@ static hawq_problem *draw_problem(uint64_t seed, int kind) {
     hawq_problem *p;
     CHECK_OK(hawq_problem_new(2, kinds, &p));
     for (int l = 0; l < n_layers; l++) {
-        char           name[16];
-        double         cost[MOST_CANDIDATES][2];
-        hawq_candidate candidate[MOST_CANDIDATES];
+        char        name[16];
+        double      cost[MOST_CANDIDATES][2];
+        hawq_priced candidate[MOST_CANDIDATES];
         snprintf(name, sizeof name, "l%d", l);
         for (int c = 0; c < n; c++) {
             cost[c][0] = draw(key, &i, kind);
             cost[c][1] = draw(key, &i, kind);
             candidate[c] =
-                (hawq_candidate){c + 1, 8, draw(key, &i, kind), cost[c], NULL};
+                (hawq_priced){c + 1, 8, draw(key, &i, kind), cost[c], NULL};
         }
         CHECK_OK(
             hawq_problem_add(p, name, l == 3 ? "l1" : NULL, 0, n, candidate));

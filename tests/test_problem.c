@@ -14,9 +14,9 @@
 static const double         one[2] = {1, 2};
 static const hawq_cost_kind kinds[2] = {{"a", 1, NULL, 0},
                                         {"b", 1, "bytes", 0}};
-static const hawq_candidate pair[2] = {{8, 8, 0.5, one, NULL},
+static const hawq_priced    pair[2] = {{8, 8, 0.5, one, NULL},
                                        {4, 8, 1.5, one, NULL}};
-static const hawq_candidate other[2] = {{8, 8, 0.5, one, NULL},
+static const hawq_priced    other[2] = {{8, 8, 0.5, one, NULL},
                                         {2, 8, 1.5, one, NULL}};
 
 /* CHECK_FAILS for a sentence that is not a literal */
@@ -44,7 +44,7 @@ static void bad_kinds(void) {
                 "a cost has an empty name");
 }
 
-static void refuse(const hawq_candidate *c, hawq_status code,
+static void refuse(const hawq_priced *c, hawq_status code,
                    const char *sentence) {
     hawq_problem *p = empty_problem();
     check_sentence(hawq_problem_add(p, "l", NULL, 0, 1, c), code, sentence);
@@ -53,20 +53,19 @@ static void refuse(const hawq_candidate *c, hawq_status code,
 
 static void bad_candidates(void) {
     double bad[2] = {1, NAN}, endless[2] = {1, INFINITY}, negative[2] = {-1, 1};
-    refuse(&(hawq_candidate){0, 8, 1, one, NULL}, HAWQ_EFORMAT,
+    refuse(&(hawq_priced){0, 8, 1, one, NULL}, HAWQ_EFORMAT,
            "layer 'l', candidate 0: 0 weight bits and 8 activation bits; both "
            "must be in 1 ... 32");
-    refuse(&(hawq_candidate){8, 33, 1, one, NULL}, HAWQ_EFORMAT,
-           "33 activation");
-    refuse(&(hawq_candidate){8, 8, NAN, one, NULL}, HAWQ_ENONFINITE,
+    refuse(&(hawq_priced){8, 33, 1, one, NULL}, HAWQ_EFORMAT, "33 activation");
+    refuse(&(hawq_priced){8, 8, NAN, one, NULL}, HAWQ_ENONFINITE,
            "layer 'l', candidate 0: the loss is not finite");
-    refuse(&(hawq_candidate){8, 8, -INFINITY, one, NULL}, HAWQ_ENONFINITE,
+    refuse(&(hawq_priced){8, 8, -INFINITY, one, NULL}, HAWQ_ENONFINITE,
            "the loss is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, bad, NULL}, HAWQ_ENONFINITE,
+    refuse(&(hawq_priced){8, 8, 1, bad, NULL}, HAWQ_ENONFINITE,
            "layer 'l', candidate 0: the cost 'b' is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, endless, NULL}, HAWQ_ENONFINITE,
+    refuse(&(hawq_priced){8, 8, 1, endless, NULL}, HAWQ_ENONFINITE,
            "the cost 'b' is not finite");
-    refuse(&(hawq_candidate){8, 8, 1, negative, NULL}, HAWQ_EFORMAT,
+    refuse(&(hawq_priced){8, 8, 1, negative, NULL}, HAWQ_EFORMAT,
            "layer 'l', candidate 0: the cost 'a' is negative (-1)");
 }
 
@@ -88,23 +87,22 @@ static void bad_layers(void) {
 }
 
 static void bad_sums(void) {
-    hawq_problem  *p = empty_problem();
-    hawq_candidate huge = {8, 8, 1e308, one, NULL};
+    hawq_problem *p = empty_problem();
+    hawq_priced   huge = {8, 8, 1e308, one, NULL};
     CHECK_OK(hawq_problem_add(p, "l", NULL, 0, 1, &huge));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_ENONFINITE,
                 "the sum of the losses over the layers overflows");
     hawq_problem_free(p);
     p = empty_problem();
     double dear[2] = {1, 1e308};
-    huge = (hawq_candidate){8, 8, 1, dear, NULL};
+    huge = (hawq_priced){8, 8, 1, dear, NULL};
     CHECK_OK(hawq_problem_add(p, "l", NULL, 0, 1, &huge));
     CHECK_FAILS(hawq_problem_finish(p), HAWQ_ENONFINITE,
                 "the sum of the costs 'b' over the layers overflows");
     hawq_problem_free(p);
 }
 
-static hawq_problem *two_layers(const char           *group,
-                                const hawq_candidate *second) {
+static hawq_problem *two_layers(const char *group, const hawq_priced *second) {
     hawq_problem *p = empty_problem();
     CHECK_OK(hawq_problem_add(p, "l0", group, 0, 2, pair));
     CHECK_OK(hawq_problem_add(p, "l1", group, 0, 2, second));
@@ -152,11 +150,11 @@ static void groups_and_pins(void) {
 
 /* Layers of a group may list their candidates in any order. */
 static void groups_match_by_width(void) {
-    static const hawq_candidate reversed[2] = {{4, 8, 10, one, NULL},
-                                               {8, 8, 0, one, NULL}};
-    hawq_problem               *p = two_layers("g", reversed);
-    hawq_arena                  arena = {0};
-    hawq_solution               s;
+    static const hawq_priced reversed[2] = {{4, 8, 10, one, NULL},
+                                            {8, 8, 0, one, NULL}};
+    hawq_problem            *p = two_layers("g", reversed);
+    hawq_arena               arena = {0};
+    hawq_solution            s;
     CHECK_OK(hawq_problem_finish(p));
     CHECK_OK(hawq_solve(p, NULL, NULL, &arena, &s));
     CHECK(s.objective == 0.5);
@@ -414,7 +412,7 @@ static void memory_may_run_out(void) {
 static void fixed_costs_are_in_every_sum(void) {
     const hawq_cost_kind kind = {"bytes", 1, "bytes", 0};
     const double         cost[] = {8, 4};
-    const hawq_candidate c[] = {{8, 8, 0, &cost[0], NULL},
+    const hawq_priced    c[] = {{8, 8, 0, &cost[0], NULL},
                                 {4, 8, 1, &cost[1], NULL}};
     hawq_problem        *p = NULL;
     bool                 found;

@@ -65,9 +65,9 @@ static hawq_problem *draw_layers(draws *d, int class, int n_layers, int n,
         kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
     CHECK_OK(hawq_problem_new(3, kind, &p));
     for (int l = 0; l < n_layers; l++) {
-        char           name[16], group[16];
-        double         cost[4][3];
-        hawq_candidate candidate[4];
+        char        name[16], group[16];
+        double      cost[4][3];
+        hawq_priced candidate[4];
         snprintf(name, sizeof name, "l%d", l);
         snprintf(group, sizeof group, "g%d", below(d, n_layers));
         bool grouped = below(d, 4) == 0;
@@ -75,7 +75,7 @@ static hawq_problem *draw_layers(draws *d, int class, int n_layers, int n,
             for (int k = 0; k < 3; k++)
                 cost[c][k] = class == WHOLE ? below(d, 5) : uniform(d);
             candidate[c] =
-                (hawq_candidate){2 + c, 8, draw_loss(d, class), cost[c], NULL};
+                (hawq_priced){2 + c, 8, draw_loss(d, class), cost[c], NULL};
         }
         CHECK_OK(hawq_problem_add(p, name, grouped ? group : NULL, 10, n,
                                   candidate));

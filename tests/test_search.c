@@ -104,13 +104,13 @@ static void monotone_follows_sensitivity(void) {
         int            choice[5] = {0}, l;
         CHECK_OK(hawq_problem_new(1, &kind, &p));
         for (l = 0; l < 5; l++) { /* the most sensitive last */
-            double         sensitivity = 1 + l, size = 1 + below(&d, 9);
-            double         cost[3] = {8 * size, 4 * size, 2 * size};
-            hawq_candidate candidate[3];
-            char           name[] = {(char)('p' + l), 0};
+            double      sensitivity = 1 + l, size = 1 + below(&d, 9);
+            double      cost[3] = {8 * size, 4 * size, 2 * size};
+            hawq_priced candidate[3];
+            char        name[] = {(char)('p' + l), 0};
             for (int c = 0; c < 3; c++)
-                candidate[c] = (hawq_candidate){8 >> c, 8, sensitivity * c * c,
-                                                &cost[c], NULL};
+                candidate[c] = (hawq_priced){8 >> c, 8, sensitivity * c * c,
+                                             &cost[c], NULL};
             CHECK_OK(hawq_problem_add(p, name, NULL, 0, 3, candidate));
             limit += 2 * size + below(&d, 40);
         }
@@ -231,11 +231,11 @@ static void honest_when_late(void) {
 
 /* Two layers of 8 or 4 bits; kinds a and b cost the same, c is free. */
 static hawq_problem *twins(double a, double b) {
-    static const double         dear[3] = {10, 10, 0}, cheap[3] = {4, 4, 0};
-    static const hawq_candidate candidate[2] = {{8, 8, 0, dear, NULL},
-                                                {4, 8, 1, cheap, NULL}};
-    hawq_cost_kind              kind[3];
-    hawq_problem               *p;
+    static const double      dear[3] = {10, 10, 0}, cheap[3] = {4, 4, 0};
+    static const hawq_priced candidate[2] = {{8, 8, 0, dear, NULL},
+                                             {4, 8, 1, cheap, NULL}};
+    hawq_cost_kind           kind[3];
+    hawq_problem            *p;
     for (int k = 0; k < 3; k++)
         kind[k] = (hawq_cost_kind){.name = kinds[k], .unit = 1};
     CHECK_OK(hawq_problem_new(3, kind, &p));
@@ -273,7 +273,7 @@ static void binding_means_the_optimum_moves(void) {
  */
 
 /* Weight and activation bits that every exact solver gives to both layers. */
-static void check_tie(int n, const hawq_candidate *candidate, double limit,
+static void check_tie(int n, const hawq_priced *candidate, double limit,
                       int first, int second, int activation_bits) {
     static const hawq_solver *const solver[] = {
         &hawq_solver_dp, &hawq_solver_bnb, &hawq_solver_brute};
@@ -288,8 +288,8 @@ static void check_tie(int n, const hawq_candidate *candidate, double limit,
     CHECK_OK(hawq_problem_budget(p, "a", limit));
     for (int i = 0; i < 3; i++) {
         CHECK_OK(hawq_solve(p, solver[i], NULL, &arena, &s));
-        const hawq_candidate *a = hawq_problem_candidate(p, 0, s.choice[0]);
-        const hawq_candidate *b = hawq_problem_candidate(p, 1, s.choice[1]);
+        const hawq_priced *a = hawq_problem_candidate(p, 0, s.choice[0]);
+        const hawq_priced *b = hawq_problem_candidate(p, 1, s.choice[1]);
         CHECK(a->weight_bits == first && b->weight_bits == second);
         CHECK(a->activation_bits == activation_bits);
     }
@@ -300,15 +300,15 @@ static void check_tie(int n, const hawq_candidate *candidate, double limit,
 /* Of equal losses the cheaper, of equal costs the one with more bits, and of
  * two exchangeable layers the first gets more. */
 static void ties_are_broken_as_documented(void) {
-    static const double         c1 = 1, c2 = 2;
-    static const hawq_candidate cheaper[] = {{8, 8, 3, &c2, NULL},
-                                             {4, 8, 3, &c1, NULL}};
-    static const hawq_candidate same[] = {{4, 8, 3, &c1, NULL},
-                                          {8, 4, 3, &c1, NULL},
-                                          {8, 8, 3, &c1, NULL},
-                                          {2, 8, 3, &c1, NULL}};
-    static const hawq_candidate trade[] = {{4, 8, 3, &c1, NULL},
-                                           {8, 8, 2, &c2, NULL}};
+    static const double      c1 = 1, c2 = 2;
+    static const hawq_priced cheaper[] = {{8, 8, 3, &c2, NULL},
+                                          {4, 8, 3, &c1, NULL}};
+    static const hawq_priced same[] = {{4, 8, 3, &c1, NULL},
+                                       {8, 4, 3, &c1, NULL},
+                                       {8, 8, 3, &c1, NULL},
+                                       {2, 8, 3, &c1, NULL}};
+    static const hawq_priced trade[] = {{4, 8, 3, &c1, NULL},
+                                        {8, 8, 2, &c2, NULL}};
     check_tie(2, cheaper, 100, 4, 4, 8);
     check_tie(4, same, 100, 8, 8, 8);
     check_tie(2, trade, 3, 8, 4, 8);
@@ -334,11 +334,11 @@ static void check_text(hawq_problem *p, const char *want) {
 }
 
 static void infeasible_says_why(void) {
-    static const double         x[3] = {1, 9, 0}, y[3] = {9, 1, 0};
-    static const hawq_candidate candidate[2] = {{8, 8, 0, x, NULL},
-                                                {4, 8, 1, y, NULL}};
-    hawq_cost_kind              kind[3] = {
-                     {"a", 1, "bytes", 0}, {"b", 1, NULL, 0}, {"c", 1, NULL, 0}};
+    static const double      x[3] = {1, 9, 0}, y[3] = {9, 1, 0};
+    static const hawq_priced candidate[2] = {{8, 8, 0, x, NULL},
+                                             {4, 8, 1, y, NULL}};
+    hawq_cost_kind           kind[3] = {
+                  {"a", 1, "bytes", 0}, {"b", 1, NULL, 0}, {"c", 1, NULL, 0}};
     hawq_problem *p;
     check_text(twins(7, 100),
                "infeasible: a can be 8 at the least, the budget is 7");
@@ -362,8 +362,8 @@ static void rounding_breaks_no_budget(void) {
     hawq_solution       s;
     CHECK_OK(hawq_problem_new(1, &kind, &p));
     for (int l = 0; l < 3; l++) {
-        char           name[] = {(char)('x' + l), 0};
-        hawq_candidate c = {8, 8, 1, &cost[l], NULL};
+        char        name[] = {(char)('x' + l), 0};
+        hawq_priced c = {8, 8, 1, &cost[l], NULL};
         CHECK_OK(hawq_problem_add(p, name, NULL, 0, 1, &c));
     }
     CHECK_OK(hawq_problem_finish(p));

@@ -27,12 +27,12 @@ foreach(file ${tests})
   # real networks or runs whole programs for minutes and is left out under the
   # others.
   file(STRINGS ${file} uses_threads REGEX "hawq_threads_new" LIMIT_COUNT 1)
-  if((uses_threads AND NOT name STREQUAL test_accuracy) OR name STREQUAL test_cli)
+  if((uses_threads AND NOT name STREQUAL test_accuracy) OR name MATCHES "^test_(cli|whole_way)$")
     set_property(TEST ${name} APPEND PROPERTY LABELS threads)
     list(APPEND thread_tests ${name})
   endif()
   if(name MATCHES "^test_(reference|accuracy|exactness|activations|candidates)"
-     OR name MATCHES "^test_(c_source|memory|quadratic)")
+     OR name MATCHES "^test_(c_source|memory|quadratic|joint|rewrite_cli)")
     set_property(TEST ${name} APPEND PROPERTY LABELS slow)
   endif()
 endforeach()
@@ -40,8 +40,9 @@ endforeach()
 set_tests_properties(test_exactness_f64 PROPERTIES FIXTURES_SETUP exactness)
 set_tests_properties(test_exactness PROPERTIES FIXTURES_REQUIRED exactness)
 
-foreach(name ${program_names}) # run by test_cli
+foreach(name ${program_names}) # run by both
   add_dependencies(test_cli ${name})
+  add_dependencies(test_whole_way ${name})
   add_dependencies(test_memory ${name})
   add_dependencies(test_interrupt ${name})
   add_dependencies(test_gate ${name})

@@ -29,6 +29,10 @@ typedef struct hawq_run_record {
     const char *sampling; /* what else a sample depends on (images, batch size,
                              probe law), as one string: runs that agree in it
                              and in model, data, loss, seed share samples */
+    const char *rewrite;  /* how scales were moved between the layers before,
+                             "smooth:0.5" (src/quant/rewrite.h), or "" */
+    const double *rewrite_factors; /* and by how much; NULL: they were not */
+    size_t        n_rewrite_factors;
 } hawq_run_record;
 
 typedef struct hawq_layer_record {
@@ -149,12 +153,17 @@ typedef struct hawq_allocation_record {
     const char *solver, *metric;
     const char *weight_range; /* of the analysis searched; read only */
     int64_t     analysis;     /* its run, where codes are; 0: none; read only */
+    int64_t     run;          /* that put it; read only */
     const char *state;        /* "optimal", "feasible", "infeasible", "limit" */
     double      objective, bound;
     int64_t     weight_bytes, bops;
     double      mean_bits;
-    double      latency_us; /* negative: unknown */
-    int         n_layers;
+    double      latency_us;    /* negative: unknown */
+    double      kl, agreement; /* with all layers quantized, against the float
+                                  network, on so many images that no code was chosen
+                                  by: */
+    int64_t                   check_images; /* 0: not measured */
+    int                       n_layers;
     const hawq_choice        *choice;
     int                       n_budgets;
     const hawq_budget_record *budget;

@@ -401,12 +401,22 @@ static size_t distinct(const hawq_tensor *t) {
     return rows ? each : t->n;
 }
 
-void hawq_graph_hash(const hawq_graph *g, char text[HAWQ_HASH_TEXT]) {
+static hawq_digest digest_of(const hawq_graph *g) {
     hawq_digest digest = g->digest;
-    for (int i = 0; i < g->n_nodes; i++)
+    for (int i = 0; !g->digest_is_kept && i < g->n_nodes; i++)
         for (int j = 0; j < g->node[i]->n_in; j++) {
             const hawq_tensor *t = g->node[i]->in[j];
             if (t && t->data) hawq_digest_reals(&digest, t->data, distinct(t));
         }
+    return digest;
+}
+
+void hawq_graph_hash(const hawq_graph *g, char text[HAWQ_HASH_TEXT]) {
+    hawq_digest digest = digest_of(g);
     hawq_digest_text(&digest, text);
+}
+
+void hawq_graph_keep_hash(hawq_graph *g) {
+    g->digest = digest_of(g);
+    g->digest_is_kept = true;
 }

@@ -68,8 +68,9 @@ typedef struct hawq_graph {
     int           capacity_tensors, capacity_nodes;
     hawq_tensor **named; /* by hash of the name, 2^k slots */
     size_t        n_named, capacity_named;
-    hawq_digest   digest; /* of what was added */
-    size_t        room;   /* bytes that nodes may still take, see add */
+    hawq_digest   digest; /* of what was added; once kept, of all */
+    bool          digest_is_kept;
+    size_t        room; /* bytes that nodes may still take, see add */
 } hawq_graph;
 
 /* Versions of ONNX's default domain: the first that is read, and the newest
@@ -160,6 +161,10 @@ HAWQ_NODISCARD hawq_status hawq_layer_in_file(const hawq_layer *layer,
  * and the float constants as they stand; 32 hex digits into text. Independent
  * of the batch and of which node is the output. */
 void hawq_graph_hash(const hawq_graph *graph, char text[HAWQ_HASH_TEXT]);
+
+/* From now on that identity stays, whatever becomes of the constants: for
+ * passes that leave the outputs as they are. */
+void hawq_graph_keep_hash(hawq_graph *graph);
 
 /* --- used by the passes (fold.c) and by programs that edit a graph ----- */
 

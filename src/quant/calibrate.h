@@ -15,7 +15,6 @@
 #ifndef HAWQ_CALIBRATE_H
 #define HAWQ_CALIBRATE_H
 #include "src/graph/sweep.h"
-#include "src/quant/quant.h"
 #include "src/quant/range.h"
 
 enum { HAWQ_BINS = 4096 };

@@ -136,3 +136,15 @@ hawq_status hawq_curvature_collect(hawq_engine *engine, hawq_threads *threads,
     hawq_arena_free(&scratch);
     return status;
 }
+
+hawq_status hawq_curvature_find(hawq_graph *graph, hawq_threads *threads,
+                                size_t n, const real *x, uint64_t seed,
+                                hawq_arena *arena, double **out) {
+    hawq_engine *engine;
+    HAWQ_TRY(
+        hawq_engine_new(graph, threads, 1, HAWQ_SELF_DISTILLATION, &engine));
+    hawq_status status =
+        hawq_curvature_collect(engine, threads, n, x, seed, arena, out);
+    hawq_engine_free(engine);
+    return status;
+}

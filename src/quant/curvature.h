@@ -31,4 +31,12 @@ HAWQ_NODISCARD hawq_status hawq_curvature_collect(
     hawq_engine *engine, hawq_threads *threads, size_t n, const real *x,
     uint64_t seed, hawq_arena *arena, double **out);
 
+/* The same with an engine of its own under self-distillation: what methods look
+ * at. Bytes beside those above: hawq_engine_measure with one lane. ENOMEM; EIO
+ * if no BLAS can be loaded. */
+HAWQ_NODISCARD hawq_status hawq_curvature_find(hawq_graph   *graph,
+                                               hawq_threads *threads, size_t n,
+                                               const real *x, uint64_t seed,
+                                               hawq_arena *arena, double **out);
+
 #endif

@@ -18,7 +18,8 @@ const hawq_method hawq_method_gptq = {
     .needs = HAWQ_NEEDS_INPUTS,
     .compensates = true,
     .run = run_gptq,
-    .summary = "each rounding error made good by the weights that follow"};
+    .summary = "each rounding error made good by the weights that follow; "
+               "rows that lose by that are rounded to nearest"};
 const hawq_method hawq_method_coordinate = {
     .name = "coordinate",
     .needs = HAWQ_NEEDS_INPUTS,

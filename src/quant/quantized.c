@@ -50,6 +50,8 @@ hawq_status hawq_quantized_keep_apart(hawq_quantized *q, hawq_arena *arena) {
 /* Rows are decoded in pieces that need no memory of the heap. */
 enum { PIECE = 512 };
 
+/* s m level[code], or the value itself of a format without codes; and, where
+ * weights are kept apart, s times what their codes miss. */
 static void decode_piece(const hawq_quantized *q, size_t c, size_t from,
                          size_t n, double *piece) {
     double s = (double)q->scale[c];
@@ -105,11 +107,15 @@ double hawq_quantized_error(const hawq_quantized *q, const hawq_layer *layer,
 
 /* --- bytes ------------------------------------------------------------- */
 
+/* Packed without gaps: 3^5 = 243 ternary codes fit a byte, five at a time. */
 static int64_t code_bytes(const hawq_format *f, size_t n) {
     if (f->family == HAWQ_TERNARY) return (int64_t)((n + 4) / 5);
     return (int64_t)((n * (size_t)f->bits + 7) / 8);
 }
 
+/* Codes, then 4 bytes for each channel's scale, 1 for each group's multiplier,
+ * 1 for each fitted level, and for what is kept apart 2 of its place, 2 of its
+ * value and 2 a row for where the row begins. */
 static int64_t count(const hawq_format *f, size_t rows, size_t cols,
                      size_t outliers) {
     int8_t  level[HAWQ_LEVELS_MAX];

@@ -2,25 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/quant/rewrite.h"
 
-#include "src/graph/convolve.h"
+#include "src/quant/seams.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROUNDS = 50, EXPONENTS = 20 };
-
-typedef struct seam {
-    const hawq_layer  *from; /* NULL: a normalization, */
-    const hawq_node   *norm; /* this one */
-    const hawq_tensor *at;   /* what the readers read */
-    const hawq_layer **to;   /* n_to readers */
-    int                n_to;
-    size_t             channels;
-    int                axis;    /* of the tensor, that holds them */
-    double            *largest; /* |x_j|, over positions and images */
-    double            *mean;    /* of |x_j| */
-} seam;
 
 /* --- names --------------------------------------------------------------- */
 
@@ -55,173 +43,20 @@ bool hawq_rewrite_needs_data(const hawq_rewrite *rewrite) {
     return rewrite->kind != HAWQ_EQUALIZE;
 }
 
-/* --- seams --------------------------------------------------------------- */
-
-static const hawq_layer *layer_of(const hawq_graph *g, const hawq_node *node) {
-    for (int l = 0; l < g->n_layers; l++)
-        if (g->layer[l].node[0] == node) return &g->layer[l];
-    return NULL;
-}
-
-static bool is_conv(const hawq_layer *l) {
-    return strcmp(l->op, "Conv") == 0;
-}
-
-static bool used_once(const hawq_layer *l) {
-    return l->n_nodes == 1 && l->weight->n_uses == 1;
-}
-
-/* The layer reads t's channels, along this axis, as inputs of its rows. */
-static bool reads(const hawq_layer *l, const hawq_tensor *t, const seam *s) {
-    const hawq_node *n = l->node[0];
-    if (!used_once(l) || n->in[0] != t || n->in[1] != l->weight) return false;
-    if (is_conv(l))
-        return s->axis == 1 &&
-               ((const hawq_conv_shape *)n->param)->c == s->channels;
-    if (strcmp(l->op, "Gemm") != 0 && strcmp(l->op, "MatMul") != 0)
-        return false;
-    return l->weight->shape.rank == 2 && !hawq_attr_int(n, "transA", 0) &&
-           s->axis == t->shape.rank - 1 && l->outer * l->inner == s->channels;
-}
-
-/* Follows t to its readers; false if any of them is none. */
-static bool follow(const hawq_graph *g, const hawq_tensor *t, seam *s) {
-    if (t == g->output) return false;
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->node[i]->n_in; k++) {
-            const hawq_node *n = g->node[i];
-            if (n->in[k] != t) continue;
-            const hawq_layer *l = layer_of(g, n);
-            bool goes_on = n->op->homogeneous && follow(g, n->out[0], s);
-            bool ends =
-                k == 0 && l && reads(l, t, s) && (!s->n_to || s->at == t);
-            if (ends) {
-                s->to[s->n_to++] = l;
-                s->at = t;
-            }
-            if (!goes_on && !ends) return false;
-        }
-    return true;
-}
-
-/* A layer whose rows can be scaled, or a normalization over its last axis. */
-static bool begins(const hawq_graph *g, const hawq_node *n, seam *s) {
-    const hawq_tensor *y = n->out[0];
-    s->from = layer_of(g, n);
-    if (s->from) {
-        const hawq_tensor *b = s->from->bias;
-        s->axis = s->from->axis;
-        s->channels = s->from->channels;
-        return used_once(s->from) && s->axis >= 0 &&
-               (!b || (b->n_uses == 1 && b->n == s->channels));
-    }
-    if (strcmp(n->op->name, "LayerNormalization") != 0) return false;
-    s->norm = n;
-    s->axis = y->shape.rank - 1;
-    s->channels = (size_t)y->shape.dim[s->axis];
-    for (int i = 1; i < n->n_in; i++)
-        if (n->in[i] && (!n->in[i]->data || n->in[i]->n_uses != 1 ||
-                         n->in[i]->n != s->channels))
-            return false;
-    return n->n_in > 1;
-}
-
-static hawq_status find_seams(const hawq_graph *g, bool norms,
-                              hawq_arena *arena, int *n, seam **out) {
-    HAWQ_TAKE(*out, arena, (size_t)g->n_nodes);
-    *n = 0;
-    for (int i = 0; i < g->n_nodes; i++) {
-        seam s = {0};
-        if (!begins(g, g->node[i], &s) || (s.norm && !norms)) continue;
-        HAWQ_TAKE(s.to, arena, (size_t)g->n_layers);
-        if (!follow(g, g->node[i]->out[0], &s) || !s.n_to) continue;
-        HAWQ_TAKE(s.largest, arena, s.channels);
-        HAWQ_TAKE(s.mean, arena, s.channels);
-        (*out)[(*n)++] = s;
-    }
-    return HAWQ_OK;
-}
-
-/* --- weights ------------------------------------------------------------- */
-
-/* The seam's channel that meets input k of row r. */
-static size_t channel_of(const hawq_layer *l, size_t r, size_t k) {
-    if (!is_conv(l)) return k;
-    const hawq_conv_shape *s = l->node[0]->param;
-    size_t block = r / (l->channels / s->groups), per = s->c / s->groups;
-    return block * per + k / (s->kh * s->kw);
-}
-
-/* Every input times its channel's factor. */
-static void scale_inputs(const hawq_layer *l, const double *factor) {
-    for (size_t r = 0; r < l->channels; r++)
-        for (size_t k = 0; k < l->outer * l->inner; k++) {
-            real *w = &l->weight->data[hawq_weight_at(l, r, k)];
-            *w = (real)((double)*w * factor[channel_of(l, r, k)]);
-        }
-}
-
-static void divide(const hawq_tensor *t, const double *factor) {
-    for (size_t i = 0; t && i < t->n; i++)
-        t->data[i] = (real)((double)t->data[i] / factor[i]);
-}
-
-static void divide_maker(const seam *s, const double *factor) {
-    if (!s->from) {
-        for (int i = 1; i < s->norm->n_in; i++) divide(s->norm->in[i], factor);
-        return;
-    }
-    for (size_t r = 0; r < s->channels; r++)
-        for (size_t k = 0; k < s->from->outer * s->from->inner; k++) {
-            real *w = &s->from->weight->data[hawq_weight_at(s->from, r, k)];
-            *w = (real)((double)*w / factor[r]);
-        }
-    divide(s->from->bias, factor);
-}
-
-static void apply(const seam *s, const double *factor) {
-    divide_maker(s, factor);
-    for (int i = 0; i < s->n_to; i++) scale_inputs(s->to[i], factor);
-}
-
-/* The largest weight of each of the maker's rows. */
-static void largest_out(const seam *s, double *out) {
-    for (size_t r = 0; r < s->channels; r++) {
-        out[r] = 0;
-        for (size_t k = 0; k < s->from->outer * s->from->inner; k++)
-            out[r] =
-                fmax(out[r], fabs((double)s->from->weight
-                                      ->data[hawq_weight_at(s->from, r, k)]));
-    }
-}
-
-/* The largest weight of the readers that meets each channel. */
-static void largest_in(const seam *s, double *out) {
-    for (size_t j = 0; j < s->channels; j++) out[j] = 0;
-    for (int i = 0; i < s->n_to; i++) {
-        const hawq_layer *l = s->to[i];
-        for (size_t r = 0; r < l->channels; r++)
-            for (size_t k = 0; k < l->outer * l->inner; k++) {
-                double *most = &out[channel_of(l, r, k)];
-                *most = fmax(
-                    *most,
-                    fabs((double)l->weight->data[hawq_weight_at(l, r, k)]));
-            }
-    }
-}
-
 /* --- activations --------------------------------------------------------- */
 
 typedef struct watch {
     const hawq_graph *graph;
-    seam             *seam;
+    hawq_seam        *seam;
     int               n;
 } watch;
 
+/* Largest and summed magnitude of every channel; in chunk order, so that the
+ * sum has the same bits for any number of threads. */
 static void look(void *self, const hawq_chunk *chunk) {
     const watch *w = self;
     for (int i = 0; i < w->n; i++) {
-        const seam       *s = &w->seam[i];
+        const hawq_seam  *s = &w->seam[i];
         const hawq_shape *shape = &s->at->shape;
         const real       *x = chunk->floats->val[s->at->id];
         size_t            each = hawq_per_image(w->graph, s->at) * chunk->n;
@@ -243,7 +78,10 @@ static double sane(double s) {
     return isfinite(s) && s > 1e-6 && s < 1e6 ? s : 1;
 }
 
-static hawq_status equalize(const seam *seam, int n, hawq_arena *arena) {
+/* s_j = sqrt(r_j / c_j) makes the ranges of row and column equal; but a row of
+ * one seam is a column of another, so the seams are gone through until no
+ * factor differs from 1 by more than 0.1 %. */
+static hawq_status equalize(const hawq_seam *seam, int n, hawq_arena *arena) {
     for (int round = 0; round < ROUNDS; round++) {
         double most = 0;
         for (int i = 0; i < n; i++) {
@@ -251,13 +89,13 @@ static hawq_status equalize(const seam *seam, int n, hawq_arena *arena) {
             hawq_mark mark = hawq_arena_mark(arena);
             HAWQ_TAKE(out, arena, seam[i].channels);
             HAWQ_TAKE(in, arena, seam[i].channels);
-            largest_out(&seam[i], out);
-            largest_in(&seam[i], in);
+            hawq_seam_largest_out(&seam[i], out);
+            hawq_seam_largest_in(&seam[i], in);
             for (size_t j = 0; j < seam[i].channels; j++) {
                 out[j] = sane(sqrt(out[j] / in[j]));
                 most = fmax(most, fabs(log(out[j])));
             }
-            apply(&seam[i], out);
+            hawq_seam_apply(&seam[i], out);
             hawq_arena_reset(arena, mark);
         }
         if (most < 1e-3) return HAWQ_OK;
@@ -265,15 +103,17 @@ static hawq_status equalize(const seam *seam, int n, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-static hawq_status smooth(const seam *seam, int n, double alpha,
+/* s_j = a_j^alpha / c_j^(1 - alpha): the larger alpha, the more of the range is
+ * moved from the activations into the weights that read them. */
+static hawq_status smooth(const hawq_seam *seam, int n, double alpha,
                           hawq_arena *arena) {
     for (int i = 0; i < n; i++) {
         double *s;
         HAWQ_TAKE(s, arena, seam[i].channels);
-        largest_in(&seam[i], s);
+        hawq_seam_largest_in(&seam[i], s);
         for (size_t j = 0; j < seam[i].channels; j++)
             s[j] = sane(pow(seam[i].largest[j], alpha) / pow(s[j], 1 - alpha));
-        apply(&seam[i], s);
+        hawq_seam_apply(&seam[i], s);
     }
     return HAWQ_OK;
 }
@@ -282,11 +122,11 @@ static hawq_status smooth(const seam *seam, int n, double alpha,
 typedef struct trial {
     const hawq_candidate *candidate;
     hawq_threads         *threads;
-    const seam           *seam;
+    const hawq_seam      *seam;
     const hawq_moments   *moments; /* of each reader */
 } trial;
 
-/* Moments of the inputs u_k / s_k. */
+/* Moments of the inputs u_k / s_k: m_k / s_k, C_ik / (s_i s_k). */
 static hawq_status divided(const hawq_layer *l, const hawq_moments *m,
                            const double *s, hawq_arena *arena,
                            hawq_moments *out) {
@@ -296,12 +136,12 @@ static hawq_status divided(const hawq_layer *l, const hawq_moments *m,
     HAWQ_TAKE(out->mean, arena, m->blocks * n);
     for (size_t b = 0; b < m->blocks; b++)
         for (size_t i = 0; i < n; i++) {
-            double si = s[channel_of(l, b * rows, i)];
+            double si = s[hawq_seam_channel(l, b * rows, i)];
             out->mean[b * n + i] = m->mean[b * n + i] / si;
             for (size_t k = 0; k < n; k++)
                 out->moment[(b * n + i) * n + k] =
                     m->moment[(b * n + i) * n + k] / si /
-                    s[channel_of(l, b * rows, k)];
+                    s[hawq_seam_channel(l, b * rows, k)];
         }
     return HAWQ_OK;
 }
@@ -315,17 +155,18 @@ static hawq_status try_reader(const trial *t, int i, const double *s,
     real             *own;
     HAWQ_TAKE(own, arena, l->weight->n);
     HAWQ_TRY(divided(l, &t->moments[i], s, arena, &m));
+    hawq_candidate how = hawq_candidate_possible(t->candidate, &m);
     memcpy(own, l->weight->data, l->weight->n * sizeof *own);
-    scale_inputs(l, s);
+    hawq_seam_scale_inputs(l, s);
     hawq_status status =
-        hawq_quantize(l, t->candidate, &m, NULL, t->threads, arena, &q);
+        hawq_quantize(l, &how, &m, NULL, t->threads, arena, &q);
     if (status == HAWQ_OK) *error += hawq_quantize_output_error(l, &q, &m);
     memcpy(l->weight->data, own, l->weight->n * sizeof *own);
     return status;
 }
 
 /* s_j = a_j^alpha, scaled so that the largest and the smallest are inverse. */
-static void factors(const seam *s, double alpha, double *out) {
+static void factors(const hawq_seam *s, double alpha, double *out) {
     double least = INFINITY, most = 0;
     for (size_t j = 0; j < s->channels; j++) {
         out[j] = s->mean[j] > 0 ? pow(s->mean[j], alpha) : 0;
@@ -337,6 +178,8 @@ static void factors(const seam *s, double alpha, double *out) {
         out[j] = out[j] > 0 ? sane(out[j] / sqrt(least * most)) : 1;
 }
 
+/* The first of the exponents 0, 1/20, ..., 19/20 with the least error; 0 leaves
+ * everything as it is, so the readers are never worse for it. */
 static hawq_status search_exponent(const trial *t, hawq_arena *arena,
                                    double *best) {
     double *s, least = INFINITY;
@@ -368,16 +211,18 @@ static hawq_status awq(const hawq_graph *g, hawq_twin *twin, trial *t, size_t n,
                                       false, arena, &m[i]));
     t->moments = m;
     HAWQ_TRY(search_exponent(t, arena, best));
-    apply(t->seam, best);
+    hawq_seam_apply(t->seam, best);
     return HAWQ_OK;
 }
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* Activations are looked at once, before anything is moved: a seam's factors
+ * change the values at that seam alone. */
 static hawq_status with_data(const hawq_rewrite *how, hawq_graph *g,
                              hawq_threads         *threads,
                              const hawq_candidate *candidate, size_t n,
-                             const real *x, seam *seam, int n_seams,
+                             const real *x, hawq_seam *seam, int n_seams,
                              hawq_twin *twin, hawq_arena *arena) {
     watch        w = {.graph = g, .seam = seam, .n = n_seams};
     hawq_visitor visitor = {.commit = look, .self = &w, .floats_only = true};
@@ -394,27 +239,80 @@ static hawq_status with_data(const hawq_rewrite *how, hawq_graph *g,
     return HAWQ_OK;
 }
 
-static hawq_status run(const hawq_rewrite *how, hawq_graph *g,
-                       hawq_threads *threads, const hawq_candidate *candidate,
-                       size_t n, const real *x, hawq_arena *arena,
-                       int *n_seams) {
-    seam      *seam;
+/* Equalizing goes by the ranges of rows, which normalizations do not have. */
+static bool takes_norms(const hawq_rewrite *how) {
+    return how->kind != HAWQ_EQUALIZE;
+}
+
+static hawq_status move(const hawq_rewrite *how, hawq_graph *g,
+                        hawq_threads *threads, const hawq_candidate *candidate,
+                        size_t n, const real *x, hawq_seam *seam, int n_seams,
+                        hawq_arena *arena) {
     hawq_twin *twin;
-    bool norms = how->kind != HAWQ_EQUALIZE; /* their rows have no range */
-    HAWQ_TRY(find_seams(g, norms, arena, n_seams, &seam));
-    if (how->kind == HAWQ_EQUALIZE) return equalize(seam, *n_seams, arena);
+    if (how->kind == HAWQ_EQUALIZE) return equalize(seam, n_seams, arena);
     HAWQ_TRY(hawq_twin_new(g, threads, &twin));
-    hawq_status status = with_data(how, g, threads, candidate, n, x, seam,
-                                   *n_seams, twin, arena);
+    hawq_status status =
+        with_data(how, g, threads, candidate, n, x, seam, n_seams, twin, arena);
     hawq_twin_free(twin);
     return status;
 }
 
-hawq_status hawq_rewrite_run(const hawq_rewrite *rewrite, hawq_graph *graph,
-                             hawq_threads         *threads,
-                             const hawq_candidate *candidate, size_t n,
-                             const real *x, int *seams) {
-    hawq_arena arena = {0};
+/* The constants as they are, by tensor id, or back from there. */
+static hawq_status save(const hawq_graph *g, hawq_arena *arena, real ***out) {
+    HAWQ_TAKE(*out, arena, (size_t)g->n_tensors);
+    for (int i = 0; i < g->n_tensors; i++) {
+        const hawq_tensor *t = g->tensor[i];
+        if (!t->data || !t->n) continue;
+        HAWQ_TAKE((*out)[i], arena, t->n);
+        memcpy((*out)[i], t->data, t->n * sizeof *t->data);
+    }
+    return HAWQ_OK;
+}
+
+static void restore(const hawq_graph *g, real *const *saved) {
+    for (int i = 0; i < g->n_tensors; i++)
+        if (saved[i])
+            memcpy(g->tensor[i]->data, saved[i],
+                   g->tensor[i]->n * sizeof **saved);
+}
+
+/* The products of all factors, of which only one rounding of each weight is
+ * left when they are applied. */
+static hawq_status collect(const hawq_seam *seam, int n, hawq_arena *arena,
+                           hawq_rewrite_factors *out) {
+    size_t  at = 0;
+    double *factor;
+    *out = (hawq_rewrite_factors){.seams = n};
+    for (int i = 0; i < n; i++) out->n += seam[i].channels;
+    HAWQ_TAKE(factor, arena, out->n);
+    out->factor = factor;
+    for (int i = 0; i < n; i++)
+        for (size_t j = 0; j < seam[i].channels; j++)
+            factor[at++] = seam[i].total[j];
+    return HAWQ_OK;
+}
+
+static hawq_status find(const hawq_rewrite *how, hawq_graph *g,
+                        hawq_threads *threads, const hawq_candidate *candidate,
+                        size_t n, const real *x, hawq_arena *scratch,
+                        hawq_arena *arena, hawq_rewrite_factors *out) {
+    hawq_seam *seam;
+    real     **saved;
+    int        n_seams;
+    HAWQ_TRY(hawq_seams_find(g, takes_norms(how), scratch, &n_seams, &seam));
+    HAWQ_TRY(save(g, scratch, &saved));
+    hawq_status status =
+        move(how, g, threads, candidate, n, x, seam, n_seams, scratch);
+    restore(g, saved);
+    return status == HAWQ_OK ? collect(seam, n_seams, arena, out) : status;
+}
+
+hawq_status hawq_rewrite_find(const hawq_rewrite *rewrite, hawq_graph *graph,
+                              hawq_threads         *threads,
+                              const hawq_candidate *candidate, size_t n,
+                              const real *x, hawq_arena *arena,
+                              hawq_rewrite_factors *out) {
+    hawq_arena scratch = {0};
     if (hawq_rewrite_needs_data(rewrite) && !n)
         return hawq_fail(HAWQ_EINVAL, "this rewrite looks at images, and there "
                                       "are none");
@@ -423,7 +321,58 @@ hawq_status hawq_rewrite_run(const hawq_rewrite *rewrite, hawq_graph *graph,
                          "awq judges its scales by a candidate, and there is "
                          "none");
     hawq_status status =
-        run(rewrite, graph, threads, candidate, n, x, &arena, seams);
+        find(rewrite, graph, threads, candidate, n, x, &scratch, arena, out);
+    hawq_arena_free(&scratch);
+    return status;
+}
+
+static hawq_status check(const hawq_rewrite_factors *factors,
+                         const hawq_seam *seam, int n_seams) {
+    size_t n = 0;
+    bool   positive = true;
+    for (int i = 0; i < n_seams; i++) n += seam[i].channels;
+    for (size_t i = 0; i < factors->n; i++)
+        positive &= factors->factor[i] > 0 && isfinite(factors->factor[i]);
+    if (n == factors->n && positive) return HAWQ_OK;
+    return hawq_fail(HAWQ_EFORMAT,
+                     "%zu factors of a rewrite, %s; this network's %d seams "
+                     "have %zu channels",
+                     factors->n, positive ? "all positive" : "not all positive",
+                     n_seams, n);
+}
+
+static hawq_status apply_all(const hawq_rewrite *how, const hawq_graph *g,
+                             const hawq_rewrite_factors *factors,
+                             hawq_arena                 *arena) {
+    hawq_seam *seam;
+    int        n;
+    size_t     at = 0;
+    HAWQ_TRY(hawq_seams_find(g, takes_norms(how), arena, &n, &seam));
+    HAWQ_TRY(check(factors, seam, n));
+    for (int i = 0; i < n; at += seam[i++].channels)
+        hawq_seam_apply(&seam[i], factors->factor + at);
+    return HAWQ_OK;
+}
+
+hawq_status hawq_rewrite_apply(const hawq_rewrite *rewrite, hawq_graph *graph,
+                               const hawq_rewrite_factors *factors) {
+    hawq_arena arena = {0};
+    hawq_graph_keep_hash(graph);
+    hawq_status status = apply_all(rewrite, graph, factors, &arena);
+    hawq_arena_free(&arena);
+    return status;
+}
+
+hawq_status hawq_rewrite_run(const hawq_rewrite *rewrite, hawq_graph *graph,
+                             hawq_threads         *threads,
+                             const hawq_candidate *candidate, size_t n,
+                             const real *x, int *seams) {
+    hawq_arena           arena = {0};
+    hawq_rewrite_factors f;
+    hawq_status          status =
+        hawq_rewrite_find(rewrite, graph, threads, candidate, n, x, &arena, &f);
+    if (status == HAWQ_OK) status = hawq_rewrite_apply(rewrite, graph, &f);
+    if (status == HAWQ_OK) *seams = f.seams;
     hawq_arena_free(&arena);
     return status;
 }

@@ -42,11 +42,35 @@ const char *hawq_rewrite_names(void);
 /* Whether it looks at images. */
 bool hawq_rewrite_needs_data(const hawq_rewrite *rewrite);
 
-/* Changes weights, biases and normalizations of the graph in place; no engine
- * may be running on it. n images, x holding input-per-image numbers for each
- * (0, NULL where none are needed). candidate: what awq judges by; may be NULL
- * for the others. *seams: how many there were. The same bits for any number of
- * threads. ENOMEM; EINVAL without the images that are needed. */
+/* The factors of all channels of all seams, one seam after the other in the
+ * order of the nodes: all that applying a rewrite to another copy of the
+ * network takes. */
+typedef struct hawq_rewrite_factors {
+    int           seams; /* how many there are */
+    size_t        n;
+    const double *factor; /* > 0 */
+} hawq_rewrite_factors;
+
+/* Finds the factors, in the arena; the graph is changed meanwhile (no engine
+ * may be running on it) and then as it was. n images, x holding input-per-image
+ * numbers for each (0, NULL where none are needed). candidate: what awq judges
+ * by, or its format by the next best method; may be NULL for the others. The
+ * same bits for any number of threads. ENOMEM; EINVAL without the images that
+ * are needed. */
+HAWQ_NODISCARD hawq_status hawq_rewrite_find(
+    const hawq_rewrite *rewrite, hawq_graph *graph, hawq_threads *threads,
+    const hawq_candidate *candidate, size_t n, const real *x, hawq_arena *arena,
+    hawq_rewrite_factors *out);
+
+/* Divides makers and multiplies readers, in place; no engine may be running on
+ * the graph, whose hash stays that of the network as it was. The same bits for
+ * every copy of a network. EFORMAT: the factors are not of this network's
+ * seams. ENOMEM. */
+HAWQ_NODISCARD hawq_status
+hawq_rewrite_apply(const hawq_rewrite *rewrite, hawq_graph *graph,
+                   const hawq_rewrite_factors *factors);
+
+/* Both. *seams: how many there are. */
 HAWQ_NODISCARD hawq_status hawq_rewrite_run(
     const hawq_rewrite *rewrite, hawq_graph *graph, hawq_threads *threads,
     const hawq_candidate *candidate, size_t n, const real *x, int *seams);

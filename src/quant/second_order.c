@@ -254,6 +254,31 @@ static void refit(hawq_row *row, const block *b, workspace *w) {
     if (up > 0 && down > 0) row->scale = up / down;
 }
 
+/* d'Cd, without the damping: what an error of this row costs. */
+static double exact_error(const job *j, const hawq_row *row, size_t c,
+                          workspace *w) {
+    size_t        n = row->cols, block = c / (j->e->rows / j->e->blocks);
+    const double *moment = j->e->moment + block * n * n;
+    double        sum = 0;
+    errors(row, w->v);
+    for (size_t i = 0; i < n; i++) {
+        double product = 0;
+        for (size_t k = 0; k < n; k++) product += moment[i * n + k] * w->v[k];
+        sum += w->v[i] * product;
+    }
+    return sum;
+}
+
+/* What GPTQ passes on may find no weight left that could take it up. */
+static void keep_the_better(const job *j, hawq_row *row, size_t c,
+                            workspace *w) {
+    double passed_on = exact_error(j, row, c, w);
+    memcpy(w->code, row->code, row->cols);
+    hawq_row_round(row);
+    if (exact_error(j, row, c, w) < passed_on) return;
+    memcpy(row->code, w->code, row->cols);
+}
+
 /* --- rows --------------------------------------------------------------- */
 
 static void choose_codes(const job *j, const block *b, workspace *w,
@@ -277,6 +302,8 @@ static void run_row(void *self, size_t c, int worker) {
     const block *b = &j->block[c / (j->e->rows / j->e->blocks)];
     hawq_row     row = hawq_row_of(j->e, j->out, c);
     choose_codes(j, b, &j->workspace[worker], &row);
+    if (j->effort == HAWQ_GPTQ)
+        keep_the_better(j, &row, c, &j->workspace[worker]);
     hawq_row_finish(&row, j->out, c);
 }
 

@@ -22,7 +22,7 @@
 
 typedef enum hawq_effort {
     HAWQ_SCALE_ONLY, /* nearest codes at the best scale */
-    HAWQ_GPTQ,       /* and GPTQ */
+    HAWQ_GPTQ,       /* or GPTQ's, where d'Cd of the row is no larger */
     HAWQ_DESCENT,    /* and descent with refits */
     HAWQ_COUPLED     /* and rows that make up for each other's errors */
 } hawq_effort;

@@ -218,19 +218,28 @@ static const char *list_names(hawq_analysis *a) {
     return text;
 }
 
+/* ", rewrite smooth:0.5", or nothing. */
+static const char *describe_rewrite(hawq_analysis *a) {
+    return a->rewrite ? hawq_arena_format(&a->arena, ", rewrite %s", a->rewrite)
+                      : "";
+}
+
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
     const char *names = list_names(a);
     const char *trace = describe_estimator(a, HAWQ_METRIC_TRACE);
     const char *newton = describe_estimator(a, HAWQ_METRIC_GAUSS_NEWTON);
     const char *activations = describe_activations(a);
-    if (!names || !trace || !newton || !activations) return HAWQ_ENOMEM;
-    a->sampling = hawq_arena_format(
-        &a->arena,
-        "batch-size %d, images %d, chunk %d, candidates %s, range %s%s%s, %s%s",
-        a->batch_size, a->images, a->graph->batch, names,
-        hawq_range_name((hawq_range)a->range), trace, newton,
-        hawq_conv_provider(), activations);
+    const char *rewrite = describe_rewrite(a);
+    if (!rewrite || !names || !trace || !newton || !activations)
+        return HAWQ_ENOMEM;
+    a->sampling =
+        hawq_arena_format(&a->arena,
+                          "batch-size %d, images %d, chunk %d, candidates %s, "
+                          "range %s%s%s, %s%s%s",
+                          a->batch_size, a->images, a->graph->batch, names,
+                          hawq_range_name((hawq_range)a->range), trace, newton,
+                          hawq_conv_provider(), activations, rewrite);
     return a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -244,6 +253,7 @@ static hawq_status prepare(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_fit_memory(a, available));
     HAWQ_TRY(take_results(a));
     HAWQ_TRY(hawq_threads_new(a->n_threads, &a->threads));
+    HAWQ_TRY(hawq_analysis_rewrite(a));
     HAWQ_TRY(hawq_analysis_quantize(a));
     hawq_memory_trim(); /* the evidence */
     HAWQ_TRY(start_engine(a));
@@ -294,6 +304,7 @@ static hawq_status begin(hawq_analysis *a) {
     record.provider = hawq_conv_provider();
     record.sampling = a->sampling;
     record.weight_range = hawq_range_name((hawq_range)a->range);
+    hawq_rewriting_put(&a->rewriting, &record);
     HAWQ_TRY(hawq_store_open(a->cli->db, HAWQ_STORE_WRITE, &a->store));
     if (a->resume) {
         HAWQ_TRY(hawq_store_find_unfinished(a->store, &record, &a->run));

@@ -26,6 +26,7 @@
 #include "results/store.h"
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/metrics.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/graph/groups.h"
 #include "src/load/dataset.h"
 #include "src/quant/calibrate.h"
@@ -48,6 +49,7 @@ typedef struct hawq_analysis {
     const char *model_path, *data_text;
     const char *metrics; /* "trace,measured"; the first ranks the table; NULL:
                             what is right for all candidates */
+    const char *rewrite; /* --rewrite, or NULL */
     const char *candidates;     /* list of candidates; NULL: bits, ... */
     hawq_ints   bits;           /* ... and if they are none, a list of good
                                    candidates */
@@ -63,14 +65,16 @@ typedef struct hawq_analysis {
     double memory; /* bytes it may have, 0: what the machine has */
 
     /* results */
-    int              n_candidates;
-    hawq_candidate  *candidate; /* most stored bits first */
-    const char     **name;      /* of each, "w4:gptq" */
-    const char     **key;       /* "4" of a plain width, else its name */
-    double          *seconds;   /* of each, all layers together */
-    hawq_rounded    *rounded;   /* [layer * n_candidates + i] */
-    int             *fallback;  /* [layer]: 1 if its inputs are not known */
+    int             n_candidates;
+    hawq_candidate *candidate; /* most stored bits first */
+    const char    **name;      /* of each, "w4:gptq" */
+    const char    **key;       /* "4" of a plain width, else its name */
+    double         *seconds;   /* of each, all layers together */
+    hawq_rounded   *rounded;   /* [layer * n_candidates + i] */
+    int            *fallback;  /* [layer]: 1 if its inputs are not known, 2 if
+                                  the loss's curvature at its outputs is not */
     hawq_graph      *graph;
+    hawq_rewriting   rewriting; /* of the graph */
     hawq_dataset     data;
     hawq_metric      ranking;
     bool             wanted[HAWQ_METRICS];

@@ -51,6 +51,8 @@ HAWQ_NODISCARD hawq_status hawq_analysis_fit_memory(hawq_analysis *a,
 
 /* What to quantize to, from the options: candidate, name, key; EINVAL. */
 HAWQ_NODISCARD hawq_status hawq_analysis_candidates(hawq_analysis *a);
+/* --rewrite on every graph of the analysis, before any engine is made. */
+HAWQ_NODISCARD hawq_status hawq_analysis_rewrite(hawq_analysis *a);
 /* Quantizes every layer to every candidate, on a->threads: rounded, seconds,
  * fallback. */
 HAWQ_NODISCARD hawq_status hawq_analysis_quantize(hawq_analysis *a);

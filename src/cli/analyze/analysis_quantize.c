@@ -3,17 +3,18 @@
  * are kept in the database.
  *
  * Evidence of the methods are the second moments of the float network's inputs
- * on the first EVIDENCE images, of as many layers at once as fit.
+ * on the first images, of as many layers at once as fit; the last images are
+ * kept apart, for those who compare the codes on the same data.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/base/clock.h"
 #include "src/cli/analyze/analysis_parts.h"
+#include "src/cli/kit/output.h"
 #include "src/cli/kit/progress.h"
+#include "src/quant/curvature.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { EVIDENCE = 512 };
 
 /* What is analysed where nobody says: good at their bytes. Of 4 bits two grids,
  * for w4 leaves as packed integers and w4c often loses less; below 4 nothing
@@ -120,10 +121,14 @@ static bool needs_inputs(const hawq_candidate *c) {
     return c->method->needs != HAWQ_NEEDS_NOTHING;
 }
 
-static bool any_needs_inputs(const hawq_analysis *a) {
+static bool any_needs(const hawq_analysis *a, hawq_needs what) {
     for (int i = 0; i < a->n_candidates; i++)
-        if (needs_inputs(&a->candidate[i])) return true;
+        if (a->candidate[i].method->needs >= what) return true;
     return false;
+}
+
+static bool any_needs_inputs(const hawq_analysis *a) {
+    return any_needs(a, HAWQ_NEEDS_INPUTS);
 }
 
 /* --- quantizing -----------------------------------------------------------
@@ -172,13 +177,10 @@ static hawq_status quantize(hawq_analysis *a, int l, int i,
                             const hawq_moments *m, hawq_arena *scratch) {
     const hawq_layer *layer = &a->graph->layer[l];
     hawq_rounded     *r = &a->rounded[l * a->n_candidates + i];
-    hawq_candidate    c = a->candidate[i];
+    hawq_candidate    c = hawq_candidate_possible(&a->candidate[i], m);
     bool              known = m && m->cols && m->positions > 0;
     double            start = hawq_clock_now();
-    if (needs_inputs(&c) && !known) {
-        HAWQ_TRY(hawq_method_find("mse", &c.method));
-        a->fallback[l] = 1;
-    }
+    if (c.method != a->candidate[i].method) a->fallback[l] = known ? 2 : 1;
     HAWQ_TRY(hawq_quantize(layer, &c, known ? m : NULL, NULL, a->threads,
                            &a->arena, &r->q));
     r->seconds = hawq_clock_now() - start;
@@ -227,55 +229,92 @@ static int layers_at_once(const hawq_analysis *a, int first, int threads,
     return n;
 }
 
-static hawq_status quantize_some(hawq_analysis *a, hawq_twin *twin, int first,
-                                 int n, hawq_progress *p) {
+static size_t evidence_images(const hawq_analysis *a) {
+    size_t n = a->data.n - hawq_data_apart(a->data.n, HAWQ_IMAGES_APART);
+    return n < HAWQ_IMAGES_CHOOSE ? n : HAWQ_IMAGES_CHOOSE;
+}
+
+hawq_status hawq_analysis_rewrite(hawq_analysis *a) {
+    if (!a->rewrite) return HAWQ_OK;
+    HAWQ_TRY(hawq_rewriting_find(
+        a->cli, a->rewrite, a->graph, a->threads, a->n_candidates, a->candidate,
+        evidence_images(a), a->data.x, &a->arena, &a->rewriting));
+    return hawq_rewriting_apply(&a->rewriting, a->single_graph);
+}
+
+static hawq_status quantize_some(hawq_analysis *a, hawq_twin *twin,
+                                 double *const *curvature, int first, int n,
+                                 hawq_progress *p) {
     hawq_arena    arena = {0};
     hawq_moments *m = hawq_arena_take(&arena, (size_t)n, sizeof *m);
-    size_t        most = a->data.n < EVIDENCE ? a->data.n : EVIDENCE;
+    size_t        most = evidence_images(a);
     hawq_status   status = m ? HAWQ_OK : HAWQ_ENOMEM;
     if (m && twin)
         status = hawq_moments_collect(twin, a->graph, a->threads, first, n,
                                       most, a->data.x, false, &arena, m);
     for (int i = 0; i < n && status == HAWQ_OK; i++) {
         hawq_progress_update(p, first + i, NULL);
+        if (curvature) m[i].curvature = curvature[first + i];
         status = quantize_layer(a, first + i, twin ? &m[i] : NULL);
     }
     hawq_arena_free(&arena);
     return status;
 }
 
-static void note_fallback(hawq_analysis *a) {
-    const char *list = "";
-    for (int l = 0; l < a->graph->n_layers && list; l++)
-        if (a->fallback[l])
-            list =
-                hawq_arena_format(&a->arena, "%s%s%s", list, *list ? ", " : "",
-                                  a->graph->layer[l].name);
-    if (list && *list)
-        hawq_cli_note(a->cli,
-                      "%s: the inputs do not come as rows that a method could "
-                      "look at; all candidates have their codes by mse there",
-                      list);
+/* Layers whose candidates have their codes by another method. */
+static void note_fallback(hawq_analysis *a, int why, const char *sentence) {
+    hawq_listing list = {.arena = &a->cli->arena};
+    for (int l = 0; l < a->graph->n_layers; l++)
+        if (a->fallback[l] == why)
+            hawq_listing_add(&list, a->graph->layer[l].name);
+    if (list.n)
+        hawq_cli_note(a->cli, "%s: %s", hawq_listing_text(&list), sentence);
 }
 
-hawq_status hawq_analysis_quantize(hawq_analysis *a) {
+/* Of the loss at every layer's outputs; NULL unless a method looks at it. */
+static hawq_status find_curvature(hawq_analysis *a, hawq_arena *arena,
+                                  double ***out) {
+    *out = NULL;
+    if (!any_needs(a, HAWQ_NEEDS_CURVATURE)) return HAWQ_OK;
+    HAWQ_TAKE(*out, arena, (size_t)a->graph->n_layers);
+    return hawq_curvature_find(a->graph, a->threads, evidence_images(a),
+                               a->data.x, a->cli->seed, arena, *out);
+}
+
+static hawq_status quantize_all(hawq_analysis *a, hawq_arena *arena) {
     hawq_twin    *twin = NULL;
+    double      **curvature;
     hawq_progress p;
     hawq_status   status = HAWQ_OK;
     int           layers = a->graph->n_layers;
     size_t        bytes;
-    HAWQ_TAKE(a->rounded, &a->arena, (size_t)layers * (size_t)a->n_candidates);
-    HAWQ_TAKE(a->fallback, &a->arena, (size_t)layers);
+    HAWQ_TRY(find_curvature(a, arena, &curvature));
     if (any_needs_inputs(a))
         HAWQ_TRY(hawq_twin_new(a->graph, a->threads, &twin));
     hawq_progress_begin(&p, a->cli->quiet, "quantizing", layers, "layers");
     for (int l = 0, n; l < layers && status == HAWQ_OK; l += n) {
         n = layers_at_once(a, l, a->n_threads, &bytes);
-        status = quantize_some(a, twin, l, n, &p);
+        status = quantize_some(a, twin, curvature, l, n, &p);
     }
     hawq_progress_end(&p);
     hawq_twin_free(twin);
-    note_fallback(a);
+    return status;
+}
+
+hawq_status hawq_analysis_quantize(hawq_analysis *a) {
+    hawq_arena arena = {0};
+    size_t     layers = (size_t)a->graph->n_layers;
+    HAWQ_TAKE(a->rounded, &a->arena, layers * (size_t)a->n_candidates);
+    HAWQ_TAKE(a->fallback, &a->arena, layers);
+    hawq_status status = quantize_all(a, &arena);
+    hawq_arena_free(&arena);
+    note_fallback(a, 1,
+                  "the inputs do not come as rows that a method could look "
+                  "at; all candidates have their codes by mse there");
+    note_fallback(a, 2,
+                  "the curvature of the loss at these outputs is not known, "
+                  "for they have no channels or too many; candidates by kron "
+                  "have their codes by coordinate there");
     return status;
 }
 
@@ -299,7 +338,7 @@ static size_t unused_bytes(const hawq_graph *g, int threads) {
 
 size_t hawq_analysis_evidence_bytes(const hawq_analysis *a, int threads) {
     enum { TILES = 5 << 19 }; /* of a worker: unfolded inputs, clips of a row */
-    bool   inputs = any_needs_inputs(a);
+    bool   inputs = any_needs_inputs(a) || a->rewrite;
     size_t most = 0, scratch = 0, bytes;
     for (int l = 0, n; l < a->graph->n_layers; l += n) {
         n = layers_at_once(a, l, threads, &bytes);
@@ -310,9 +349,13 @@ size_t hawq_analysis_evidence_bytes(const hawq_analysis *a, int threads) {
         if (bytes > scratch) scratch = bytes;
     }
     if (!inputs) return scratch;
-    return hawq_twin_bytes(a->graph, threads) -
-           unused_bytes(a->graph, threads) + most + scratch +
-           (size_t)threads * TILES;
+    bytes = hawq_twin_bytes(a->graph, threads) -
+            unused_bytes(a->graph, threads) + most + scratch +
+            (size_t)threads * TILES;
+    if (!any_needs(a, HAWQ_NEEDS_CURVATURE)) return bytes;
+    size_t before = hawq_engine_measure(a->graph, threads, 1).total;
+    return (before > bytes ? before : bytes) +
+           hawq_curvature_bytes(a->graph, threads);
 }
 
 /* --- storing --------------------------------------------------------------

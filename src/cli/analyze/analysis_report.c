@@ -309,20 +309,28 @@ static void note_baselines(hawq_analysis *a, int i, double *work) {
     }
 }
 
-/* What the correlations with `measured` are worth. */
+/* What the correlations with `measured` are worth; of the candidates where that
+ * is little, the example has the most unclear layers. */
 static void note_agreement(hawq_analysis *a, double *work) {
+    int worst = 0, most = 0, n = 0;
     for (int i = 0; i < a->n_candidates; i++) {
         int unclear = count_unclear(a, i);
-        if (2 * unclear <= a->graph->n_layers)
+        if (2 * unclear <= a->graph->n_layers) {
             note_baselines(a, i, work);
-        else
-            hawq_cli_note(a->cli,
-                          "at %s the measured loss rise is within two "
-                          "standard errors of zero for %d of %d layers: its "
-                          "order says little about other data (more --images "
-                          "help)",
-                          hawq_analysis_at(a, i), unclear, a->graph->n_layers);
+            continue;
+        }
+        n++;
+        if (unclear > most) worst = i;
+        if (unclear > most) most = unclear;
     }
+    if (!n) return;
+    hawq_cli_note(a->cli,
+                  "at %d of %d candidates the measured loss rise is within two "
+                  "standard errors of zero for most layers (at %s for %d of "
+                  "%d): its order says little about other data there (more "
+                  "--images help)",
+                  n, a->n_candidates, hawq_analysis_at(a, worst), most,
+                  a->graph->n_layers);
 }
 
 /* A method that compensates makes |dW|^2 larger and the loss smaller: what

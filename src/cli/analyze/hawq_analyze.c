@@ -8,7 +8,7 @@
 #include "src/load/onnx.h"
 
 static struct {
-    const char   *metrics, *candidates;
+    const char   *metrics, *candidates, *rewrite;
     hawq_ints     bits, activation_bits;
     int           loss, range, activation_range, samples, batch_size, images;
     double        tolerance;
@@ -34,6 +34,7 @@ static const hawq_option options[] = {
                      "colon, how codes are chosen: w4, w2c:gptq, k3+0.5%, "
                      "w4g64:hqq, t:coordinate (default: a list of good ones "
                      "of 8 to 1.6 bits)"),
+    HAWQ_OPTION_REWRITE(&o.rewrite),
     HAWQ_OPTION_CHOICE("range", 0, &o.range, "max|mse|percentile",
                        "range of the candidates that name no method (default "
                        "max)"),
@@ -126,6 +127,7 @@ static hawq_status run(hawq_cli *cli) {
                        .data_text = hawq_data_text(&cli->arena),
                        .metrics = o.metrics,
                        .candidates = o.candidates,
+                       .rewrite = o.rewrite,
                        .bits = o.bits,
                        .activation_bits = o.activation_bits,
                        .activation_range = o.activation_range,

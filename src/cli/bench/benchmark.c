@@ -124,6 +124,16 @@ static hawq_status resolve(hawq_benchmark *b) {
     return HAWQ_OK;
 }
 
+/* All programs are made of one network: as the allocations want it. */
+static hawq_status rewrite(hawq_benchmark *b) {
+    const hawq_allocation **a;
+    HAWQ_TAKE(a, &b->arena, (size_t)b->n);
+    for (int i = 0; i < b->n; i++) a[i] = &b->contender[i].allocation;
+    HAWQ_TRY(hawq_rewriting_agree(b->n, a, NULL, &b->rewriting));
+    HAWQ_TRY(hawq_rewriting_apply(&b->rewriting, b->graph));
+    return hawq_rewriting_apply(&b->rewriting, b->image_graph);
+}
+
 const hawq_contender *hawq_benchmark_row(const hawq_benchmark *b, int row) {
     int i = 0;
     while (b->contender[i].asked != row) i++;
@@ -136,8 +146,10 @@ static hawq_status start_timing(hawq_benchmark *b) {
     HAWQ_TRY(hawq_threads_new(n, &b->timing_threads));
     int chunk = (b->batch_size + n - 1) / n;
     b->small_graph = b->image_graph;
-    if (chunk > 1)
+    if (chunk > 1) {
         HAWQ_TRY(load_model(b, true, chunk < 32 ? chunk : 32, &b->small_graph));
+        HAWQ_TRY(hawq_rewriting_apply(&b->rewriting, b->small_graph));
+    }
     return hawq_engine_new(b->small_graph, b->timing_threads, 0,
                            HAWQ_CROSS_ENTROPY, &b->engine);
 }
@@ -180,11 +192,16 @@ static hawq_status run_float(hawq_benchmark *b) {
     return calibrate(b);
 }
 
-static double mean_bits(const hawq_graph *g, const hawq_choice *choice) {
+/* As stored: five ternary codes are a byte. */
+static double mean_bits(const hawq_graph *g, const hawq_choice *choice,
+                        const hawq_quantized *q) {
     double bits = 0, params = 0;
     for (int i = 0; i < g->n_layers; i++) {
-        params += (double)g->layer[i].weight->n;
-        bits += choice[i].weight_bits * (double)g->layer[i].weight->n;
+        double n = (double)g->layer[i].weight->n;
+        bool   coded = choice[i].weight_bits != HAWQ_FLOAT_BITS && q[i].rows;
+        bits += n * (coded ? hawq_format_stored_bits(&q[i].format)
+                           : choice[i].weight_bits);
+        params += n;
     }
     return bits / params;
 }
@@ -208,10 +225,12 @@ static hawq_status lower(hawq_benchmark *b, hawq_contender *c) {
     if (status == HAWQ_OK)
         status = hawq_program_lower(b->image_graph, &b->calibration, &options,
                                     &c->program);
+    if (status == HAWQ_OK)
+        c->mean_bits =
+            mean_bits(b->graph, c->program->choice, options.quantized);
     hawq_arena_free(&weights);
     if (status == HAWQ_EUNSUPPORTED) return hawq_prefix("%s: ", b->model_path);
     if (status != HAWQ_OK) return hawq_prefix("%s: ", c->label);
-    c->mean_bits = mean_bits(b->graph, c->program->choice);
     return hawq_runner_new(c->program, b->table, b->timing_threads, &c->runner);
 }
 
@@ -239,6 +258,7 @@ hawq_status hawq_benchmark_prepare(hawq_benchmark *b) {
     HAWQ_TRY(load(b));
     HAWQ_TRY(open_to_read(b));
     HAWQ_TRY(resolve(b));
+    HAWQ_TRY(rewrite(b));
     if (!b->times_only) HAWQ_TRY(hawq_benchmark_predict(b));
     HAWQ_TRY(run_float(b));
     HAWQ_TRY(start_timing(b));
@@ -383,6 +403,7 @@ hawq_status hawq_benchmark_store(hawq_benchmark *b) {
         "calibrated on the first %zu images of %s, activation range %s",
         b->calibration_images, b->calibration_text,
         hawq_range_name((hawq_range)b->activation_range));
+    hawq_rewriting_put(&b->rewriting, &record);
     if (!record.data || !record.sampling) return HAWQ_ENOMEM;
     HAWQ_TRY(hawq_store_begin_run(b->store, &record, &run));
     hawq_status status = put_all(b, run);

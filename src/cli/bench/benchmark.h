@@ -19,9 +19,9 @@
 #ifndef HAWQ_BENCHMARK_H
 #define HAWQ_BENCHMARK_H
 #include "results/store.h"
-#include "src/cli/kit/allocation.h"
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/latency.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/deploy/run.h"
 #include "src/exchange/qdq.h"
 #include "src/load/dataset.h"
@@ -41,15 +41,13 @@ typedef struct hawq_contender {
     int                n_choices;
     const hawq_qdq    *own; /* what the model's file has; NULL: to be made */
     hawq_range         weight_range;
-    bool by_bits; /* its weights are on the narrow grids that an analysis knows
-                     by their bits, rounded to nearest, or in float32 */
-    const char *metric;    /* an allocation was searched by, or NULL */
-    double      predicted; /* loss rise, by its search or an analysis, or
-                              NaN */
-    double predicted_us;   /* its time, or NaN; see predict_times */
-    double mean_bits;      /* of the weights */
-    double output_mse;     /* of outputs and the float network's, mean
-                              square difference; NaN without data */
+    const char        *metric;    /* an allocation was searched by, or NULL */
+    double             predicted; /* loss rise, by its search or an analysis, or
+                                     NaN */
+    double predicted_us;          /* its time, or NaN; see predict_times */
+    double mean_bits;             /* of the weights */
+    double output_mse;            /* of outputs and the float network's, mean
+                                     square difference; NaN without data */
     hawq_program         *program;
     hawq_runner          *runner;
     double               *sample;       /* ns per batch, one for each round */
@@ -103,6 +101,7 @@ typedef struct hawq_benchmark {
     hawq_engine     *engine;       /* of small_graph */
     float           *float_output; /* of all images */
     float           *output;
+    hawq_rewriting   rewriting; /* of all graphs */
     hawq_calibration calibration;
 } hawq_benchmark;
 

@@ -4,27 +4,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/bench/benchmark.h"
 
-#include "src/quant/method.h"
-
 #include <math.h>
 #include <string.h>
-
-/* Can its weights be told by their bits and range alone? */
-static bool is_by_bits(const hawq_contender *c) {
-    bool        max = c->weight_range == HAWQ_RANGE_MAX;
-    const char *method = max ? "nearest" : hawq_range_name(c->weight_range);
-    for (int i = 0; i < c->n_choices; i++) {
-        hawq_candidate is;
-        if (hawq_candidate_of(&c->choice[i], &is) != HAWQ_OK) return false;
-        hawq_format grid = {.family = HAWQ_NARROW, .bits = is.format.bits};
-        hawq_format real = {.family = HAWQ_UNCODED, .bits = HAWQ_FLOAT_BITS};
-        if (hawq_format_equal(&is.format, &real)) continue;
-        if (!hawq_format_equal(&is.format, &grid) ||
-            strcmp(is.method->name, method) != 0)
-            return false;
-    }
-    return true;
-}
 
 static hawq_status from_model(hawq_benchmark *b, hawq_contender *out) {
     hawq_qdq *own;
@@ -57,6 +38,5 @@ hawq_status hawq_benchmark_allocation(hawq_benchmark *b, const char *name,
     out->metric = a->metric;
     out->predicted = a->predicted;
     out->record.allocation = a->id;
-    out->by_bits = is_by_bits(out);
     return HAWQ_OK;
 }

@@ -1,25 +1,26 @@
 /* benchmark_predict.c -- what was expected of a network before it ran: its loss
  * and its time.
  *
- * The loss rise of bits that no search chose, uniform ones and those of a file,
- * is predicted by an analysis in the database: as in the search, the sum over
- * the layers of the stored sensitivities at their weight bits and, for the
+ * The loss rise of candidates that no search chose, uniform ones and those of a
+ * file, is predicted by an analysis in the database: as in the search, the sum
+ * over the layers of the stored sensitivities of their candidates and, for the
  * metrics cross and hybrid, of the interactions of all pairs; and over the
  * tensors that layers read of the rises at their widths, if they are stored, as
  * hawq_rises_use has them; all in float32 cost nothing.
- * Activations below 8 bits have no prediction without those; nor has anything
- * quantized in another range than the analysis', or to other formats than the
- * grids it knows by their bits.
+ * Activations below 8 bits have no prediction without those; nor have
+ * candidates that were not analysed, or a network whose scales were moved
+ * otherwise.
  *
  * The time is that of latency.h, from all that was measured elsewhere: earlier
  * runs, and the other networks of this one; its own only where a layer was
- * measured in none of them. Times are known by bits, so here, too, only weights
- * on those grids have a prediction, and are asked for others'.
+ * measured in none of them. A layer's time is that of its format and of the
+ * bits of its activations.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/records.h"
 #include "src/cli/bench/benchmark.h"
 #include "src/cli/kit/metrics.h"
+#include "src/quant/method.h"
 
 #include <math.h>
 #include <string.h>
@@ -76,8 +77,19 @@ static hawq_choice choice_of(const analysis *a, const hawq_contender *c,
     return (hawq_choice){0};
 }
 
-static int bits_of(const analysis *a, const hawq_contender *c, int l) {
-    return choice_of(a, c, l).weight_bits;
+static bool is_float(const analysis *a, const hawq_contender *c, int l) {
+    return choice_of(a, c, l).weight_bits == HAWQ_FLOAT_BITS;
+}
+
+/* Is this what the contender has for layer l? */
+static bool is_candidate(const analysis *a, const hawq_contender *c, int l,
+                         const char *name) {
+    hawq_choice    choice = choice_of(a, c, l);
+    hawq_candidate candidate;
+    char           text[HAWQ_CANDIDATE_TEXT];
+    return choice.weight_bits &&
+           hawq_candidate_of(&choice, &candidate) == HAWQ_OK &&
+           !strcmp(hawq_candidate_text(&candidate, text), name);
 }
 
 /* The sum over tensors, each at the largest width its readers ask for. Without
@@ -107,12 +119,12 @@ static double predict_activations(const hawq_benchmark *b, const analysis *a,
 
 static int count_floats(const analysis *a, const hawq_contender *c) {
     int n = 0;
-    for (int l = 0; l < a->n_layers; l++)
-        n += bits_of(a, c, l) == HAWQ_FLOAT_BITS;
+    for (int l = 0; l < a->n_layers; l++) n += is_float(a, c, l);
     return n;
 }
 
-/* NaN if a layer's bits were not analysed. Weights in float32 cost nothing. */
+/* NaN if a layer's candidate was not analysed. Weights in float32 cost nothing.
+ */
 static double predict(const hawq_benchmark *b, const analysis *a,
                       const hawq_contender *c) {
     int    found = count_floats(a, c);
@@ -120,14 +132,14 @@ static double predict(const hawq_benchmark *b, const analysis *a,
     double sum = rounds ? predict_activations(b, a, c) : 0;
     for (int i = 0; i < a->n_sensitivities; i++) {
         const hawq_sensitivity_record *s = &a->sensitivity[i];
-        if (bits_of(a, c, s->layer) != s->bits) continue;
+        if (!is_candidate(a, c, s->layer, s->candidate)) continue;
         sum += s->value;
         found++;
     }
     for (int i = 0; i < a->n_interactions; i++) {
         const hawq_interaction_record *r = &a->interaction[i];
-        if (bits_of(a, c, r->layer_i) == r->bits_i &&
-            bits_of(a, c, r->layer_j) == r->bits_j)
+        if (is_candidate(a, c, r->layer_i, r->candidate_i) &&
+            is_candidate(a, c, r->layer_j, r->candidate_j))
             sum += r->value;
     }
     return found == a->n_layers ? sum : NAN;
@@ -143,9 +155,9 @@ static bool has_range(const analysis *a, const hawq_contender *c) {
     return strcmp(a->run.weight_range, hawq_range_name(c->weight_range)) == 0;
 }
 
-/* By an analysis, but for the range. */
-static bool is_predictable(const hawq_contender *c) {
-    return c->choice && !c->metric && c->by_bits;
+/* No search has done so, and its weights are made of the network's own. */
+static bool is_to_predict(const hawq_contender *c) {
+    return c->choice && !c->metric && !c->own;
 }
 
 hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
@@ -158,16 +170,17 @@ hawq_status hawq_benchmark_predict(hawq_benchmark *b) {
     HAWQ_TRY(hawq_store_find_analysis(b->store, hash, metric, &run));
     if (!run) return HAWQ_OK;
     HAWQ_TRY(load(b, run, metric, &a));
+    const hawq_rewriting moved = hawq_rewriting_of(&a.run);
+    if (!hawq_rewriting_same(&moved, &b->rewriting)) return HAWQ_OK;
     if (!has_unit(b, &a)) {
         b->other_loss = a.run.loss;
         return HAWQ_OK;
     }
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
-        if (!is_predictable(c)) continue;
-        if (has_range(&a, c))
-            c->predicted = predict(b, &a, c);
-        else if (c->asked)
+        if (!is_to_predict(c)) continue;
+        c->predicted = predict(b, &a, c);
+        if (c->asked && isnan(c->predicted) && !has_range(&a, c))
             b->other_range = a.run.weight_range;
         if (c->asked && !isnan(c->predicted)) b->predicted_by = metric;
     }
@@ -188,7 +201,7 @@ static hawq_status collect(hawq_benchmark *b, const hawq_latency *known,
     HAWQ_TAKE(l.total, &b->arena, (size_t)(known->n_totals + b->n));
     for (int i = 0; i < b->n; i++) {
         const hawq_benchmark_record *r = &b->contender[i].record;
-        if (i == but || !r->n_layers || !b->contender[i].by_bits) continue;
+        if (i == but || !r->n_layers) continue;
         hawq_total_timing *total = &l.total[l.n_totals++];
         *total = (hawq_total_timing){r->latency_us, r->latency_spread_us, 0};
         for (int k = 0; k < r->n_layers; k++) {
@@ -224,7 +237,7 @@ hawq_status hawq_benchmark_predict_times(hawq_benchmark *b) {
     HAWQ_TRY(hawq_latency_load(b->store, &key, &b->arena, &known));
     for (int i = 0; i < b->n; i++) {
         hawq_contender *c = &b->contender[i];
-        if (!c->record.n_layers || !c->by_bits) continue;
+        if (!c->record.n_layers) continue;
         HAWQ_TRY(collect(b, &known, i, &rest));
         c->predicted_us = hawq_latency_predict(&rest, c->program->n_layers,
                                                c->program->choice);

@@ -3,6 +3,7 @@
 #include "src/cli/kit/allocation.h"
 
 #include "search/import.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/quant/choice.h"
 #include "src/quant/quantize.h"
 
@@ -63,6 +64,7 @@ static hawq_status from_store(const place *b, int64_t id,
                               hawq_allocation *out) {
     char                   hash[HAWQ_HASH_TEXT];
     hawq_allocation_record record;
+    hawq_run_record        run;
     hawq_graph_hash(b->graph, hash);
     if (b->store) HAWQ_TRY(hawq_store_find_allocation(b->store, hash, id, &id));
     if (!b->store || id == 0)
@@ -71,6 +73,7 @@ static hawq_status from_store(const place *b, int64_t id,
                          "model; hawq-search makes one",
                          b->cli->db);
     HAWQ_TRY(hawq_store_load_allocation(b->store, id, b->arena, &record));
+    HAWQ_TRY(hawq_store_load_run(b->store, record.run, b->arena, &run));
     if (!record.n_layers)
         return hawq_fail(HAWQ_EINVAL,
                          "--allocation: allocation %lld has no layers: its "
@@ -90,6 +93,7 @@ static hawq_status from_store(const place *b, int64_t id,
                              b->cli->db, (long long)id, record.weight_range);
         out->weight_range = (hawq_range)range;
     }
+    out->rewriting = hawq_rewriting_of(&run);
     out->id = id;
     out->analysis = record.analysis;
     return out->label ? HAWQ_OK : HAWQ_ENOMEM;
@@ -189,7 +193,8 @@ static hawq_status layer_codes(hawq_store *store, const hawq_graph *graph,
     char                   name[HAWQ_CANDIDATE_TEXT];
     HAWQ_TRY(hawq_candidate_of(choice, &candidate));
     hawq_candidate_text(&candidate, name);
-    if (store && a->id) HAWQ_TRY(find_codes(store, a, l, name, arena, &row));
+    if (store && (a->id || a->analysis))
+        HAWQ_TRY(find_codes(store, a, l, name, arena, &row));
     if (row) {
         hawq_status status =
             hawq_quantized_load(row->codes, row->n_codes, layer->channels,

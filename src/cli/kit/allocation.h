@@ -20,6 +20,14 @@
 #include "src/quant/calibrate.h"
 #include "src/quant/quantized.h"
 
+/* How scales were moved between layers before: see rewriting.h. */
+typedef struct hawq_rewriting {
+    const char   *text;  /* "smooth:0.5"; NULL or "": they were not */
+    int           seams; /* tensors between layers; 0 where not known */
+    size_t        n;
+    const double *factor;
+} hawq_rewriting;
+
 typedef struct hawq_allocation {
     const char        *label;    /* the name, or "allocation 12" */
     int64_t            id;       /* in the database, 0: it is not from there */
@@ -27,6 +35,7 @@ typedef struct hawq_allocation {
     const hawq_choice *choice;   /* NULL: float32 */
     int                n_choices;
     hawq_range         weight_range;
+    hawq_rewriting     rewriting;
     const char        *metric;    /* it was searched by, or NULL */
     double             predicted; /* loss rise by its search, or NaN */
 } hawq_allocation;

@@ -94,6 +94,10 @@ hawq_status hawq_data_batch(const hawq_cli *cli, size_t n, int given,
     return HAWQ_OK;
 }
 
+size_t hawq_data_apart(size_t n, size_t most) {
+    return n / 2 < most ? n / 2 : most;
+}
+
 static double of_channel(const hawq_reals *list, int channel, double none) {
     if (list->n == 0) return none;
     return list->item[channel < list->n ? channel : 0];

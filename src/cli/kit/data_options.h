@@ -35,6 +35,12 @@ HAWQ_NODISCARD hawq_status hawq_data_load_other(const char *spec, size_t limit,
 HAWQ_NODISCARD hawq_status hawq_data_batch(const hawq_cli *cli, size_t n,
                                            int given, int normal, int *out);
 
+/* Of n images so many, the last ones, are kept apart: no code is chosen by
+ * them, so that codes can be compared on them. Half of few, `most` of many. */
+size_t hawq_data_apart(size_t n, size_t most);
+/* Of how many images codes are chosen by and compared on, unless asked for. */
+enum { HAWQ_IMAGES_CHOOSE = 512, HAWQ_IMAGES_APART = 256 };
+
 /* What a pixel of value 0 becomes, for each of the channels. */
 void hawq_data_black(int channels, real *value);
 

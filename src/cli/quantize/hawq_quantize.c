@@ -10,8 +10,10 @@ static struct {
     hawq_texts  allocations;
     bool        refine;
     int         images, check, activation_range, opset;
-    const char *output, *emit_c;
-} o = {.images = 512, .check = 256, .activation_range = HAWQ_RANGE_MSE};
+    const char *output, *emit_c, *rewrite;
+} o = {.images = HAWQ_IMAGES_CHOOSE,
+       .check = HAWQ_IMAGES_APART,
+       .activation_range = HAWQ_RANGE_MSE};
 
 static const hawq_option options[] = {
     HAWQ_OPTION_TEXTS("allocation", 'a', &o.allocations, "NAME",
@@ -23,6 +25,7 @@ static const hawq_option options[] = {
     HAWQ_OPTION_FLAG("refine", 'r', &o.refine,
                      "layer after layer, aim at the float network's outputs "
                      "given what the quantized layers before deliver"),
+    HAWQ_OPTION_REWRITE(&o.rewrite),
     HAWQ_OPTION_INT("images", 0, &o.images, 1, 1000000, "N",
                     "images of --data to choose codes by (default 512)"),
     HAWQ_OPTION_INT("check", 0, &o.check, 1, 1000000, "N",
@@ -109,6 +112,7 @@ static hawq_status run(hawq_cli *cli) {
     hawq_quantization  q = {.cli = cli,
                             .model_path = cli->arg[0],
                             .allocations = o.allocations,
+                            .rewrite = o.rewrite,
                             .refine = o.refine,
                             .images = o.images,
                             .check = o.check,

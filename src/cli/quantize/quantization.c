@@ -27,15 +27,13 @@ static hawq_status load(hawq_quantization *q) {
     return hawq_data_load(q->graph, HAWQ_LABELS_IGNORED, &q->data);
 }
 
-/* Half of few images is kept apart, --check of many. */
 static hawq_status split(hawq_quantization *q) {
     if (q->data.n < 2)
         return hawq_fail(HAWQ_EINVAL,
                          "the data has %zu images; at least 2 are needed, for "
                          "codes are compared on images they were not chosen by",
                          q->data.n);
-    q->n_check = q->data.n / 2;
-    if (q->n_check > (size_t)q->check) q->n_check = (size_t)q->check;
+    q->n_check = hawq_data_apart(q->data.n, (size_t)q->check);
     q->n_images = q->data.n - q->n_check;
     if (q->n_images > (size_t)q->images) q->n_images = (size_t)q->images;
     if (q->n_images < (size_t)q->images)
@@ -46,6 +44,7 @@ static hawq_status split(hawq_quantization *q) {
     return HAWQ_OK;
 }
 
+/* Ranges of activations come from the images that codes are chosen by. */
 static hawq_status calibrate(hawq_quantization *q) {
     hawq_batch   batch = {.n = q->n_images, .x = q->data.x};
     hawq_engine *engine;
@@ -58,13 +57,16 @@ static hawq_status calibrate(hawq_quantization *q) {
 }
 
 static hawq_status find_allocations(hawq_quantization *q) {
-    q->n = q->allocations.n;
+    q->n = q->given ? q->n_given : q->allocations.n;
     HAWQ_TAKE(q->outcome, &q->arena, (size_t)q->n);
     for (int i = 0; i < q->n; i++) {
         hawq_allocation *a = &q->outcome[i].from;
-        HAWQ_TRY(hawq_allocation_find(q->cli, q->store, q->graph,
-                                      q->allocations.item[i], -1, &q->arena,
-                                      a));
+        if (q->given)
+            *a = q->given[i];
+        else
+            HAWQ_TRY(hawq_allocation_find(q->cli, q->store, q->graph,
+                                          q->allocations.item[i], -1, &q->arena,
+                                          a));
         if (!a->choice)
             return hawq_fail(HAWQ_EINVAL,
                              "--allocation %s: the float network has nothing "
@@ -74,12 +76,55 @@ static hawq_status find_allocations(hawq_quantization *q) {
     return HAWQ_OK;
 }
 
+static hawq_status find_choice(const hawq_graph *g, const hawq_allocation *a,
+                               hawq_arena *arena, hawq_choice **choice,
+                               hawq_candidate **candidate) {
+    HAWQ_TAKE(*choice, arena, (size_t)g->n_layers);
+    HAWQ_TAKE(*candidate, arena, (size_t)g->n_layers);
+    for (int i = 0; i < a->n_choices; i++) {
+        int l = hawq_graph_find_layer(g, a->choice[i].layer);
+        if (l < 0)
+            return hawq_fail(HAWQ_EINVAL,
+                             "%s names layer '%s', which the model does not "
+                             "have",
+                             a->label, a->choice[i].layer);
+        (*choice)[l] = a->choice[i];
+        HAWQ_TRY(hawq_candidate_of(&a->choice[i], &(*candidate)[l]));
+    }
+    for (int l = 0; l < g->n_layers; l++)
+        if (!(*choice)[l].layer)
+            return hawq_fail(HAWQ_EINVAL, "%s has no bits for layer '%s'",
+                             a->label, g->layer[l].name);
+    return HAWQ_OK;
+}
+
+/* As the allocations of the database want it, or --rewrite; awq judges by the
+ * candidates of the first allocation. */
+static hawq_status rewrite(hawq_quantization *q) {
+    const hawq_allocation **a;
+    hawq_choice            *choice;
+    hawq_candidate         *candidate;
+    HAWQ_TAKE(a, &q->arena, (size_t)q->n);
+    for (int i = 0; i < q->n; i++) a[i] = &q->outcome[i].from;
+    HAWQ_TRY(hawq_rewriting_agree(q->n, a, q->rewrite, &q->rewriting));
+    if (!q->rewrite) {
+        HAWQ_TRY(hawq_rewriting_apply(&q->rewriting, q->graph));
+    } else {
+        HAWQ_TRY(find_choice(q->graph, a[0], &q->arena, &choice, &candidate));
+        HAWQ_TRY(hawq_rewriting_find(q->cli, q->rewrite, q->graph, q->threads,
+                                     q->graph->n_layers, candidate, q->n_images,
+                                     q->data.x, &q->arena, &q->rewriting));
+    }
+    return hawq_rewriting_apply(&q->rewriting, q->image_graph);
+}
+
 hawq_status hawq_quantization_prepare(hawq_quantization *q) {
     HAWQ_TRY(load(q));
     HAWQ_TRY(split(q));
     HAWQ_TRY(hawq_store_open(q->cli->db, HAWQ_STORE_WRITE, &q->store));
     HAWQ_TRY(find_allocations(q));
     HAWQ_TRY(hawq_threads_new(q->cli->threads, &q->threads));
+    HAWQ_TRY(rewrite(q));
     HAWQ_TRY(hawq_twin_new(q->graph, q->threads, &q->twin));
     return calibrate(q);
 }
@@ -125,28 +170,6 @@ static hawq_status find_rounding(hawq_quantization *q, const hawq_outcome *o,
 
 /* --- codes ---------------------------------------------------------------- */
 
-static hawq_status find_choice(const hawq_graph *g, const hawq_allocation *a,
-                               hawq_arena *arena, hawq_choice **choice,
-                               hawq_candidate **candidate) {
-    HAWQ_TAKE(*choice, arena, (size_t)g->n_layers);
-    HAWQ_TAKE(*candidate, arena, (size_t)g->n_layers);
-    for (int i = 0; i < a->n_choices; i++) {
-        int l = hawq_graph_find_layer(g, a->choice[i].layer);
-        if (l < 0)
-            return hawq_fail(HAWQ_EINVAL,
-                             "%s names layer '%s', which the model does not "
-                             "have",
-                             a->label, a->choice[i].layer);
-        (*choice)[l] = a->choice[i];
-        HAWQ_TRY(hawq_candidate_of(&a->choice[i], &(*candidate)[l]));
-    }
-    for (int l = 0; l < g->n_layers; l++)
-        if (!(*choice)[l].layer)
-            return hawq_fail(HAWQ_EINVAL, "%s has no bits for layer '%s'",
-                             a->label, g->layer[l].name);
-    return HAWQ_OK;
-}
-
 /* Codes of a layer by itself, where none are stored. */
 static hawq_status quantize_layer(hawq_quantization *q, int l,
                                   const hawq_candidate *candidate,
@@ -168,21 +191,17 @@ static hawq_status quantize_layer(hawq_quantization *q, int l,
 /* Once, if any layer's method looks at it. */
 static hawq_status find_curvature(hawq_quantization    *q,
                                   const hawq_candidate *candidate) {
-    bool         wanted = false;
-    hawq_engine *engine;
+    bool wanted = false;
     for (int l = 0; l < q->graph->n_layers; l++)
         wanted |= candidate[l].method->needs == HAWQ_NEEDS_CURVATURE;
     if (!wanted || q->curvature) return HAWQ_OK;
     HAWQ_TAKE(q->curvature, &q->arena, (size_t)q->graph->n_layers);
-    HAWQ_TRY(hawq_engine_new(q->graph, q->threads, 1, HAWQ_SELF_DISTILLATION,
-                             &engine));
-    hawq_status status =
-        hawq_curvature_collect(engine, q->threads, q->n_images, q->data.x,
+    return hawq_curvature_find(q->graph, q->threads, q->n_images, q->data.x,
                                q->cli->seed, &q->arena, q->curvature);
-    hawq_engine_free(engine);
-    return status;
 }
 
+/* What the database has of the allocation, or of the analysis it was searched
+ * in, is taken as it is; the rest is chosen here. */
 static hawq_status quantize_alone(hawq_quantization *q, hawq_outcome *o,
                                   const hawq_candidate *candidate) {
     bool missing = false;
@@ -240,6 +259,9 @@ static hawq_status refine(hawq_quantization *q, hawq_outcome *o,
     return rename_refined(q, o, candidate);
 }
 
+/* Bytes of the file's weights, mean bits as stored, and BOPS = sum of weight
+ * bits
+ * * activation bits * multiply-accumulates. */
 static void count(const hawq_graph *g, hawq_outcome *o) {
     double params = 0, bits = 0, bops = 0;
     o->weight_bytes = hawq_graph_rest_bytes(g);
@@ -256,6 +278,8 @@ static void count(const hawq_graph *g, hawq_outcome *o) {
     o->bops = (int64_t)bops;
 }
 
+/* Codes are chosen on the float network's own inputs; the comparison, and the
+ * refinement, see activations rounded as the integer program rounds them. */
 static hawq_status make(hawq_quantization *q, hawq_outcome *o,
                         hawq_arena *scratch) {
     hawq_rounding  *rounding;
@@ -281,20 +305,28 @@ static hawq_status make(hawq_quantization *q, hawq_outcome *o,
     return HAWQ_OK;
 }
 
-static double divergence_of(const hawq_outcome *o) {
-    return o->refined.rows ? o->refined.kl : o->alone.kl;
+const hawq_divergence *hawq_outcome_divergence(const hawq_outcome *o) {
+    return o->refined.rows ? &o->refined : &o->alone;
 }
 
-hawq_status hawq_quantization_run(hawq_quantization *q) {
+static double kl_of(const hawq_outcome *o) {
+    return hawq_outcome_divergence(o)->kl;
+}
+
+hawq_status hawq_quantization_measure(hawq_quantization *q) {
     for (int i = 0; i < q->n; i++) {
         hawq_arena  scratch = {0};
         hawq_status status = make(q, &q->outcome[i], &scratch);
         hawq_arena_free(&scratch);
         if (status != HAWQ_OK)
             return hawq_prefix("%s: ", q->outcome[i].from.label);
-        if (divergence_of(&q->outcome[i]) < divergence_of(&q->outcome[q->best]))
-            q->best = i;
+        if (kl_of(&q->outcome[i]) < kl_of(&q->outcome[q->best])) q->best = i;
     }
+    return HAWQ_OK;
+}
+
+hawq_status hawq_quantization_run(hawq_quantization *q) {
+    HAWQ_TRY(hawq_quantization_measure(q));
     HAWQ_TRY(hawq_quantization_store(q));
     return hawq_quantization_leave(q);
 }

@@ -15,7 +15,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_QUANTIZATION_H
 #define HAWQ_QUANTIZATION_H
-#include "src/cli/kit/allocation.h"
+#include "src/cli/kit/rewriting.h"
 #include "src/load/dataset.h"
 #include "src/quant/refine.h"
 
@@ -33,11 +33,14 @@ typedef struct hawq_outcome {
 } hawq_outcome;
 
 typedef struct hawq_quantization {
-    hawq_cli   *cli; /* set these; all borrowed */
-    const char *model_path;
-    hawq_texts  allocations;
-    bool        refine;
-    int         images, check; /* at most so many, of either part */
+    hawq_cli              *cli; /* set these; all borrowed */
+    const char            *model_path;
+    hawq_texts             allocations; /* by name; or, */
+    const hawq_allocation *given; /* where this is not NULL, so many of these */
+    int                    n_given;
+    const char            *rewrite; /* --rewrite, or NULL */
+    bool                   refine;
+    int                    images, check; /* at most so many, of either part */
     const char *output; /* write the best outcome there as ONNX, or NULL */
     int         opset;  /* 13, 21 or 25, of that file */
     const char *emit_c; /* write it there as C source, or NULL */
@@ -56,6 +59,7 @@ typedef struct hawq_quantization {
     hawq_store      *store;
     hawq_threads    *threads;
     hawq_twin       *twin;
+    hawq_rewriting   rewriting;   /* of both graphs */
     hawq_calibration calibration; /* of image_graph */
     double **curvature; /* of the loss at every layer's outputs; NULL unless a
                            method looks at it */
@@ -66,9 +70,15 @@ typedef struct hawq_quantization {
  * that do not fit. */
 HAWQ_NODISCARD hawq_status hawq_quantization_prepare(hawq_quantization *q);
 
-/* Chooses, refines and compares all codes, and stores every outcome as an
- * allocation that hawq-bench runs with these very codes. */
+/* Chooses, refines and compares all codes: the outcomes. */
+HAWQ_NODISCARD hawq_status hawq_quantization_measure(hawq_quantization *q);
+
+/* The same, and stores every outcome as an allocation that hawq-bench runs with
+ * these very codes. */
 HAWQ_NODISCARD hawq_status hawq_quantization_run(hawq_quantization *q);
+
+/* What is kept of an outcome: refined if it was. */
+const hawq_divergence *hawq_outcome_divergence(const hawq_outcome *outcome);
 
 void hawq_quantization_close(hawq_quantization *q);
 

@@ -20,7 +20,7 @@ static hawq_status lower(hawq_quantization *q, const hawq_outcome *o,
 
 static hawq_status leave_onnx(hawq_quantization *q, const hawq_outcome *o,
                               const hawq_program *program) {
-    const hawq_divergence *d = o->refined.rows ? &o->refined : &o->alone;
+    const hawq_divergence *d = hawq_outcome_divergence(o);
     hawq_text              text[] = {
                      {"hawq.allocation",
                       hawq_arena_format(&q->arena, "%lld", (long long)o->id)},

@@ -21,6 +21,7 @@ static hawq_status begin(hawq_quantization *q) {
     record.sampling = hawq_arena_format(
         &q->arena, "codes by the first %zu images, compared on the last %zu",
         q->n_images, q->n_check);
+    hawq_rewriting_put(&q->rewriting, &record);
     if (!record.data || !record.sampling) return HAWQ_ENOMEM;
     return hawq_store_begin_run(q->store, &record, &q->run);
 }
@@ -42,18 +43,21 @@ static hawq_status put_layers(hawq_quantization *q) {
 /* What a search predicted stays with what came of it; where none did, the
  * measured divergence stands for the objective. */
 static hawq_status put_allocation(hawq_quantization *q, hawq_outcome *o) {
-    bool   searched = o->from.metric && isfinite(o->from.predicted);
-    double kl = o->refined.rows ? o->refined.kl : o->alone.kl;
+    bool searched = o->from.metric && isfinite(o->from.predicted);
+    const hawq_divergence *d = hawq_outcome_divergence(o);
     hawq_allocation_record record = {
         .solver = o->refined.rows ? "refined" : "quantized",
         .metric = searched ? o->from.metric : "kl",
         .state = "feasible",
-        .objective = searched ? o->from.predicted : kl,
-        .bound = searched ? o->from.predicted : kl,
+        .objective = searched ? o->from.predicted : d->kl,
+        .bound = searched ? o->from.predicted : d->kl,
         .weight_bytes = o->weight_bytes,
         .bops = o->bops,
         .mean_bits = o->mean_bits,
         .latency_us = -1,
+        .kl = d->kl,
+        .agreement = d->agreement,
+        .check_images = (int64_t)q->n_check,
         .n_layers = q->graph->n_layers,
         .choice = o->choice};
     return hawq_store_put_allocation(q->store, q->run, o->from.analysis,

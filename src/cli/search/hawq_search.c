@@ -1,6 +1,7 @@
 /* hawq_search.c -- hawq-search: the optimal bits of every layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
+#include "src/cli/kit/data_options.h"
 #include "src/cli/kit/metrics.h"
 #include "src/cli/search/search_answers.h"
 #include "src/cli/search/search_front.h"
@@ -54,7 +55,7 @@ static const hawq_option options[] = {
                     "the newest complete one of the model)"),
     HAWQ_OPTION_TEXT("bits", 0, &o.bits, "LIST",
                      "candidates, with bits of activations: "
-                     "w8a8,w4a4,k3:gptq; a number stands for the narrow grid "
+                     "w8a8,w4a4,k3:gptq; 4 and w4 stand for the narrow grid "
                      "of so many bits or, where the analysis has not that, for "
                      "all its candidates of so many; float: the layer stays in "
                      "float32, 32 bits of both in the report (default: all of "
@@ -206,6 +207,7 @@ static hawq_status find_allocation(hawq_search *s) {
     HAWQ_TRY(hawq_search_fit_peak(s, wanted_solver(), &limits, &found));
     if ((!met || !hawq_search_peak_fits(s)) && found.choice)
         return refuse_other(s, &found, least);
+    HAWQ_TRY(hawq_search_measure(s, wanted_solver(), &limits, &found));
     HAWQ_TRY(hawq_search_answer(s, &found, o.explain, o.resamples, &answers));
     HAWQ_TRY(hawq_search_show_budgets(s, least, &found));
     return deliver(s, &found, &answers);
@@ -229,6 +231,7 @@ static hawq_status score(hawq_search *s) {
     hawq_solution found;
     hawq_answers  answers = {.unresolved = ""};
     HAWQ_TRY(hawq_search_score(s, &found));
+    HAWQ_TRY(hawq_search_measure(s, NULL, NULL, &found));
     HAWQ_TRY(hawq_search_unresolved(s, &found, &answers.unresolved));
     return deliver(s, &found, &answers);
 }
@@ -265,6 +268,12 @@ static hawq_status check_options(hawq_search *s) {
     if (o.front_kind && (o.export_path || o.exports.n))
         return hawq_fail(HAWQ_EINVAL,
                          "--export is for one allocation, not for --pareto");
+    if (hawq_data_spec() && (o.front_kind || o.problem))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--data measures the allocation of a model within "
+                         "--budget, and some along the front below it: leave "
+                         "out %s",
+                         o.problem ? "--problem" : "--pareto");
     if (o.score && (o.budgets.n || o.pins.n || o.groups.n || o.bits ||
                     o.front_kind || o.explain || o.first_last))
         return hawq_fail(HAWQ_EINVAL,
@@ -322,7 +331,7 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options},
+    .options = {options, hawq_data_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",

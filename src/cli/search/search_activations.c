@@ -162,8 +162,8 @@ double hawq_search_activation_loss(const hawq_search *s, int layer, int bits) {
 
 const hawq_rise *hawq_search_rise(const hawq_search   *s,
                                   const hawq_solution *solution, int t) {
-    int                   l = s->activation[t].layer[0];
-    const hawq_candidate *c = hawq_problem_candidate(
+    int                l = s->activation[t].layer[0];
+    const hawq_priced *c = hawq_problem_candidate(
         s->problem, l, solution->choice[s->problem->layer[l].in_group]);
     return hawq_rise_find(&s->activation[t], c->activation_bits);
 }

@@ -51,21 +51,22 @@ static hawq_status choose(hawq_search *s, int n, const int64_t *run) {
                    : refuse_wanted(s, n, run);
 }
 
-/* How run `other` differs from the one searched; "" if in neither of loss,
- * data and range of the weights. */
+/* How run `other` differs from the one searched; "" if in none of loss, data,
+ * range of the weights and rewrite. */
 static hawq_status difference(hawq_search *s, int64_t other, const char **out) {
     hawq_arena     *arena = &s->cli->arena;
     hawq_run_record r;
     const char     *list = "";
     *out = "";
     HAWQ_TRY(hawq_store_load_run(s->store, other, arena, &r));
-    const char *ours[] = {s->run.loss, s->run.weight_range, s->run.data};
-    const char *theirs[] = {r.loss, r.weight_range, r.data};
-    const char *name[] = {"loss", "weight range", "data"};
-    for (int i = 0; i < 3; i++) {
+    const char *ours[] = {s->run.loss, s->run.weight_range, s->run.data,
+                          s->run.rewrite};
+    const char *theirs[] = {r.loss, r.weight_range, r.data, r.rewrite};
+    const char *name[] = {"loss", "weight range", "data", "rewrite"};
+    for (int i = 0; i < 4; i++) {
         if (!strcmp(ours[i], theirs[i])) continue;
-        const char *item =
-            hawq_arena_format(arena, "%s %s", name[i], theirs[i]);
+        const char *item = hawq_arena_format(arena, "%s %s", name[i],
+                                             *theirs[i] ? theirs[i] : "none");
         if (!item) return HAWQ_ENOMEM;
         HAWQ_TRY(enlist(s, &list, item));
     }
@@ -142,6 +143,9 @@ void hawq_search_print_analysis(const hawq_search *s) {
            (long long)s->analysis, s->metric,
            hawq_shown(&s->cli->arena, s->loss),
            hawq_shown(&s->cli->arena, s->run.weight_range));
+    if (*s->run.rewrite)
+        printf("%-15s rewrite %s\n", "",
+               hawq_shown(&s->cli->arena, s->run.rewrite));
     printf("%-15s data %s; %s\n", "", hawq_shown(&s->cli->arena, s->run.data),
            hawq_shown(&s->cli->arena, effort(s)));
 }
@@ -152,6 +156,7 @@ void hawq_search_json_analysis(const hawq_search *s, hawq_json *w) {
     hawq_json_text(w, "loss", s->loss);
     hawq_json_text(w, "data", s->run.data);
     hawq_json_text(w, "weight_range", s->run.weight_range);
+    if (*s->run.rewrite) hawq_json_text(w, "rewrite", s->run.rewrite);
     hawq_json_text(w, "sampling", effort(s));
 }
 
@@ -229,8 +234,8 @@ void hawq_search_note_noise(const hawq_search   *s,
     if (!s->analysis || !solution->choice) return;
     for (int i = 0; i < s->n_sensitivities; i++) {
         const hawq_sensitivity_record *r = &s->sensitivity[i];
-        const hawq_candidate          *c = hawq_problem_candidate(
-                     p, r->layer, solution->choice[p->layer[r->layer].in_group]);
+        const hawq_priced             *c = hawq_problem_candidate(
+                        p, r->layer, solution->choice[p->layer[r->layer].in_group]);
         if (c->name && !strcmp(c->name, r->candidate))
             variance += r->stderr1 * r->stderr1;
     }

@@ -12,7 +12,7 @@
 /* Solves with candidates of one group that give layer l its candidate x; the
  * problem is as before after. Pins of x's layer do not count, those of others
  * in the group do, if anything is left. */
-static hawq_status solve_with(hawq_search *s, int l, const hawq_candidate *x,
+static hawq_status solve_with(hawq_search *s, int l, const hawq_priced *x,
                               hawq_solution *out) {
     hawq_problem_group *g = &s->problem->group[s->problem->layer[l].in_group];
     const bool         *before = g->allowed;
@@ -43,7 +43,7 @@ hawq_status hawq_search_explain(hawq_search *s, const char *layer,
                          layer);
     const hawq_problem       *p = s->problem;
     const hawq_problem_layer *own = &p->layer[l];
-    const hawq_candidate     *chosen =
+    const hawq_priced        *chosen =
         hawq_problem_candidate(p, l, solution->choice[own->in_group]);
     hawq_alternative *alternative;
     HAWQ_TAKE(alternative, &s->cli->arena, (size_t)own->n_candidates);
@@ -68,7 +68,7 @@ int hawq_search_find_width(const hawq_problem *p, int g, hawq_width w,
     for (int c = 0; c < group->n_candidates; c++) {
         bool all = group->allowed[c] || !allowed;
         for (int i = 0; i < group->n_layers && all; i++) {
-            const hawq_candidate *x =
+            const hawq_priced *x =
                 hawq_problem_candidate(p, group->layer[i], c);
             all = hawq_search_is_width(x, &w);
         }
@@ -98,8 +98,8 @@ bool hawq_search_uniform(const hawq_search *s, const hawq_solution *solution,
     int                      *choice =
         hawq_arena_take(&s->cli->arena, (size_t)p->n_groups, sizeof *choice);
     for (int c = 0; choice && c < first->n_candidates; c++) {
-        const hawq_candidate *x = &first->candidate[first->order[c]];
-        hawq_width            w = {x->weight_bits, x->activation_bits, x->name};
+        const hawq_priced *x = &first->candidate[first->order[c]];
+        hawq_width         w = {x->weight_bits, x->activation_bits, x->name};
         if (!uniform_choice(p, w, choice) || !fits(p, choice)) continue;
         if (hawq_problem_sum(p, -1, choice) > solution->objective) continue;
         *out = w;
@@ -133,7 +133,7 @@ const char *hawq_search_indifference(const hawq_search *s) {
  */
 
 static bool is_unresolved(const hawq_search *s, int layer,
-                          const hawq_candidate *c) {
+                          const hawq_priced *c) {
     for (int i = 0; i < s->n_sensitivities; i++) {
         const hawq_sensitivity_record *r = &s->sensitivity[i];
         if (r->layer == layer && c->name && !strcmp(r->candidate, c->name))
@@ -152,7 +152,7 @@ hawq_status hawq_search_unresolved(const hawq_search   *s,
     const hawq_problem *p = s->problem;
     hawq_listing        names = {.arena = &s->cli->arena};
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c = hawq_problem_candidate(
+        const hawq_priced *c = hawq_problem_candidate(
             p, l, solution->choice[p->layer[l].in_group]);
         if (c->weight_bits < most_bits(&p->layer[l]) && is_unresolved(s, l, c))
             hawq_listing_add(&names, p->layer[l].name);
@@ -209,7 +209,7 @@ static hawq_status cost_as_loss(const hawq_search *s, int b,
         if (i != b) out->budget[n++] = p->budget[i];
     out->n_budgets = n;
     for (int l = 0; l < p->n_layers; l++) {
-        hawq_candidate *copy;
+        hawq_priced *copy;
         out->layer[l] = p->layer[l];
         HAWQ_TAKE(copy, &s->cli->arena, (size_t)p->layer[l].n_candidates);
         for (int c = 0; c < p->layer[l].n_candidates; c++) {

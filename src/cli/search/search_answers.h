@@ -27,10 +27,10 @@ HAWQ_NODISCARD hawq_status hawq_search_confidence(hawq_search         *s,
 
 /* One candidate of a layer, and the best allocation that contains it. */
 typedef struct hawq_alternative {
-    const hawq_candidate *candidate;
-    bool                  chosen;
-    hawq_solution         best; /* choice NULL: not within the budgets */
-    double regret; /* its objective above the optimum; NAN without */
+    const hawq_priced *candidate;
+    bool               chosen;
+    hawq_solution      best; /* choice NULL: not within the budgets */
+    double regret;           /* its objective above the optimum; NAN without */
 } hawq_alternative;
 
 typedef struct hawq_explanation {

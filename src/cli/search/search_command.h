@@ -4,7 +4,8 @@
  * search_analysis.c (which analysis), search_activations.c (what narrow ones
  * cost), search_latency.c (times) and search_budgets.c; what is said about it
  * from search_answers.c, search_confidence.c, search_report.c and
- * search_front.c; what is stored from search_record.c, which files are written
+ * search_front.c; what is measured of it from search_joint.c; what is stored
+ * from search_record.c, which files are written
  * and where from search_outputs.c and search_export.c.
  *
  *     hawq_search_widths; hawq_search_load; hawq_search_constrain; then solve
@@ -48,6 +49,13 @@ typedef struct hawq_search_times {
     hawq_width      *width;
     double          *uniform_us; /* [width]: of the uniform network */
 } hawq_search_times;
+
+/* An allocation, measured with all its layers quantized: see search_joint.c. */
+typedef struct hawq_joint {
+    const char   *label; /* "optimum", "at 0.95 of its weight-size" */
+    double        weight_bytes, kl, agreement;
+    hawq_solution solution;
+} hawq_joint;
 
 typedef struct hawq_search {
     hawq_cli   *cli;
@@ -95,6 +103,9 @@ typedef struct hawq_search {
     double  activation_peak, peak_limit; /* bytes; a limit < 0: none */
     double  front_gap;                   /* of a front where layers interact */
     double  drop_limit; /* largest predicted loss rise; negative: none */
+    int     n_joint, joint_kept; /* 0: nothing was measured */
+    hawq_joint *joint;
+    int64_t     joint_images; /* that it was measured on */
 } hawq_search;
 
 /* Layers in float32: search_floats.c. add: a candidate for those pinned to
@@ -124,7 +135,7 @@ HAWQ_NODISCARD hawq_status hawq_search_pins_float(hawq_search *s, bool *out);
 
 /* Have the two the same bits and candidate? Is it that of the width? */
 bool hawq_search_same_width(const hawq_width *a, const hawq_width *b);
-bool hawq_search_is_width(const hawq_candidate *c, const hawq_width *w);
+bool hawq_search_is_width(const hawq_priced *c, const hawq_width *w);
 
 /* Once the sensitivities are there: width becomes what the analysis has of it,
  * or all; a format stands for what there is of it if there is no such
@@ -254,6 +265,22 @@ HAWQ_NODISCARD hawq_status hawq_search_check_export(hawq_search *s,
 HAWQ_NODISCARD hawq_status hawq_search_export(hawq_search         *s,
                                               const hawq_solution *solution,
                                               const char          *text);
+
+/* Where --data is given, measures the allocation and some along the front below
+ * it with all layers quantized, and puts the best of them into its place.
+ * print, json: what was measured, if anything was; note: that nothing was, or
+ * that another was kept. */
+HAWQ_NODISCARD hawq_status
+hawq_search_measure(hawq_search *s, const hawq_solver *solver,
+                    const hawq_solve_options *options, hawq_solution *found);
+HAWQ_NODISCARD hawq_status hawq_search_print_joint(const hawq_search *s);
+HAWQ_NODISCARD hawq_status hawq_search_json_joint(const hawq_search *s,
+                                                  hawq_json         *w);
+void                       hawq_search_note_joint(const hawq_search *s);
+/* The choice of each layer, in the arena of the command. */
+HAWQ_NODISCARD hawq_status hawq_search_choices(hawq_search         *s,
+                                               const hawq_solution *solution,
+                                               hawq_choice        **out);
 
 /* Why the losses cannot tell layers apart: "all losses are 0", or "no loss
  * depends on the bits"; NULL if they can, or there is nothing to choose. */

@@ -11,15 +11,15 @@
 #include <string.h>
 
 typedef struct bootstrap {
-    hawq_search     *s;
-    hawq_arena       arena; /* scratch */
-    int              n_samples, n_widths;
-    const char     **name;      /* [width]: of the candidate */
-    double          *reading;   /* [width][layer][sample] */
-    double          *drawn;     /* [sample] */
-    int             *index;     /* [sample] */
-    hawq_problem     problem;   /* the search's, with other losses */
-    hawq_candidate **candidate; /* [layer]: its, to be changed */
+    hawq_search  *s;
+    hawq_arena    arena; /* scratch */
+    int           n_samples, n_widths;
+    const char  **name;      /* [width]: of the candidate */
+    double       *reading;   /* [width][layer][sample] */
+    double       *drawn;     /* [sample] */
+    int          *index;     /* [sample] */
+    hawq_problem  problem;   /* the search's, with other losses */
+    hawq_priced **candidate; /* [layer]: its, to be changed */
 } bootstrap;
 
 static int find_name(const bootstrap *b, const char *name) {
@@ -69,7 +69,7 @@ static hawq_status load(bootstrap *b) {
     HAWQ_TAKE(b->problem.layer, &b->arena, (size_t)p->n_layers);
     HAWQ_TAKE(b->candidate, &b->arena, (size_t)p->n_layers);
     for (int l = 0; l < p->n_layers; l++) {
-        hawq_candidate *copy;
+        hawq_priced *copy;
         HAWQ_TAKE(copy, &b->arena, (size_t)p->layer[l].n_candidates);
         b->candidate[l] = copy;
         memcpy(copy, p->layer[l].candidate,
@@ -98,7 +98,7 @@ static void draw(bootstrap *b, int resample) {
         b->index[i] =
             (int)hawq_rng_below(key, (uint64_t)i, (uint64_t)b->n_samples);
     for (int l = 0; l < b->problem.n_layers; l++) {
-        hawq_candidate *c = b->candidate[l];
+        hawq_priced *c = b->candidate[l];
         for (int i = 0; i < b->problem.layer[l].n_candidates; i++)
             c[i].loss =
                 hawq_search_activation_loss(b->s, l, c[i].activation_bits) +

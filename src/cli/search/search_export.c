@@ -26,7 +26,7 @@
 #include <errno.h>
 #include <string.h>
 
-const hawq_candidate *hawq_export_chosen(const hawq_export *t, int l) {
+const hawq_priced *hawq_export_chosen(const hawq_export *t, int l) {
     const hawq_problem *p = t->s->problem;
     return hawq_problem_candidate(p, l,
                                   t->solution->choice[p->layer[l].in_group]);
@@ -121,8 +121,8 @@ static hawq_status check_tensor(const hawq_export *t, int l,
 
 static hawq_status check_ort(const hawq_export *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_candidate *c = hawq_export_chosen(t, l);
-        int                   w = c->weight_bits, a = c->activation_bits;
+        const hawq_priced *c = hawq_export_chosen(t, l);
+        int                w = c->weight_bits, a = c->activation_bits;
         if (!hawq_export_layer(t, l))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as ort needs a model: a problem file "
@@ -185,7 +185,7 @@ static void put_arguments(hawq_json *w, const char *key, int bits,
     hawq_json_end(w);
 }
 
-static bool same_widths(const hawq_candidate *a, const hawq_candidate *b) {
+static bool same_widths(const hawq_priced *a, const hawq_priced *b) {
     return a->weight_bits == b->weight_bits &&
            a->activation_bits == b->activation_bits;
 }
@@ -331,8 +331,8 @@ hawq_status hawq_search_check_export(hawq_search *s, const char *text,
 static void note_names(const hawq_export *t, const char *format) {
     int n = 0;
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        const hawq_candidate *c = hawq_export_chosen(t, l);
-        char                  plain[16];
+        const hawq_priced *c = hawq_export_chosen(t, l);
+        char               plain[16];
         snprintf(plain, sizeof plain, "w%d", c->weight_bits);
         n += !hawq_export_is_float(t, l) && c->name &&
              strcmp(c->name, plain) != 0;

@@ -20,7 +20,7 @@ typedef struct hawq_export_format {
 
 /* What was chosen for layer l; its name; the layer as the model has it, NULL
  * with a problem file; and whether it stays in float32. */
-const hawq_candidate    *hawq_export_chosen(const hawq_export *e, int l);
+const hawq_priced       *hawq_export_chosen(const hawq_export *e, int l);
 const char              *hawq_export_name(const hawq_export *e, int l);
 const hawq_search_layer *hawq_export_layer(const hawq_export *e, int l);
 bool                     hawq_export_is_float(const hawq_export *e, int l);

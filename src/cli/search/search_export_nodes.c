@@ -39,7 +39,7 @@ static hawq_status check_names(const hawq_search_layer *layer,
 static hawq_status check(const hawq_export *e, const char *format,
                          const char *divides) {
     for (int l = 0; l < e->s->problem->n_layers; l++) {
-        const hawq_candidate    *c = hawq_export_chosen(e, l);
+        const hawq_priced       *c = hawq_export_chosen(e, l);
         const hawq_search_layer *layer = hawq_export_layer(e, l);
         if (!layer)
             return hawq_fail(HAWQ_EINVAL,

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
-                                    int l) {
+static const hawq_priced *chosen(const hawq_problem *p, const int *choice,
+                                 int l) {
     return hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
 }
 
@@ -129,7 +129,7 @@ hawq_status hawq_search_bits_text(const hawq_search *s, const int *choice,
     }
     HAWQ_TAKE(*out, &s->cli->arena, size);
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c = chosen(p, choice, l);
+        const hawq_priced *c = chosen(p, choice, l);
         if (names && c->name)
             used += (size_t)snprintf(*out + used, size - used, "%s%s",
                                      l ? " " : "", c->name);

@@ -20,9 +20,9 @@ hawq_status hawq_search_uniforms(const hawq_search *s, int *n,
     HAWQ_TAKE(choice, &s->cli->arena, (size_t)p->n_groups);
     HAWQ_TAKE(*out, &s->cli->arena, (size_t)first->n_candidates);
     for (int c = 0; c < first->n_candidates; c++) {
-        const hawq_candidate *x = &first->candidate[first->order[c]];
-        hawq_width            w = {x->weight_bits, x->activation_bits, x->name};
-        bool                  all = true;
+        const hawq_priced *x = &first->candidate[first->order[c]];
+        hawq_width         w = {x->weight_bits, x->activation_bits, x->name};
+        bool               all = true;
         for (int g = 0; g < p->n_groups; g++)
             all &= (choice[g] = hawq_search_find_width(p, g, w, false)) >= 0;
         if (all)

@@ -1,6 +1,7 @@
 /* search_record.c -- what hawq-search found, for the database. With a problem
  * file there is no model the rows could belong to: nothing is stored.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/cli/kit/data_options.h"
 #include "src/cli/search/search_command.h"
 
 #include <math.h>
@@ -35,6 +36,11 @@ static hawq_status begin(hawq_search *s, int64_t *run) {
     record.model_path = s->cli->arg[0];
     record.model_hash = s->hash;
     record.loss = s->loss;
+    record.rewrite = s->run.rewrite; /* what the losses are of */
+    record.rewrite_factors = s->run.rewrite_factors;
+    record.n_rewrite_factors = s->run.n_rewrite_factors;
+    record.data = hawq_data_text(&s->cli->arena);
+    if (!record.data) return HAWQ_ENOMEM;
     return hawq_store_begin_run(s->store, &record, run);
 }
 
@@ -53,23 +59,31 @@ static int64_t whole(double value) {
     return value < 0x1p63 ? (int64_t)value : INT64_MAX;
 }
 
+hawq_status hawq_search_choices(hawq_search *s, const hawq_solution *solution,
+                                hawq_choice **out) {
+    const hawq_problem *p = s->problem;
+    HAWQ_TAKE(*out, &s->cli->arena, (size_t)p->n_layers);
+    for (int l = 0; l < p->n_layers; l++) {
+        const hawq_priced *c = hawq_problem_candidate(
+            p, l, solution->choice[p->layer[l].in_group]);
+        (*out)[l] = (hawq_choice){.layer = p->layer[l].name,
+                                  .weight_bits = c->weight_bits,
+                                  .activation_bits = c->activation_bits,
+                                  .candidate = c->name};
+    }
+    return HAWQ_OK;
+}
+
+/* joint: what was measured of it, or NULL. */
 static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
-                                int64_t run) {
+                                const hawq_joint *joint, int64_t run) {
     const hawq_problem *p = s->problem;
     hawq_totals         totals;
     hawq_choice        *choice;
     hawq_budget_record *budget;
     int64_t             id;
-    HAWQ_TAKE(choice, &s->cli->arena, (size_t)p->n_layers);
+    HAWQ_TRY(hawq_search_choices(s, solution, &choice));
     HAWQ_TAKE(budget, &s->cli->arena, (size_t)solution->n_budgets);
-    for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c = hawq_problem_candidate(
-            p, l, solution->choice[p->layer[l].in_group]);
-        choice[l] = (hawq_choice){.layer = p->layer[l].name,
-                                  .weight_bits = c->weight_bits,
-                                  .activation_bits = c->activation_bits,
-                                  .candidate = c->name};
-    }
     for (int b = 0; b < solution->n_budgets; b++) {
         const hawq_budget_use *u = &solution->budget[b];
         budget[b] =
@@ -90,14 +104,30 @@ static hawq_status put_solution(hawq_search *s, const hawq_solution *solution,
         .choice = choice,
         .n_budgets = solution->n_budgets,
         .budget = budget};
+    if (joint) {
+        record.kl = joint->kl;
+        record.agreement = joint->agreement;
+        record.check_images = s->joint_images;
+    }
     return hawq_store_put_allocation(s->store, run, s->analysis, &record, &id);
+}
+
+/* The newest allocation, `last`, is the answer: what else was measured comes
+ * before it. */
+static hawq_status put_solutions(hawq_search *s, const hawq_solution *solution,
+                                 int64_t run) {
+    const hawq_joint *kept = s->n_joint ? &s->joint[s->joint_kept] : NULL;
+    for (int i = 0; i < s->n_joint; i++)
+        if (&s->joint[i] != kept)
+            HAWQ_TRY(put_solution(s, &s->joint[i].solution, &s->joint[i], run));
+    return put_solution(s, solution, kept, run);
 }
 
 hawq_status hawq_search_store(hawq_search *s, const hawq_solution *solution) {
     int64_t run;
     if (!s->store) return HAWQ_OK;
     HAWQ_TRY(begin(s, &run));
-    return end(s, run, put_solution(s, solution, run));
+    return end(s, run, put_solutions(s, solution, run));
 }
 
 static hawq_status put_front(hawq_search *s, const hawq_pareto *front,
@@ -113,7 +143,7 @@ static hawq_status put_front(hawq_search *s, const hawq_pareto *front,
         HAWQ_TAKE(bits, &s->cli->arena, (size_t)p->n_layers);
         HAWQ_TAKE(name, &s->cli->arena, (size_t)p->n_layers);
         for (int l = 0; l < p->n_layers; l++) {
-            const hawq_candidate *c = hawq_problem_candidate(
+            const hawq_priced *c = hawq_problem_candidate(
                 p, l, from->choice[p->layer[l].in_group]);
             bits[l] = c->weight_bits;
             name[l] = c->name;

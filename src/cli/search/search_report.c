@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const hawq_candidate *chosen(const hawq_problem *p, const int *choice,
-                                    int l) {
+static const hawq_priced *chosen(const hawq_problem *p, const int *choice,
+                                 int l) {
     return hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
 }
 
@@ -59,7 +59,7 @@ static hawq_status print_layers(const hawq_search     *s,
     if (named) columns[n++] = "candidate";
     hawq_table_begin(&t, &s->cli->arena, n, columns);
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_candidate *c = chosen(p, solution->choice, l);
+        const hawq_priced *c = chosen(p, solution->choice, l);
         hawq_table_text(&t, p->layer[l].name);
         if (p->layer[l].params)
             hawq_table_integer(&t, p->layer[l].params);
@@ -247,6 +247,7 @@ static hawq_status print_table(const hawq_search   *s,
             print_price(s, &solution->budget[b], &answers->next[b]);
     }
     print_confidence(&answers->confidence);
+    HAWQ_TRY(hawq_search_print_joint(s));
     return e->n ? print_alternatives(s, e) : HAWQ_OK;
 }
 
@@ -284,7 +285,7 @@ static void json_layers(const hawq_search *s, hawq_json *w,
     const hawq_problem *p = s->problem;
     hawq_json_array(w, "layers");
     for (int l = 0; solution->choice && l < p->n_layers; l++) {
-        const hawq_candidate *c = chosen(p, solution->choice, l);
+        const hawq_priced *c = chosen(p, solution->choice, l);
         hawq_json_object(w, NULL);
         hawq_json_text(w, "name", p->layer[l].name);
         hawq_json_integer(w, "weight_bits", c->weight_bits);
@@ -357,6 +358,7 @@ static hawq_status print_json(const hawq_search   *s,
     hawq_json_real(&w, "mean_bits", totals.mean_bits);
     hawq_search_json_latency(s, &w);
     json_budgets(s, &w, solution, answers->next);
+    HAWQ_TRY(hawq_search_json_joint(s, &w));
     json_layers(s, &w, solution, &answers->confidence);
     HAWQ_TRY(json_answers(s, answers, &w));
     hawq_json_end(&w);
@@ -400,5 +402,6 @@ hawq_status hawq_search_report(const hawq_search   *s,
     if (solution->choice) HAWQ_TRY(hawq_search_note_analysis(s));
     hawq_search_note_noise(s, solution);
     note_answers(s, answers);
+    if (solution->choice) hawq_search_note_joint(s);
     return HAWQ_OK;
 }

@@ -54,7 +54,7 @@ static hawq_status print_json(const hawq_search *s, const char *const *kind,
     for (int i = 0; i < surface->n; i++) {
         const hawq_surface_point *point = &surface->point[i];
         for (int l = 0; l < p->n_layers; l++) {
-            const hawq_candidate *c = hawq_problem_candidate(
+            const hawq_priced *c = hawq_problem_candidate(
                 p, l, point->choice[p->layer[l].in_group]);
             bits[l] = c->weight_bits;
             bits[p->n_layers + l] = c->activation_bits;

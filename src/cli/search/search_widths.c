@@ -22,7 +22,7 @@ bool hawq_search_same_width(const hawq_width *a, const hawq_width *b) {
            same_name(a->candidate, b->candidate);
 }
 
-bool hawq_search_is_width(const hawq_candidate *c, const hawq_width *w) {
+bool hawq_search_is_width(const hawq_priced *c, const hawq_width *w) {
     return c->weight_bits == w->weight_bits &&
            c->activation_bits == w->activation_bits &&
            same_name(c->name, w->candidate);
@@ -68,7 +68,7 @@ hawq_status hawq_search_widths(hawq_search *s, const char *text) {
 
 /* How well a name of the analysis answers to a width that is asked for: 3 it is
  * the name, or w<b> for a number b; 2 the format, where no method is asked for;
- * 1 a number's bits; else 0. */
+ * 1 the bits of a number or of a plain w<b>; else 0. */
 static int answers_to(const char *name, int bits, const hawq_width *w) {
     size_t format = strcspn(name, ":");
     char   plain[16];
@@ -77,7 +77,7 @@ static int answers_to(const char *name, int bits, const hawq_width *w) {
     if (!strcmp(name, wanted)) return 3;
     if (strchr(wanted, ':')) return 0;
     if (strlen(wanted) == format && !strncmp(name, wanted, format)) return 2;
-    return !w->candidate && bits == w->weight_bits;
+    return !strcmp(wanted, plain) && bits == w->weight_bits;
 }
 
 /* Trace and Gauss-Newton know nothing of methods that compensate. */
