@@ -55,7 +55,7 @@ static inline void conv(const char *name, const char *in, const char *out,
          .type = HAWQ_ATTR_INTS,
          .n = 2,
          .ints = strides[stride]}};
-    char weight[64];
+    char weight[128];
     snprintf(weight, sizeof weight, "%s.weight", name);
     constant(weight, (hawq_shape){4, {c_out, c_in, k, k}});
     node("Conv", in, weight, out, 2, attr);
@@ -65,7 +65,7 @@ static inline void block(const char *name, const char *in, const char *out,
                          int c_in, int c_out, int stride) {
     static const char *const part[] = {"conv1", "a", "b",   "conv2",
                                        "c",     "d", "sum", "downsample.0"};
-    char                     n[8][64];
+    char                     n[8][96];
     for (int i = 0; i < 8; i++)
         snprintf(n[i], sizeof n[i], "%.40s.%s", name, part[i]);
     conv(n[0], in, n[1], c_in, c_out, 3, stride);
