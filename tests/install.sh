@@ -73,6 +73,7 @@ tree() {
         options "$at" "$1/share/man/man1/$name.1" \
             "$1/share/bash-completion/completions/$name"
     done
+    page "$1/share/man/man7/hawq.7"
     for file in LICENSE copyright README.md; do
         [ -s "$1/share/doc/hawq-c/$file" ] || fail "$file is missing"
     done

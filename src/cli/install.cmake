@@ -1,5 +1,6 @@
 # What `cmake --install` and CPack put where. Man pages and completions are
-# printed by the programs themselves, from the tables that parse their options.
+# printed by the programs themselves, from the tables that parse their options;
+# hawq.7 is what is common to them.
 # SPDX-License-Identifier: GPL-3.0-or-later
 include(GNUInstallDirs)
 install(TARGETS ${program_names} RUNTIME)
@@ -19,6 +20,7 @@ endforeach()
 add_custom_target(installable ALL DEPENDS ${program_names} ${manual})
 file(GLOB schemas CONFIGURE_DEPENDS results/schema*.sql)
 install(FILES ${schemas} DESTINATION ${CMAKE_INSTALL_DATADIR}/hawq-c)
+install(FILES src/cli/hawq.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 

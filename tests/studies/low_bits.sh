@@ -13,7 +13,7 @@
 set -eu
 build=$1 model=$2 calibration=$3 test=$4 db=${5:-$(mktemp -u)}
 budgets=${HAWQ_BUDGETS:-0.55x 0.45x 0.35x 0.30x 0.22x}
-formats=${HAWQ_FORMATS:-w8 w4 w3 w2c t w4a4}
+formats=${HAWQ_FORMATS:-w8 w4 w4c w3c w2c t w4a4}
 images=${HAWQ_IMAGES:-512}
 
 # shellcheck disable=SC2086 # options are words
@@ -23,7 +23,7 @@ names=
 for f in $formats; do names="$names --allocation $f"; done
 for b in $budgets; do
     "$build/hawq-search" "$model" --budget "weight-size=$b" --db "$db" -q \
-        >/dev/null
+        >/dev/null || { [ $? = 3 ] && continue; exit 1; } # no such network
     id=$(sqlite3 "$db" 'SELECT max(allocation_id) FROM allocation_summary')
     echo "allocation $id: searched, $b of uniform 8 bits"
     names="$names --allocation $id"

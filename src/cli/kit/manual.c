@@ -85,6 +85,7 @@ static void page_end(const hawq_command *command, FILE *out) {
               out);
     }
     section(out, "SEE ALSO");
+    fputs("\\fBhawq\\fR(7): candidates, budgets, data and the database,\n", out);
     const char *comma = "";
     for (int i = 0; i < PROGRAMS; i++) {
         if (!strcmp(programs[i], command->name)) continue;
