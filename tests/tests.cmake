@@ -103,6 +103,12 @@ add_test(NAME install COMMAND ${PROJECT_SOURCE_DIR}/tests/install.sh
 set_tests_properties(install PROPERTIES SKIP_RETURN_CODE 77 LABELS slow
   ENVIRONMENT "HAWQ_SOURCE=${PROJECT_SOURCE_DIR}")
 
+if(TARGET hawq_deploy)
+  add_executable(bench_network tests/bench_network.c)
+  target_link_libraries(bench_network PRIVATE hawq_deploy hawq_load hawq_quant
+                        hawq_ops hawq_graph hawq_kernels)
+endif()
+
 # Samples over ranks: the same bytes. Open MPI is told to run more ranks than
 # there are processors, and also as root.
 if(HAWQ_MPI)
