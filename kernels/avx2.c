@@ -153,6 +153,16 @@ INLINE void accumulate_words(const hawq_tile *t, const int8_t *w,
     }
 }
 
+/* sum += the products of b (unsigned) and w (signed), added in pairs. Inline
+ * assembly: from the intrinsics, gcc 12 copies the sums of a loop from register
+ * to register. */
+INLINE void add_pairs(__m256i *sum, __m256i b, __m256i w) {
+    __m256i product;
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"
+            : "+x"(*sum), "=&x"(product)
+            : "x"(b), "x"(w));
+}
+
 /* n_steps steps of 4 bytes, so few that their sums fit 16 bits, widened after
  * the last. */
 INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
@@ -164,15 +174,13 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
     for (; step < end; step++, x += 4) {
-        __m256i v0 = weights_at(w, step, 0, levels, bits);
-        __m256i v1 = weights_at(w, step, 1, levels, bits);
+        __m256i w0 = weights_at(w, step, 0, levels, bits);
+        __m256i w1 = weights_at(w, step, 1, levels, bits);
         HAWQ_UNROLL
         for (int i = 0; i < n; i++) {
             __m256i b = broadcast4(x + i * next);
-            sum[i][0] =
-                _mm256_add_epi16(sum[i][0], _mm256_maddubs_epi16(b, v0));
-            sum[i][1] =
-                _mm256_add_epi16(sum[i][1], _mm256_maddubs_epi16(b, v1));
+            add_pairs(&sum[i][0], b, w0);
+            add_pairs(&sum[i][1], b, w1);
         }
     }
     HAWQ_UNROLL
