@@ -237,6 +237,7 @@ INLINE void accumulate_bytes(const hawq_tile *t, const int8_t *w, int bits,
 INLINE void finish(const hawq_tile *t, __m256i (*acc)[2], int n, void *y) {
     if (t->raw) {
         int32_t *to = y;
+        HAWQ_UNROLL
         for (int i = 0; i < n; i++, to += t->y_stride) {
             int32_t all[16];
             store(all, acc[i][0]);
