@@ -331,24 +331,6 @@ static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
 
 /* --- depthwise ---------------------------------------------------------- */
 
-/* Pairs of kernel rows of every column, widened: columns[ix][pair][vector]. */
-static void interleave(const hawq_depthwise_row *r, int pairs, uint8_t *to) {
-    const __m256i none = _mm256_setzero_si256();
-    for (int ix = 0; ix < r->width; ix++)
-        for (int q = 0; q < pairs; q++, to += 128) {
-            const uint8_t *p = r->x + (size_t)ix * (size_t)r->c +
-                               (size_t)(2 * q) * r->row_bytes;
-            __m256i a = load(p);
-            __m256i b = 2 * q + 1 < r->kh ? load(p + r->row_bytes) : none;
-            __m256i lo = _mm256_unpacklo_epi8(a, b);
-            __m256i hi = _mm256_unpackhi_epi8(a, b);
-            store(to, _mm256_unpacklo_epi8(lo, none));
-            store(to + 32, _mm256_unpackhi_epi8(lo, none));
-            store(to + 64, _mm256_unpacklo_epi8(hi, none));
-            store(to + 96, _mm256_unpackhi_epi8(hi, none));
-        }
-}
-
 /* Accumulators in depthwise order to channel order. */
 static void store_raw(int32_t *to, const __m256i acc[4], int n) {
     int32_t in[32];
@@ -356,27 +338,38 @@ static void store_raw(int32_t *to, const __m256i acc[4], int n) {
     for (int c = 0; c < n; c++) to[c] = in[c % 16 / 4 * 8 + c / 16 * 4 + c % 4];
 }
 
-/* acc[o] of n neighbouring outputs from interleaved columns; x is at the first
- * one's first column. Each weight is widened once for all n. */
-INLINE void depthwise_sums(const hawq_tile *t, const int8_t *w,
+/* Bytes of two kernel rows at p, interleaved and widened; beyond `rows` left
+ * they are zeros. */
+INLINE void interleave(const uint8_t *p, size_t row_bytes, int rows,
+                       __m256i v[4]) {
+    const __m256i none = _mm256_setzero_si256();
+    __m256i       a = load(p), b = rows > 1 ? load(p + row_bytes) : none;
+    __m256i       lo = _mm256_unpacklo_epi8(a, b);
+    __m256i       hi = _mm256_unpackhi_epi8(a, b);
+    v[0] = _mm256_unpacklo_epi8(lo, none);
+    v[1] = _mm256_unpackhi_epi8(lo, none);
+    v[2] = _mm256_unpacklo_epi8(hi, none);
+    v[3] = _mm256_unpackhi_epi8(hi, none);
+}
+
+/* The sums of one vector of outputs; x is at its first column, w are the
+ * widened weights. */
+INLINE void depthwise_sums(const hawq_tile *t, const int16_t *w,
                            const hawq_depthwise_row *r, const uint8_t *x,
-                           __m256i (*acc)[4], int                      n) {
-    int    pairs = (r->kh + 1) / 2;
-    size_t column = (size_t)pairs * 128;
-    size_t next = (size_t)(r->pixels * r->stride_w) * column;
+                           int kh, int kw, __m256i acc[4]) {
     HAWQ_UNROLL
-    for (int i = 0; i < 4; i++) HAWQ_UNROLL
-    for (int o = 0; o < n; o++) acc[o][i] = load(t->bias + 8 * i);
-    for (int kx = 0; kx < r->kw; kx++, x += (size_t)r->step_w * column)
-        for (int q = 0; q < pairs; q++, w += 64) HAWQ_UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m256i weights = widened(w + 16 * i);
+    for (int i = 0; i < 4; i++) acc[i] = load(t->bias + 8 * i);
+    HAWQ_UNROLL
+    for (int kx = 0; kx < kw; kx++, x += r->step_w * r->c) {
         HAWQ_UNROLL
-        for (int o = 0; o < n; o++)
-            acc[o][i] = _mm256_add_epi32(
-                acc[o][i],
-                _mm256_madd_epi16(load(x + (size_t)o * next + q * 128 + i * 32),
-                                  weights));
+        for (int ky = 0; ky < kh; ky += 2, w += 64) {
+            __m256i v[4];
+            interleave(x + (size_t)ky * r->row_bytes, r->row_bytes, kh - ky, v);
+            HAWQ_UNROLL
+            for (int i = 0; i < 4; i++)
+                acc[i] = _mm256_add_epi32(
+                    acc[i], _mm256_madd_epi16(v[i], load(w + 16 * i)));
+        }
     }
 }
 
@@ -401,27 +394,32 @@ INLINE void depthwise_finish(const hawq_tile *t, const __m256i acc[4],
     }
 }
 
-/* One row of outputs, in pairs where all lanes of both are valid. */
-static void depthwise(const hawq_tile *t, const int8_t *w,
-                      const hawq_depthwise_row *r, void *y, void *columns) {
-    int     pairs = (r->kh + 1) / 2, ox = 0;
-    size_t  step = (size_t)(pairs * 128 * r->stride_w);
-    __m256i acc[2][4];
-    interleave(r, pairs, columns);
-    const uint8_t *x = columns;
-    for (; ox + 2 * r->pixels <= r->ow; ox += 2 * r->pixels) {
-        size_t at = (size_t)ox * t->y_stride;
-        depthwise_sums(t, w, r, x + (size_t)ox * step, acc, 2);
-        depthwise_finish(t, acc[0], at, t->n_oc, y);
-        depthwise_finish(t, acc[1], at + (size_t)r->pixels * t->y_stride,
-                         t->n_oc, y);
-    }
-    for (; ox < r->ow; ox += r->pixels) {
-        int rest = (r->ow - ox) * r->c;
-        depthwise_sums(t, w, r, x + (size_t)ox * step, acc, 1);
-        depthwise_finish(t, acc[0], (size_t)ox * t->y_stride,
+/* One row of outputs. */
+INLINE void depthwise_outputs(const hawq_tile *t, const int16_t *w,
+                              const hawq_depthwise_row *r, int kh, int kw,
+                              void *y) {
+    size_t step = (size_t)r->stride_w * (size_t)r->c;
+    for (int ox = 0; ox < r->ow; ox += r->pixels) {
+        int     rest = (r->ow - ox) * r->c;
+        __m256i acc[4];
+        depthwise_sums(t, w, r, r->x + (size_t)ox * step, kh, kw, acc);
+        depthwise_finish(t, acc, (size_t)ox * t->y_stride,
                          rest < t->n_oc ? rest : t->n_oc, y);
     }
+}
+
+/* `columns` holds the widened weights: there are no fewer columns than taps. To
+ * interleave the columns once for all outputs that see them, as AVX-512 does,
+ * takes more stores than it saves. */
+static void depthwise(const hawq_tile *t, const int8_t *w,
+                      const hawq_depthwise_row *r, void *y, void *columns) {
+    int16_t *wide = columns;
+    int      n = r->kw * ((r->kh + 1) / 2) * 64;
+    for (int i = 0; i < n; i += 16) store(wide + i, widened(w + i));
+    if (r->kh == 3 && r->kw == 3)
+        depthwise_outputs(t, wide, r, 3, 3, y);
+    else
+        depthwise_outputs(t, wide, r, r->kh, r->kw, y);
 }
 
 static const hawq_tiled isa = {
