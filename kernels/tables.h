@@ -18,8 +18,8 @@ extern const hawq_kernels hawq_kernels_opencl; /* opencl.c */
 #endif
 
 /* The slot conv_outliers in portable C, faster than ref's (outliers.c). */
-void hawq_outliers_by_blocks(const hawq_conv     *conv,
-                             const hawq_outliers *outliers, const uint8_t *x,
-                             int32_t *y);
+void hawq_outliers_by_rectangles(const hawq_conv     *conv,
+                                 const hawq_outliers *outliers,
+                                 const uint8_t *x, int32_t *y);
 
 #endif
