@@ -8,6 +8,7 @@
 extern const hawq_kernels hawq_kernels_ref; /* ref.c */
 #if defined(__x86_64__)
 extern const hawq_kernels hawq_kernels_avx2;       /* avx2.c */
+extern const hawq_kernels hawq_kernels_avxvnni;    /* avxvnni.c */
 extern const hawq_kernels hawq_kernels_avx512vnni; /* avx512vnni.c */
 #endif
 #if defined(HAWQ_CUDA)

@@ -62,6 +62,14 @@ else()
   set_tests_properties(avx512_emulated PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped")
 endif()
 
+# And with AVX-VNNI's one instruction emulated on AVX2.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_executable(avxvnni_emulated tests/test_kernels.c tests/avxvnni_emulated.c)
+  set_source_files_properties(tests/avxvnni_emulated.c PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  target_link_libraries(avxvnni_emulated PRIVATE hawq_kernels m)
+  add_test(NAME avxvnni_emulated COMMAND avxvnni_emulated)
+endif()
+
 # Each header compiles alone, and twice.
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
      src/*/*.h src/cli/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
