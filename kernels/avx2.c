@@ -151,24 +151,23 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
                      ptrdiff_t next, void *y) {                                \
         tile(t, w, x, next, y, n, bits, most);                                 \
     }
-#define KIND(name, per, x_bytes, most, single_w4, single_w2)                   \
+#define KIND(name, k, bytes, most, single_w4, single_w2)                       \
     TILE(name##_1, 1, 8, most)                                                 \
     TILE(name##_2, 2, 8, most)                                                 \
     TILE(name##_3, 3, 8, most)                                                 \
     TILE(name##_4, 4, 8, most)                                                 \
     static hawq_tile_function *const name##_pixels[PX] = {name##_1, name##_2,  \
                                                           name##_3, name##_4}; \
-    static const hawq_tile_kind      name = {{"w8_4x16c" #per "_avx2",         \
-                                              "w4_4x16c" #per "_avx2",         \
-                                              "w2_4x16c" #per "_avx2"},        \
-                                             8,                                \
-                                             per,                              \
-                                             1,                                \
-                                             x_bytes,                          \
-                                             PX,                               \
-                                             name##_pixels,                    \
-                                             {name##_1, single_w4, single_w2}, \
-                                             NULL};
+    static const hawq_tile_kind      name = {                                  \
+             .names = {"w8_4x16c" #k "_avx2", "w4_4x16c" #k "_avx2",           \
+                       "w2_4x16c" #k "_avx2"},                                 \
+             .lanes = 8,                                                       \
+             .per = k,                                                         \
+             .split = 1,                                                       \
+             .x_bytes = bytes,                                                 \
+             .pixels = PX,                                                     \
+             .functions = name##_pixels,                                       \
+             .single = {name##_1, single_w4, single_w2}};
 #define BYTES(name, most)                                                      \
     TILE(name##_w4, 1, 4, most)                                                \
     TILE(name##_w2, 1, 2, most)                                                \

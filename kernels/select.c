@@ -12,6 +12,10 @@ const hawq_kernels *const hawq_kernels_all[] = {
     &hawq_kernels_avxvnni,
     &hawq_kernels_avx2,
 #endif
+#if defined(__aarch64__)
+    &hawq_kernels_neon_dotprod,
+    &hawq_kernels_neon,
+#endif
 #if defined(HAWQ_CUDA)
     &hawq_kernels_cuda,
 #endif

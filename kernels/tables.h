@@ -11,6 +11,10 @@ extern const hawq_kernels hawq_kernels_avx2;       /* avx2.c */
 extern const hawq_kernels hawq_kernels_avxvnni;    /* avxvnni.c */
 extern const hawq_kernels hawq_kernels_avx512vnni; /* avx512vnni.c */
 #endif
+#if defined(__aarch64__)
+extern const hawq_kernels hawq_kernels_neon;         /* neon.c */
+extern const hawq_kernels hawq_kernels_neon_dotprod; /* neon_dotprod.c */
+#endif
 #if defined(HAWQ_CUDA)
 extern const hawq_kernels hawq_kernels_cuda; /* cuda.cu */
 #endif

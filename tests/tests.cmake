@@ -70,6 +70,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_test(NAME avxvnni_emulated COMMAND avxvnni_emulated)
 endif()
 
+# And those for aarch64, cross-compiled and run by an emulator.
+add_test(NAME neon COMMAND ${PROJECT_SOURCE_DIR}/tests/neon.sh ${PROJECT_BINARY_DIR})
+set_tests_properties(neon PROPERTIES SKIP_RETURN_CODE 77 LABELS slow
+  ENVIRONMENT "HAWQ_SOURCE=${PROJECT_SOURCE_DIR}")
+
 # Each header compiles alone, and twice.
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
      src/*/*.h src/cli/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
