@@ -361,26 +361,28 @@ SINGLE(slim_w8, 2, 8)
 SINGLE(slim_w4, 2, 4)
 SINGLE(slim_w2, 2, 2)
 
-static const hawq_tile_kind wide_kind = {
-    {"w8_8x32c4_avx512vnni", "w4_8x32c4_avx512vnni", "w2_8x32c4_avx512vnni"},
-    16,
-    4,
-    1,
-    1,
-    8,
-    wides,
-    {wide_w8, wide_w4, wide_w2},
-    flush_wide};
-static const hawq_tile_kind slim_kind = {
-    {"w8_8x16c8_avx512vnni", "w4_8x16c8_avx512vnni", "w2_8x16c8_avx512vnni"},
-    16,
-    4,
-    2,
-    1,
-    8,
-    slims,
-    {slim_w8, slim_w4, slim_w2},
-    flush_slim};
+static const hawq_tile_kind wide_kind = {.names = {"w8_8x32c4_avx512vnni",
+                                                   "w4_8x32c4_avx512vnni",
+                                                   "w2_8x32c4_avx512vnni"},
+                                         .lanes = 16,
+                                         .per = 4,
+                                         .split = 1,
+                                         .x_bytes = 1,
+                                         .pixels = 8,
+                                         .functions = wides,
+                                         .single = {wide_w8, wide_w4, wide_w2},
+                                         .flush = flush_wide};
+static const hawq_tile_kind slim_kind = {.names = {"w8_8x16c8_avx512vnni",
+                                                   "w4_8x16c8_avx512vnni",
+                                                   "w2_8x16c8_avx512vnni"},
+                                         .lanes = 16,
+                                         .per = 4,
+                                         .split = 2,
+                                         .x_bytes = 1,
+                                         .pixels = 8,
+                                         .functions = slims,
+                                         .single = {slim_w8, slim_w4, slim_w2},
+                                         .flush = flush_slim};
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     (void)v;
@@ -583,7 +585,7 @@ const hawq_kernels hawq_kernels_avx512vnni = {
     .conv = conv,
     .conv_s32 = conv_s32,
     .conv_name = conv_name,
-    .conv_outliers = hawq_outliers_by_blocks,
+    .conv_outliers = hawq_outliers_by_rectangles,
     .requantize = requantize,
     .add = add,
     .max_pool = max_pool,

@@ -381,7 +381,7 @@ static bool usable(void) {
         .conv_release = conv_release,                                          \
         .conv_scratch_bytes = conv_scratch_bytes, .conv = conv,                \
         .conv_s32 = conv_s32, .conv_name = conv_name,                          \
-        .conv_outliers = hawq_outliers_by_blocks,                              \
+        .conv_outliers = hawq_outliers_by_rectangles,                              \
         .requantize = requantize_all, .add = add, .max_pool = max_pool,        \
         .average_pool = average_pool, .quantize = quantize, .move = move       \
     }

@@ -9,7 +9,12 @@
 const hawq_kernels *const hawq_kernels_all[] = {
 #if defined(__x86_64__)
     &hawq_kernels_avx512vnni, /* best first */
+    &hawq_kernels_avxvnni,
     &hawq_kernels_avx2,
+#endif
+#if defined(__aarch64__)
+    &hawq_kernels_neon_dotprod,
+    &hawq_kernels_neon,
 #endif
 #if defined(HAWQ_CUDA)
     &hawq_kernels_cuda,
@@ -30,7 +35,7 @@ const hawq_kernels *hawq_kernels_select(const char *name) {
 
 /* Each thread its own text, so that any may ask. */
 const char *hawq_kernels_usable_names(void) {
-    static _Thread_local char text[64];
+    static _Thread_local char text[128];
     size_t                    n = 0;
     for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++)
         if ((*k)->usable() && n < sizeof text)

@@ -360,10 +360,11 @@ static void run_panel(const hawq_conv *v, const hawq_tile_kind *kind,
     int    tiles = (n + kind->pixels - 1) / kind->pixels;
     int    small = n / tiles, larger = n % tiles, taps = t->n_runs / v->kh;
     const int32_t *run_at = t->run_at;
+    if (kind->prepare) kind->prepare(t, panel);
     for (int oy = 0; oy < rows; oy++, x += row_step) {
         const uint8_t *p = x;
         int            from = 0, to = v->kh;
-        if (!one_row) live_rows(v, oy, &from, &to);
+        if (!one_row && !kind->prepare) live_rows(v, oy, &from, &to);
         t->run_at = run_at + from * taps;
         t->n_runs = (to - from) * taps;
         for (int i = 0; i < tiles; i++) {

@@ -88,6 +88,9 @@ typedef struct hawq_tile_kind {
     hawq_tile_function *const *functions;
     hawq_tile_function        *single[3];
     void (*flush)(hawq_tile *tile); /* finish what is waiting; may be NULL */
+    /* Before functions[] see a panel; may be NULL. Where there is one, all runs
+     * are computed, also those that see padding of 0 only. */
+    void (*prepare)(hawq_tile *tile, const int8_t *panel);
 } hawq_tile_kind;
 
 /* One row of a depthwise convolution: `x` is the padded image at the row's

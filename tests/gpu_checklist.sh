@@ -28,7 +28,8 @@ for file in kernels/*.c; do
     flags=
     case $file in
     kernels/opencl.c) continue ;;
-    kernels/avx2.c) flags="-mavx2 -mfma -ffp-contract=off" ;;
+    kernels/avx2.c | kernels/avx2_slots.c | kernels/avxvnni.c)
+        flags="-mavx2 -mfma -ffp-contract=off" ;;
     kernels/avx512vnni.c)
         flags="-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni" ;;
     kernels/f32_avx2.c) flags="-mavx2 -mfma -ffp-contract=fast" ;;

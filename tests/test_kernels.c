@@ -677,7 +677,7 @@ static void count_call(void *context) {
 /* Every call is counted: the warm-up's, then batches * calls_per_batch. */
 static void timing_calls(void) {
     size_t      calls = 0;
-    hawq_timing t = hawq_timer_measure(count_call, &calls, 1000, 20000, 7);
+    hawq_timing t = hawq_timer_measure(count_call, &calls, 1000, 400000, 7);
     CHECK(t.batches == 7 && t.calls_per_batch > 1);
     CHECK(calls >= 8 * t.calls_per_batch);
     CHECK(t.min_ns > 0 && t.min_ns <= t.q1_ns && t.q1_ns <= t.median_ns &&

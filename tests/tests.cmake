@@ -63,6 +63,19 @@ else()
   set_tests_properties(avx512_emulated PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped")
 endif()
 
+# And with AVX-VNNI's one instruction emulated on AVX2.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_executable(avxvnni_emulated tests/test_kernels.c tests/avxvnni_emulated.c)
+  set_source_files_properties(tests/avxvnni_emulated.c PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  target_link_libraries(avxvnni_emulated PRIVATE hawq_kernels m)
+  add_test(NAME avxvnni_emulated COMMAND avxvnni_emulated)
+endif()
+
+# And those for aarch64, cross-compiled and run by an emulator.
+add_test(NAME neon COMMAND ${PROJECT_SOURCE_DIR}/tests/neon.sh ${PROJECT_BINARY_DIR})
+set_tests_properties(neon PROPERTIES SKIP_RETURN_CODE 77 LABELS slow
+  ENVIRONMENT "HAWQ_SOURCE=${PROJECT_SOURCE_DIR}")
+
 # Each header compiles alone, and twice.
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
      src/*/*.h src/cli/*/*.h hessian/*.h search/*.h results/*.h kernels/*.h)
@@ -103,6 +116,12 @@ add_test(NAME install COMMAND ${PROJECT_SOURCE_DIR}/tests/install.sh
          ${PROJECT_BINARY_DIR} ${PROJECT_VERSION})
 set_tests_properties(install PROPERTIES SKIP_RETURN_CODE 77 LABELS slow
   ENVIRONMENT "HAWQ_SOURCE=${PROJECT_SOURCE_DIR}")
+
+if(TARGET hawq_deploy)
+  add_executable(bench_network tests/bench_network.c)
+  target_link_libraries(bench_network PRIVATE hawq_deploy hawq_load hawq_quant
+                        hawq_ops hawq_graph hawq_kernels)
+endif()
 
 # Samples over ranks: the same bytes. Open MPI is told to run more ranks than
 # there are processors, and also as root.

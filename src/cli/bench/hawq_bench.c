@@ -41,7 +41,8 @@ static const hawq_option options[] = {
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_TEXT("kernels", 'k', &o.kernels, "NAME",
-                     "avx512vnni, avx2 or ref (default: the best usable)"),
+                     "avx512vnni, avxvnni, avx2, neon-dotprod, neon or ref "
+                     "(default: the best usable)"),
     HAWQ_OPTION_CHOICE("device", 0, &o.device, "cpu|cuda|opencl",
                        "where the layers run, if it was built (default cpu)"),
     HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
