@@ -59,6 +59,7 @@ static const struct {
     {"test_identity_sequence", "sequences"},
     {"test_identity_opt", "optional values"},
     {"test_convtranspose_3d", "three spatial axes"},
+    {"test_scatternd_multiply", "a product is no replacement or sum"},
 };
 enum { EXCEPTED = sizeof excepted / sizeof *excepted };
 

@@ -24,7 +24,11 @@ typedef struct hawq_proto_node {
     hawq_node_spec   spec; /* name never empty: "Conv_12" if missing */
     const char      *defect;
     const char      *scope; /* as in hawq_node */
+    const char      *layer; /* as in hawq_node */
     const hawq_grid *grid;  /* of its first output, or NULL */
+    /* Its attributes that are graphs, which spec.attr leaves out. */
+    int                     n_bodies;
+    struct hawq_proto_body *body;
 } hawq_proto_node;
 
 typedef struct hawq_proto {
