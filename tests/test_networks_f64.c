@@ -21,6 +21,21 @@ static const char *const families[] = {"residual",  "mobile", "dense",
                                        "inception", "unet",   "vit",
                                        "bert",      "gpt",    "encoder"};
 
+/* Recurrent ones, and what is written out like them; by
+ * tests/peers/make_recurrent_fixtures.py. With the names of their layers. */
+static const struct {
+    const char *name, *layers;
+} recurrent[] = {
+    {"lstm", "rnn.W rnn.R fc"},
+    {"bilstm", "bi.W bi.R bi.W_reverse bi.R_reverse fc"},
+    {"clipped", "clipped.W clipped.R fc"},
+    {"gru", "rnn.0.W rnn.0.R rnn.1.W rnn.1.R fc"},
+    {"gru_reverse", "gru.W gru.R_zr gru.R_h fc"},
+    {"rnn", "rnn.W rnn.R rnn.W_reverse rnn.R_reverse fc"},
+    {"control", "V0 U V fc"},
+    {"guarded", "q k fc"},
+};
+
 typedef struct network {
     const char    *name;
     hawq_arena     arena;
@@ -81,7 +96,7 @@ static bool network_open(network *n, const char *name, const char *suffix) {
     select_all(n);
     for (size_t i = 0; i < 8; i++) n->label[i] = (int64_t)(i + 1) % 4;
     n->batch = (hawq_batch){n->data.n, n->data.x, n->label, NULL};
-    return CHECK(n->data.n <= 8 && n->n > 100);
+    return CHECK(n->data.n <= 8 && n->n > 40);
 }
 
 static void network_close(network *n) {
@@ -241,7 +256,24 @@ static void check(const char *name, const char *suffix) {
     network_close(&n);
 }
 
+/* Each matrix is one layer, however many steps read it. */
+static void check_layers(const char *name, const char *want) {
+    network n;
+    char    got[256] = "";
+    if (network_open(&n, name, ""))
+        for (int i = 0; i < n.graph->n_layers; i++)
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                     i ? " " : "", n.graph->layer[i].name);
+    if (!CHECK(strcmp(got, want) == 0))
+        printf("    %s: layers '%s', expected '%s'\n", name, got, want);
+    network_close(&n);
+}
+
 int main(void) {
+    for (size_t i = 0; i < sizeof recurrent / sizeof *recurrent; i++) {
+        check(recurrent[i].name, "");
+        check_layers(recurrent[i].name, recurrent[i].layers);
+    }
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         check(families[i], "");
         check(families[i], "_script");

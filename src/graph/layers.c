@@ -7,10 +7,11 @@
  *
  * Its name is what the node says, where it was rewritten from one that has
  * several weights ("lstm.W"); else that of the constant in the file without
- * ".weight"; where the exporter lost that name, the path of the module the first node belongs to, or
- * the node's own name. Of several layers with one name the first keeps it, the
- * second takes the constant's whole name if that is another, and further ones
- * add their first node's: shared, shared.weight, shared@node_conv2d_3.
+ * ".weight"; where the exporter lost that name, the path of the module the
+ * first node belongs to, or the node's own name. Of several layers with one
+ * name the first keeps it, the second takes the constant's whole name if that
+ * is another, and further ones add their first node's: shared, shared.weight,
+ * shared@node_conv2d_3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/passes.h"

@@ -248,6 +248,21 @@ static hawq_status read_string(const attribute_proto *a, hawq_arena *arena,
     return out->s ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
+enum { MOST_NAMES = 16 };
+
+/* A list of a few names, with a space between two. */
+static hawq_status read_strings(const attribute_proto *a, hawq_arena *arena,
+                                hawq_attr *out) {
+    out->type = HAWQ_ATTR_STRING;
+    out->s = "";
+    for (size_t i = 0; out->s && i < a->n_strings; i++)
+        out->s = hawq_arena_format(
+            arena, "%s%s%.*s", out->s, i ? " " : "",
+            (int)(a->strings[i].len < 64 ? a->strings[i].len : 64),
+            a->strings[i].len ? (const char *)a->strings[i].data : "");
+    return out->s ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
 static hawq_status read_attribute(const attribute_proto *a, const char *folder,
                                   hawq_arena *arena, hawq_attr *out) {
     *out = (hawq_attr){.name = text(a->name)};
@@ -264,6 +279,11 @@ static hawq_status read_attribute(const attribute_proto *a, const char *folder,
         return HAWQ_OK;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
         return read_string(a, arena, out);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
+        if (a->n_strings > MOST_NAMES)
+            return hawq_fail(HAWQ_EUNSUPPORTED, "is a list of %zu texts",
+                             a->n_strings);
+        return read_strings(a, arena, out);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
         return read_floats(a, arena, out);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
@@ -508,8 +528,8 @@ static hawq_status read_graph(const Onnx__ModelProto *model,
     out->n_nodes = graph->n_node;
     HAWQ_TAKE(out->node, arena, graph->n_node);
     for (size_t i = 0; i < graph->n_node; i++)
-        HAWQ_TRY(read_node(model, graph->node[i], i, folder, arena,
-                           &out->node[i]));
+        HAWQ_TRY(
+            read_node(model, graph->node[i], i, folder, arena, &out->node[i]));
     return HAWQ_OK;
 }
 
