@@ -119,30 +119,27 @@ static hawq_status apply(cell *c, int k, const char *x, const char **out) {
 
 /* --- parts of a step ----------------------------------------------------- */
 
-/* Since operator set 18 Split says how many parts there are. */
+/* An index picks each part, and not a Split all: that is a movement for whoever
+ * knows movements. The steps share the indices. */
+static hawq_status pick(cell *c, const char *x, int k, const char **out) {
+    if (!c->index[k]) {
+        int64_t *at;
+        HAWQ_TAKE(at, &c->w.graph->arena, (size_t)c->hidden);
+        for (int64_t i = 0; i < c->hidden; i++) at[i] = k * c->hidden + i;
+        HAWQ_TRY(hawq_write_ints(&c->w, &(hawq_shape){1, {c->hidden}}, at,
+                                 &c->index[k]));
+    }
+    return hawq_write(&c->w,
+                      &(hawq_call){.op = "Gather",
+                                   HAWQ_IN(x, c->index[k]),
+                                   HAWQ_SET("axis", 1)},
+                      out);
+}
+
 hawq_status hawq_cell_split(cell *c, const char *x, int n, const char **part) {
-    hawq_graph *g = c->w.graph;
-    if (n == 1) {
-        part[0] = x;
-        return HAWQ_OK;
-    }
-    for (int i = 0; i < n; i++) {
-        part[i] = hawq_arena_format(&g->arena, "%s:%d", c->w.from->spec.name,
-                                    c->w.n++);
-        if (!part[i]) return HAWQ_ENOMEM;
-    }
-    const hawq_attr attr[] = {
-        {.name = "axis", .type = HAWQ_ATTR_INT, .i = 1},
-        {.name = "num_outputs", .type = HAWQ_ATTR_INT, .i = n}};
-    const hawq_node_spec spec = {.op_type = "Split",
-                                 .name = part[0],
-                                 .n_in = 1,
-                                 .n_out = n,
-                                 .in = &x,
-                                 .out = part,
-                                 .n_attr = g->opset < 18 ? 1 : 2,
-                                 .attr = attr};
-    return hawq_graph_add(g, &spec);
+    part[0] = x;
+    for (int k = 0; n > 1 && k < n; k++) HAWQ_TRY(pick(c, x, k, &part[k]));
+    return HAWQ_OK;
 }
 
 /* h times a matrix. */

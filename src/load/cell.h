@@ -27,6 +27,7 @@ typedef struct cell {
     bool        by_image;              /* layout 1: images first, then steps */
     bool        linear, coupled;       /* linear_before_reset; input_forget */
     const hawq_tensor *W, *R, *B, *P;  /* B and P or NULL */
+    const char        *index[4];       /* of the gates within all of them */
     /* of this direction */
     product     x, h_all, h_zr, h_n;
     const char *reset_bias, *peephole[3]; /* or NULL */
@@ -37,7 +38,7 @@ typedef struct cell {
 /* The activations of this direction. EUNSUPPORTED for one that is not known. */
 HAWQ_NODISCARD hawq_status hawq_cell_functions(cell *c);
 
-/* x of n equal parts along its last axis, n <= 4. */
+/* The gates of x, n of them, n <= 4. */
 HAWQ_NODISCARD hawq_status hawq_cell_split(cell *c, const char *x, int n,
                                            const char **part);
 
