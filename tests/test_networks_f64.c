@@ -15,6 +15,8 @@
 #include "src/load/onnx.h"
 #include "tests/check.h"
 
+#include <unistd.h>
+
 enum { BATCH = 2, PROBES = 4, MOST_OUTPUTS = 64 };
 
 static const char *const families[] = {"residual",  "mobile", "dense",
@@ -256,19 +258,37 @@ static void check(const char *name, const char *suffix) {
     network_close(&n);
 }
 
+static void check_names(const network *n, const char *want) {
+    char got[256] = "";
+    for (int i = 0; n->graph && i < n->graph->n_layers; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                 i ? " " : "", n->graph->layer[i].name);
+    if (!CHECK(strcmp(got, want) == 0))
+        printf("    %s: layers '%s', expected '%s'\n", n->name, got, want);
+}
+
 /* Each matrix is one layer, however many steps read it, and nothing guards a
- * Softmax that cannot fail. */
+ * Softmax that cannot fail. The file that is written says the same, for
+ * another number of images. */
 static void check_layers(const char *name, const char *want) {
     network n;
-    char    got[256] = "";
-    if (network_open(&n, name, ""))
-        for (int i = 0; i < n.graph->n_layers; i++)
-            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
-                     i ? " " : "", n.graph->layer[i].name);
-    for (int i = 0; n.graph && i < n.graph->n_nodes; i++)
-        CHECK(strcmp(n.graph->node[i]->op->name, "IsNaN") != 0);
-    if (!CHECK(strcmp(got, want) == 0))
-        printf("    %s: layers '%s', expected '%s'\n", name, got, want);
+    char    path[] = "/tmp/hawq_networks_XXXXXX";
+    int     fd = mkstemp(path);
+    if (CHECK(fd >= 0)) close(fd);
+    if (network_open(&n, name, "")) {
+        check_names(&n, want);
+        for (int i = 0; i < n.graph->n_nodes; i++)
+            CHECK(strcmp(n.graph->node[i]->op->name, "IsNaN") != 0);
+        CHECK_OK(hawq_onnx_save(path, n.graph, "test"));
+        hawq_graph_free(n.graph);
+        n.graph = NULL;
+        if (CHECK_OK(hawq_onnx_load(path, BATCH + 1, &n.graph)) &&
+            use_loss(&n, HAWQ_CROSS_ENTROPY)) {
+            check_names(&n, want);
+            logits(&n);
+        }
+    }
+    unlink(path);
     network_close(&n);
 }
 

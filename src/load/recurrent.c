@@ -208,28 +208,49 @@ static bool all_zero(const hawq_tensor *t) {
     return true;
 }
 
+/* A constant state of this direction that is the same for all images, as one
+ * row; *out is NULL if it is not. */
+static hawq_status common_row(cell *c, const hawq_tensor *t, const char **out) {
+    const size_t h = (size_t)c->hidden, d = (size_t)c->direction;
+    const real *first = t->data + d * h * (c->by_image ? 1 : (size_t)c->images);
+    size_t      step = h * (c->by_image ? (size_t)c->directions : 1);
+    *out = NULL;
+    for (size_t i = 1; i < (size_t)c->images; i++)
+        if (memcmp(first, first + i * step, h * sizeof *first) != 0)
+            return HAWQ_OK;
+    return hawq_write_reals(&c->w, &(hawq_shape){1, {c->hidden}}, first, out);
+}
+
+static hawq_status check_state(const cell *c, const hawq_tensor *t) {
+    const int64_t want[] = {c->by_image ? c->images : c->directions,
+                            c->by_image ? c->directions : c->images, c->hidden};
+    if (t->shape.rank == 3 && t->dtype == HAWQ_FLOAT &&
+        memcmp(t->shape.dim, want, sizeof want) == 0)
+        return HAWQ_OK;
+    return hawq_write_fail(&c->w, HAWQ_EFORMAT,
+                           "the initial state '%s' does not fit %lld images "
+                           "and %lld hidden units",
+                           t->name, (long long)c->images, (long long)c->hidden);
+}
+
 /* The initial state of this direction; NULL: zeros. A constant one is added to
  * a zero that is computed, so that its product with R is no constant: R's
- * derivative by the first step would be lost. `like`: of a step, all gates. */
-static hawq_status initial_state(cell *c, int input, const char *like,
+ * derivative by the first step would be lost. z: of a step, all gates. */
+static hawq_status initial_state(cell *c, int input, const char *z,
                                  const char **out) {
     const hawq_tensor *t = hawq_write_input(&c->w, input);
-    const int64_t      want[] = {c->by_image ? c->images : c->directions,
-                            c->by_image ? c->directions : c->images, c->hidden};
-    const real  zero = 0;
-    const char *gate[4], *number, *none;
+    const real         zero = 0;
+    const char        *gate[4], *number, *none;
     *out = NULL;
-    if (!t || (t->data && all_zero(t))) return HAWQ_OK;
-    if (t->shape.rank != 3 || memcmp(t->shape.dim, want, sizeof want) != 0)
-        return hawq_write_fail(&c->w, HAWQ_EFORMAT,
-                               "the initial state '%s' does not fit %lld "
-                               "images and %lld hidden units",
-                               t->name, (long long)c->images,
-                               (long long)c->hidden);
-    HAWQ_TRY(hawq_write_entry(&c->w, c->w.from->spec.in[input], c->direction,
-                              c->by_image, out));
-    if (t->role != HAWQ_CONSTANT) return HAWQ_OK;
-    HAWQ_TRY(hawq_cell_split(c, like, c->gates, gate));
+    if (!t) return HAWQ_OK;
+    HAWQ_TRY(check_state(c, t));
+    if (t->data && all_zero(t)) return HAWQ_OK;
+    if (t->data) HAWQ_TRY(common_row(c, t, out));
+    if (!*out)
+        HAWQ_TRY(hawq_write_entry(&c->w, c->w.from->spec.in[input],
+                                  c->direction, c->by_image, out));
+    if (!t->data) return HAWQ_OK;
+    HAWQ_TRY(hawq_cell_split(c, z, c->gates, gate));
     HAWQ_TRY(hawq_write_reals(&c->w, NULL, &zero, &number));
     HAWQ_TRY(hawq_write(
         &c->w, &(hawq_call){.op = "Mul", HAWQ_IN(gate[0], number)}, &none));
