@@ -233,14 +233,22 @@ static hawq_status check_state(const cell *c, const hawq_tensor *t) {
                            t->name, (long long)c->images, (long long)c->hidden);
 }
 
+/* Zero times x: zeros for as many images as there are. */
+static hawq_status zeros_like(cell *c, const char *x, const char **out) {
+    const real  zero = 0;
+    const char *number;
+    HAWQ_TRY(hawq_write_reals(&c->w, NULL, &zero, &number));
+    return hawq_write(&c->w, &(hawq_call){.op = "Mul", HAWQ_IN(x, number)},
+                      out);
+}
+
 /* The initial state of this direction; NULL: zeros. A constant one is added to
  * a zero that is computed, so that its product with R is no constant: R's
  * derivative by the first step would be lost. z: of a step, all gates. */
 static hawq_status initial_state(cell *c, int input, const char *z,
                                  const char **out) {
     const hawq_tensor *t = hawq_write_input(&c->w, input);
-    const real         zero = 0;
-    const char        *gate[4], *number, *none;
+    const char        *gate[4], *none;
     *out = NULL;
     if (!t) return HAWQ_OK;
     HAWQ_TRY(check_state(c, t));
@@ -251,18 +259,9 @@ static hawq_status initial_state(cell *c, int input, const char *z,
                                   c->direction, c->by_image, out));
     if (!t->data) return HAWQ_OK;
     HAWQ_TRY(hawq_cell_split(c, z, c->gates, gate));
-    HAWQ_TRY(hawq_write_reals(&c->w, NULL, &zero, &number));
-    HAWQ_TRY(hawq_write(
-        &c->w, &(hawq_call){.op = "Mul", HAWQ_IN(gate[0], number)}, &none));
+    HAWQ_TRY(zeros_like(c, gate[0], &none));
     return hawq_write(&c->w, &(hawq_call){.op = "Add", HAWQ_IN(none, *out)},
                       out);
-}
-
-static hawq_status zeros(cell *c, const char **out) {
-    real *none;
-    HAWQ_TAKE(none, &c->w.graph->arena, (size_t)(c->images * c->hidden));
-    return hawq_write_reals(&c->w, &(hawq_shape){2, {c->images, c->hidden}},
-                            none, out);
 }
 
 /* --- a direction, and the whole ------------------------------------------ */
@@ -303,7 +302,7 @@ static bool wanted(const cell *c, int i) {
 static hawq_status join_steps(cell *c, const char **step_y, const char **out) {
     int direction_axis = c->by_image ? 2 : 1, time_axis = c->by_image;
     for (int64_t t = 0; t < c->steps; t++) {
-        if (t >= c->length) HAWQ_TRY(zeros(c, &step_y[t]));
+        if (t >= c->length) HAWQ_TRY(zeros_like(c, c->h, &step_y[t]));
         HAWQ_TRY(hawq_write_unsqueeze(&c->w, step_y[t], time_axis, &step_y[t]));
     }
     *out = hawq_arena_format(&c->w.graph->arena, "%s:Y%d", c->w.from->spec.name,
