@@ -65,7 +65,7 @@ static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node,
                          node->spec.name, node->spec.op_type, node->defect);
     if (t && is_there(g, node->spec.out[0], t)) return HAWQ_OK;
     if (pass >= 0)
-        copy.spec.name = hawq_arena_format(&g->arena, "%s:%lld",
+        copy.spec.name = hawq_arena_format(&g->arena, "%.48s:%lld",
                                            node->spec.name, (long long)pass);
     return copy.spec.name ? hawq_onnx_add_node(g, &copy) : HAWQ_ENOMEM;
 }
@@ -222,6 +222,9 @@ static hawq_status write_loop(hawq_writer *w) {
     int64_t               trips = 0;
     bool                  go_on = true;
     repetition            r = {0};
+    if (spec->n_out < n_states)
+        return hawq_write_fail(w, HAWQ_EFORMAT, "%d outputs for %d states",
+                               spec->n_out, n_states);
     HAWQ_TRY(read_trips(w, &trips));
     if (hawq_write_input(w, 1))
         HAWQ_TRY(read_condition(w, hawq_write_input(w, 1), &go_on));
@@ -328,7 +331,7 @@ static hawq_status write_scan(hawq_writer *w) {
 }
 
 hawq_status hawq_rewrite_control(hawq_graph *g, const hawq_proto_node *node) {
-    hawq_writer w = {g, node, 0};
+    hawq_writer w = {g, node};
     if (strcmp(node->spec.op_type, "If") == 0) return write_if(&w);
     if (strcmp(node->spec.op_type, "Loop") == 0) return write_loop(&w);
     return write_scan(&w);

@@ -9,6 +9,7 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/rewrite.h"
 #include "src/load/scope.h"
 #include "src/load/wire.h"
 
@@ -339,7 +340,11 @@ static hawq_status read_attributes(const Onnx__ModelProto *model,
         status = hawq_prefix("attribute '%s' ", text(a->name));
         HAWQ_TRY(note(status, arena, &out->defect));
     }
-    return HAWQ_OK;
+    if (!out->n_bodies || out->defect || hawq_is_rewritten(out->spec.op_type))
+        return HAWQ_OK;
+    return note(hawq_fail(HAWQ_EUNSUPPORTED, "attribute '%s' is a subgraph",
+                          out->body[0].name),
+                arena, &out->defect);
 }
 
 static bool is_function(const Onnx__ModelProto *model,

@@ -305,9 +305,7 @@ static hawq_status join_steps(cell *c, const char **step_y, const char **out) {
         if (t >= c->length) HAWQ_TRY(zeros_like(c, c->h, &step_y[t]));
         HAWQ_TRY(hawq_write_unsqueeze(&c->w, step_y[t], time_axis, &step_y[t]));
     }
-    *out = hawq_arena_format(&c->w.graph->arena, "%s:Y%d", c->w.from->spec.name,
-                             c->direction);
-    if (!*out) return HAWQ_ENOMEM;
+    HAWQ_TRY(hawq_write_made_up(&c->w, out));
     HAWQ_TRY(hawq_write_joined(&c->w, (int)c->steps, step_y, time_axis, *out));
     return hawq_write_unsqueeze(&c->w, *out, direction_axis, out);
 }
@@ -338,7 +336,7 @@ static hawq_status write_out(cell *c) {
 
 hawq_status hawq_rewrite_recurrent(hawq_graph *g, const hawq_proto_node *node) {
     const char *op = node->spec.op_type;
-    cell        c = {.w = {g, node, 0},
+    cell        c = {.w = {g, node},
                      .gates = strcmp(op, "LSTM") == 0  ? 4
                               : strcmp(op, "GRU") == 0 ? 3
                                                        : 1};

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_TENSORS = 1 << 20, MOST_JOINED = 1024 };
+enum { MOST_TENSORS = 1 << 18, MOST_JOINED = 1024 };
 
 static bool is_recurrent(const char *op_type) {
     return strcmp(op_type, "LSTM") == 0 || strcmp(op_type, "GRU") == 0 ||
@@ -59,15 +59,15 @@ hawq_tensor *hawq_write_input(const hawq_writer *w, int i) {
 
 /* --- adding -------------------------------------------------------------- */
 
-static hawq_status make_name(hawq_writer *w, const char **out) {
+hawq_status hawq_write_made_up(hawq_writer *w, const char **out) {
     *out = NULL;
     if (w->graph->n_tensors >= MOST_TENSORS)
         return hawq_write_fail(w, HAWQ_EUNSUPPORTED,
                                "written out step by step the network has more "
                                "than %d tensors: give it shorter sequences",
                                MOST_TENSORS);
-    *out = hawq_arena_format(&w->graph->arena, "%s:%d", w->from->spec.name,
-                             w->n++);
+    *out = hawq_arena_format(&w->graph->arena, "%.48s:%d", w->from->spec.name,
+                             w->graph->n_tensors);
     return *out ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -75,7 +75,7 @@ hawq_status hawq_write(hawq_writer *w, const hawq_call *call,
                        const char **out) {
     const char *made = NULL;
     int         before = w->graph->n_nodes, n_attr = 0;
-    HAWQ_TRY(make_name(w, &made));
+    HAWQ_TRY(hawq_write_made_up(w, &made));
     const char *name = call->out ? call->out : made;
     while (n_attr < 2 && call->attr[n_attr].name) n_attr++;
     hawq_node_spec spec = {.op_type = call->op,
@@ -97,7 +97,7 @@ hawq_status hawq_write(hawq_writer *w, const hawq_call *call,
 hawq_status hawq_write_ints(hawq_writer *w, const hawq_shape *shape,
                             const int64_t *ints, const char **out) {
     const hawq_shape one = {0};
-    HAWQ_TRY(make_name(w, out));
+    HAWQ_TRY(hawq_write_made_up(w, out));
     return hawq_graph_constant(w->graph, *out, HAWQ_INT, shape ? shape : &one,
                                ints);
 }
@@ -105,7 +105,7 @@ hawq_status hawq_write_ints(hawq_writer *w, const hawq_shape *shape,
 hawq_status hawq_write_reals(hawq_writer *w, const hawq_shape *shape,
                              const real *data, const char **out) {
     const hawq_shape one = {0};
-    HAWQ_TRY(make_name(w, out));
+    HAWQ_TRY(hawq_write_made_up(w, out));
     return hawq_graph_constant(w->graph, *out, HAWQ_FLOAT, shape ? shape : &one,
                                data);
 }

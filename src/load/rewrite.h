@@ -42,7 +42,6 @@ HAWQ_NODISCARD hawq_status hawq_onnx_add_constant(hawq_graph        *graph,
 typedef struct hawq_writer {
     hawq_graph            *graph;
     const hawq_proto_node *from; /* what is rewritten */
-    int                    n;    /* names made up so far */
 } hawq_writer;
 
 typedef struct hawq_call {
@@ -62,8 +61,12 @@ typedef struct hawq_call {
 #define HAWQ_SET(key, value)                                                   \
     .attr = {{.name = (key), .type = HAWQ_ATTR_INT, .i = (value)}}
 
-/* Adds a node; *out is what its output is called. EUNSUPPORTED for more than
- * 2^20 tensors: a few bytes of a file can ask for any number of steps. */
+/* A name that no other tensor has: the begin of the node's, and how many
+ * tensors there are. EUNSUPPORTED if these are more than 2^18: a few bytes of a
+ * file can ask for any number of steps. */
+HAWQ_NODISCARD hawq_status hawq_write_made_up(hawq_writer *w, const char **out);
+
+/* Adds a node; *out is what its output is called. */
 HAWQ_NODISCARD hawq_status hawq_write(hawq_writer *w, const hawq_call *call,
                                       const char **out);
 
