@@ -258,7 +258,7 @@ static hawq_status loop(hawq_graph *g, const char *trips, const char *go) {
 
 static void loops(void) {
     static const int64_t three[] = {3}, yes[] = {1}, none[] = {0};
-    static const int64_t many[] = {INT64_MAX};
+    static const int64_t many[] = {INT64_MAX}, long_ago[] = {60000};
     const hawq_shape     one = {0};
     hawq_graph          *g = open_graph(17);
     CHECK_OK(hawq_graph_input(g, "x", &(hawq_shape){2, {N, 2}}));
@@ -277,6 +277,12 @@ static void loops(void) {
     CHECK_OK(hawq_graph_finish(g, "last"));
     if (CHECK(g->n_layers == 1 && g->n_nodes == 3))
         CHECK(g->layer[0].n_nodes == 3 && !strcmp(g->layer[0].name, "w"));
+    hawq_graph_free(g);
+    g = open_graph(17);
+    CHECK_OK(hawq_graph_input(g, "x", &(hawq_shape){2, {N, 2}}));
+    ints(g, "long", one, long_ago);
+    CHECK_FAILS(loop(g, "long", ""), HAWQ_EUNSUPPORTED,
+                "more than 262144 tensors");
     hawq_graph_free(g);
 }
 
