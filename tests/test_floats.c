@@ -219,7 +219,9 @@ static const struct {
                 {"inception", 0},     {"unet", 8},        {"vit", 10},
                 {"bert", 10},         {"gpt", 10},        {"encoder", 5},
                 {"mobile_script", 1}, {"vit_script", 20}, {"bert_script", 20},
-                {"gpt_script", 20},   {"unet_script", 8}};
+                {"gpt_script", 20},   {"unet_script", 8}, {"lstm", 10},
+                {"bilstm", 40},       {"clipped", 20},    {"gru", 20},
+                {"gru_reverse", 10},  {"rnn", 1},         {"control", 5}};
 
 /* With all layers in float nothing is ever quantized. */
 static void all_float_is_the_network(fixture *f) {

@@ -135,7 +135,7 @@ static const struct {
     {"sparse", HAWQ_EUNSUPPORTED, "initializer 'sparse' is sparse"},
     {"string_weight", HAWQ_EUNSUPPORTED, "holds elements of type string"},
     {"subgraph", HAWQ_EUNSUPPORTED,
-     "node 'choose': operator If is control flow"},
+     "node 'choose' (If): its condition 'flag' depends on the data"},
     {"two_inputs", HAWQ_EUNSUPPORTED, "inputs 'x' and 'z'"},
     {"undefined", HAWQ_EFORMAT, "node 'fc' (MatMul): input 'q'"},
 };

@@ -15,6 +15,7 @@
 #include "src/graph/mm.h"
 #include "src/load/numbers.h"
 #include "src/load/proto.h"
+#include "src/load/rewrite.h"
 #include "src/load/wire.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
@@ -59,6 +60,12 @@ static const struct {
     {"test_identity_sequence", "sequences"},
     {"test_identity_opt", "optional values"},
     {"test_convtranspose_3d", "three spatial axes"},
+    {"test_if_opt", "optional values"},
+    {"test_if_seq", "sequences"},
+    {"test_loop13_seq", "sequences"},
+    {"test_loop16_seq_none", "sequences"},
+    {"test_scan_sum", "a form of Scan that opset 9 replaced"},
+    {"test_scatternd_multiply", "a product is no replacement or sum"},
 };
 enum { EXCEPTED = sizeof excepted / sizeof *excepted };
 
@@ -139,7 +146,8 @@ static void note_missing(const char *name) {
 
 static bool known_operators(const hawq_proto *model) {
     for (size_t i = 0; i < model->n_nodes; i++)
-        if (!hawq_op_find(model->node[i].spec.op_type)) {
+        if (!hawq_op_find(model->node[i].spec.op_type) &&
+            !hawq_is_rewritten(model->node[i].spec.op_type)) {
             note_missing(model->node[i].spec.op_type);
             return false;
         }
@@ -166,7 +174,7 @@ static hawq_status build(trial *t) {
                                      x.data ? (void *)x.data : x.ints));
     }
     for (size_t i = 0; i < m->n_nodes; i++)
-        HAWQ_TRY(hawq_graph_add(t->graph, &m->node[i].spec));
+        HAWQ_TRY(hawq_onnx_add_node(t->graph, &m->node[i]));
     return HAWQ_OK;
 }
 
@@ -270,6 +278,6 @@ int main(int n_words, char **words) {
     printf("\n%d node tests passed, %d failed, %d not covered, %d of operators "
            "that there are not\n",
            count[PASSED], count[FAILED], count[REFUSED], count[FOREIGN]);
-    if (n_words == 1) CHECK(count[PASSED] >= 600);
+    if (n_words == 1) CHECK(count[PASSED] >= 660);
     DONE();
 }

@@ -354,6 +354,7 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
                          "output '%s' is not computed from the network's input",
                          output);
     HAWQ_TRY(hawq_pass_identities(g));
+    hawq_pass_guards(g);
     hawq_pass_unused(g);
     HAWQ_TRY(hawq_pass_scale(g));
     HAWQ_TRY(hawq_pass_fold(g));

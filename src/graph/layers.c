@@ -5,11 +5,13 @@
  * constant of the file are one layer, whether they read it as it is or
  * transposed; where folding made its numbers differ, each version is a layer.
  *
- * Its name is that of the constant in the file without ".weight"; where the
- * exporter lost that name, the path of the module the first node belongs to, or
- * the node's own name. Of several layers with one name the first keeps it, the
- * second takes the constant's whole name if that is another, and further ones
- * add their first node's: shared, shared.weight, shared@node_conv2d_3.
+ * Its name is what the node says, where it was rewritten from one that has
+ * several weights ("lstm.W"); else that of the constant in the file without
+ * ".weight"; where the exporter lost that name, the path of the module the
+ * first node belongs to, or the node's own name. Of several layers with one
+ * name the first keeps it, the second takes the constant's whole name if that
+ * is another, and further ones add their first node's: shared, shared.weight,
+ * shared@node_conv2d_3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/passes.h"
@@ -103,6 +105,7 @@ static const hawq_tensor *in_file(const hawq_tensor *t) {
 static const char *base_name(hawq_graph *g, const hawq_layer *layer) {
     const hawq_node *node = layer->node[0];
     const char      *name = in_file(layer->weight)->name;
+    if (node->layer) return node->layer;
     if (made_up(name)) return node->scope ? node->scope : node->name;
     size_t n = strlen(name);
     if (n > 7 && strcmp(name + n - 7, ".weight") == 0) n -= 7;

@@ -110,6 +110,8 @@ typedef struct hawq_attr {
 typedef struct hawq_node {
     const char *name;  /* as in the file; never empty */
     const char *scope; /* path of the module it was exported from, or NULL */
+    const char *layer; /* what the layer of its weight is called; NULL: what
+                          layers.c makes of the file's names */
     const struct hawq_op *op;
     int                   n_in, n_out;
     hawq_tensor         **in;  /* in[i] is NULL for an omitted optional */

@@ -1,5 +1,5 @@
 /* passes.h -- what hawq_graph_finish does to a network, in this order:
- * identities, unused, scale, fold, merge, unused, check_finite, layers.
+ * identities, guards, unused, scale, fold, merge, unused, check_finite, layers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_PASSES_H
 #define HAWQ_PASSES_H
@@ -7,6 +7,10 @@
 
 /* Identity, Dropout and Cast between floats disappear. ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_pass_identities(hawq_graph *graph);
+
+/* Nothing reads where(isnan(p), 0, p) any more where p is what a Softmax puts
+ * out and cannot be NaN: p stands for it. */
+void hawq_pass_guards(hawq_graph *graph);
 
 /* Drops nodes and tensors that the output does not need, renumbers tensor ids
  * and counts uses. */

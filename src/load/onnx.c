@@ -11,6 +11,7 @@
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
 #include "src/load/proto.h"
+#include "src/load/rewrite.h"
 #include "src/ops/ops.h"
 
 #include <string.h>
@@ -38,6 +39,21 @@ static hawq_status choose_output(plan *p) {
     return HAWQ_OK;
 }
 
+/* What a node reads; a body of its own reads what is around it, too. */
+static hawq_status add_read(plan *p, const hawq_proto_node *node,
+                            hawq_arena *arena) {
+    for (int j = 0; j < node->spec.n_in; j++)
+        HAWQ_TRY(hawq_names_add(&p->needed, arena, node->spec.in[j]));
+    for (int b = 0; b < node->n_bodies; b++) {
+        const hawq_proto *body = &node->body[b].graph;
+        for (size_t i = 0; i < body->n_nodes; i++)
+            HAWQ_TRY(add_read(p, &body->node[i], arena));
+        for (size_t i = 0; i < body->n_outputs; i++)
+            HAWQ_TRY(hawq_names_add(&p->needed, arena, body->output[i].name));
+    }
+    return HAWQ_OK;
+}
+
 /* Backwards through the nodes, which the format keeps in topological order. */
 static hawq_status mark_needed(plan *p, hawq_arena *arena) {
     const hawq_proto *m = p->model;
@@ -48,8 +64,7 @@ static hawq_status mark_needed(plan *p, hawq_arena *arena) {
         for (int j = 0; j < spec->n_out; j++)
             p->wanted[i] |=
                 spec->out[j][0] && hawq_names_has(&p->needed, spec->out[j]);
-        for (int j = 0; p->wanted[i] && j < spec->n_in; j++)
-            HAWQ_TRY(hawq_names_add(&p->needed, arena, spec->in[j]));
+        if (p->wanted[i]) HAWQ_TRY(add_read(p, &m->node[i], arena));
     }
     return HAWQ_OK;
 }
@@ -63,7 +78,7 @@ static hawq_status check_nodes(const plan *p, hawq_arena *arena) {
         if (!why && node->defect)
             return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s' (%s): %s", name, op,
                              node->defect);
-        if (!why && hawq_op_find(op)) continue;
+        if (!why && (hawq_op_find(op) || hawq_is_rewritten(op))) continue;
         if (!why) why = hawq_onnx_unsupported(arena, op);
         if (!why) return HAWQ_ENOMEM;
         return hawq_fail(HAWQ_EUNSUPPORTED, "node '%s': operator %s %s", name,
@@ -182,8 +197,8 @@ static hawq_status copy_integers(hawq_graph *g, const char *name,
     return HAWQ_OK;
 }
 
-static hawq_status add_tensor(hawq_graph *g, const char *name,
-                              const hawq_tensor *t) {
+hawq_status hawq_onnx_add_constant(hawq_graph *g, const char *name,
+                                   const hawq_tensor *t) {
     HAWQ_TRY(hawq_graph_constant(g, name, t->dtype, &t->shape,
                                  t->dtype == HAWQ_FLOAT ? (const void *)t->data
                                                         : t->ints));
@@ -212,9 +227,10 @@ static hawq_status copy_texts(hawq_graph *g, const hawq_proto *m) {
     return HAWQ_OK;
 }
 
-static hawq_status add_node(hawq_graph *g, const hawq_proto_node *node) {
+hawq_status hawq_onnx_add_node(hawq_graph *g, const hawq_proto_node *node) {
     hawq_node_spec spec = node->spec;
     hawq_attr     *attr;
+    if (hawq_is_rewritten(spec.op_type)) return hawq_rewrite(g, node);
     HAWQ_TAKE(attr, &g->arena, (size_t)spec.n_attr);
     for (int i = 0; i < spec.n_attr; i++)
         HAWQ_TRY(copy_attribute(&spec.attr[i], &g->arena, &attr[i]));
@@ -259,9 +275,10 @@ static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
     HAWQ_TRY(hawq_graph_input(g, p->input->name, &shape));
     for (size_t i = 0; i < m->n_constants; i++)
         if (hawq_names_has(&p->needed, m->constant[i].name))
-            HAWQ_TRY(add_tensor(g, m->constant[i].name, &m->constant[i]));
+            HAWQ_TRY(hawq_onnx_add_constant(g, m->constant[i].name,
+                                            &m->constant[i]));
     for (size_t i = 0; i < m->n_nodes; i++)
-        if (p->wanted[i]) HAWQ_TRY(add_node(g, &m->node[i]));
+        if (p->wanted[i]) HAWQ_TRY(hawq_onnx_add_node(g, &m->node[i]));
     HAWQ_TRY(hawq_graph_finish(g, p->output->name));
     HAWQ_TRY(list_left_out(g, p));
     HAWQ_TRY(copy_texts(g, m));
@@ -369,6 +386,7 @@ static const char *objection(const hawq_proto_node *node, hawq_arena *arena) {
     const char           *kind = hawq_onnx_kind(spec->op_type);
     if (kind) return hawq_arena_string(arena, kind);
     if (node->defect) return hawq_arena_string(arena, node->defect);
+    if (hawq_is_rewritten(spec->op_type)) return "";
     const hawq_op *op = hawq_op_find(spec->op_type);
     if (!op) return hawq_onnx_unsupported(arena, spec->op_type);
     for (int i = 0; i < spec->n_attr; i++)
@@ -405,7 +423,7 @@ static hawq_status judge(trial *t, const hawq_proto_node *node,
     for (int i = 0; i < spec->n_in; i++)
         possible &= !spec->in[i][0] || hawq_names_has(&t->known, spec->in[i]);
     if (!row->why_not[0] && possible) {
-        hawq_status status = add_node(t->graph, node);
+        hawq_status status = hawq_onnx_add_node(t->graph, node);
         if (status == HAWQ_ENOMEM) return status;
         if (status != HAWQ_OK) row->why_not = reason(spec, arena);
         if (!row->why_not) return HAWQ_ENOMEM;
@@ -422,7 +440,7 @@ static hawq_status begin(trial *t, const hawq_proto *m, bool numbers) {
     HAWQ_TRY(hawq_graph_new(hawq_op_find, m->opset, &t->graph));
     for (size_t i = 0; numbers && i < m->n_constants; i++) {
         const char *name = m->constant[i].name;
-        HAWQ_TRY(add_tensor(t->graph, name, &m->constant[i]));
+        HAWQ_TRY(hawq_onnx_add_constant(t->graph, name, &m->constant[i]));
         HAWQ_TRY(hawq_names_add(&t->known, t->scratch, name));
     }
     for (size_t i = 0; i < m->n_inputs && !t->graph->input; i++) {

@@ -66,11 +66,9 @@ hawq_status hawq_onnx_check_defined(const hawq_proto *model, const bool *wanted,
 static const struct kind {
     const char *names, *sentence;
 } kinds[] = {
-    {"LSTM GRU RNN ",
-     "is recurrent: only networks without recurrent operators are supported"},
-    {"If Loop Scan SequenceMap ",
-     "is control flow, which is not supported: export the network with fixed "
-     "shapes and without branches, so that every node always runs"},
+    {"SequenceMap ",
+     "is a loop over a sequence, which is not supported: export the network "
+     "with tensors in its place"},
     {"QuantizeLinear DequantizeLinear DynamicQuantize QLinear ConvInteger "
      "MatMulInteger MatMulNBits QGemm QAttention QOrdered ",
      "belongs to a network that is already quantized: give the float network "

@@ -20,8 +20,8 @@ HAWQ_NODISCARD hawq_status hawq_onnx_check_defined(const hawq_proto *model,
                                                    const char       *output,
                                                    const hawq_names *defined);
 
-/* "is recurrent: ...": why operators of this one's kind do not run, and what to
- * do; NULL if it is of none of the kinds that are known. Static. */
+/* "draws random numbers, ...": why operators of this one's kind do not run, and
+ * what to do; NULL if it is of none of the kinds that are known. Static. */
 const char *hawq_onnx_kind(const char *op_type);
 
 /* "is not supported; spelled alike, and supported, are: Neg, Not", or, if no

@@ -25,6 +25,9 @@ typedef struct hawq_proto_node {
     const char      *defect;
     const char      *scope; /* as in hawq_node */
     const hawq_grid *grid;  /* of its first output, or NULL */
+    /* Its attributes that are graphs, which spec.attr leaves out. */
+    int                     n_bodies;
+    struct hawq_proto_body *body;
 } hawq_proto_node;
 
 typedef struct hawq_proto {
@@ -39,6 +42,13 @@ typedef struct hawq_proto {
     size_t           n_texts;   /* metadata of the model */
     hawq_text       *text;
 } hawq_proto;
+
+/* A graph within a node: the branch of an If, what a Loop repeats. It reads
+ * tensors of the graphs around it by their names. */
+typedef struct hawq_proto_body {
+    const char *name; /* of the attribute */
+    hawq_proto  graph;
+} hawq_proto_body;
 
 /* Reads the file; all memory from the arena. numbers: also read the values of
  * initializers (else constants have only names). EIO, EFORMAT, EUNSUPPORTED;

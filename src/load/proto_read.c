@@ -9,6 +9,7 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/rewrite.h"
 #include "src/load/scope.h"
 #include "src/load/wire.h"
 
@@ -248,6 +249,21 @@ static hawq_status read_string(const attribute_proto *a, hawq_arena *arena,
     return out->s ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
+enum { MOST_NAMES = 16 };
+
+/* A list of a few names, with a space between two. */
+static hawq_status read_strings(const attribute_proto *a, hawq_arena *arena,
+                                hawq_attr *out) {
+    out->type = HAWQ_ATTR_STRING;
+    out->s = "";
+    for (size_t i = 0; out->s && i < a->n_strings; i++)
+        out->s = hawq_arena_format(
+            arena, "%s%s%.*s", out->s, i ? " " : "",
+            (int)(a->strings[i].len < 64 ? a->strings[i].len : 64),
+            a->strings[i].len ? (const char *)a->strings[i].data : "");
+    return out->s ? HAWQ_OK : HAWQ_ENOMEM;
+}
+
 static hawq_status read_attribute(const attribute_proto *a, const char *folder,
                                   hawq_arena *arena, hawq_attr *out) {
     *out = (hawq_attr){.name = text(a->name)};
@@ -264,6 +280,11 @@ static hawq_status read_attribute(const attribute_proto *a, const char *folder,
         return HAWQ_OK;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
         return read_string(a, arena, out);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
+        if (a->n_strings > MOST_NAMES)
+            return hawq_fail(HAWQ_EUNSUPPORTED, "is a list of %zu texts",
+                             a->n_strings);
+        return read_strings(a, arena, out);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
         return read_floats(a, arena, out);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
@@ -277,10 +298,8 @@ static hawq_status read_attribute(const attribute_proto *a, const char *folder,
         out->i = data_type(a->t->data_type).number;
         HAWQ_TAKE(out->tensor, arena, 1);
         return read_tensor(a->t, folder, arena, out->tensor);
-    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPHS:
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "is a subgraph; control flow is not supported");
+        return hawq_fail(HAWQ_EUNSUPPORTED, "is a list of subgraphs");
     default:
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "has type %d; numbers, strings and tensors are "
@@ -297,21 +316,35 @@ static hawq_status note(hawq_status status, hawq_arena *arena,
     return *defect ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
-static hawq_status read_attributes(const Onnx__NodeProto *node,
+static hawq_status read_body(const Onnx__ModelProto *model,
+                             const attribute_proto *a, const char *folder,
+                             hawq_arena *arena, hawq_proto_node *out);
+
+static hawq_status read_attributes(const Onnx__ModelProto *model,
+                                   const Onnx__NodeProto  *node,
                                    const char *folder, hawq_arena *arena,
                                    hawq_proto_node *out) {
     hawq_attr *attr;
     HAWQ_TAKE(attr, arena, node->n_attribute);
+    HAWQ_TAKE(out->body, arena, node->n_attribute);
     out->spec.attr = attr;
-    out->spec.n_attr = (int)node->n_attribute;
     for (size_t i = 0; i < node->n_attribute; i++) {
-        hawq_status status =
-            read_attribute(node->attribute[i], folder, arena, &attr[i]);
+        const attribute_proto *a = node->attribute[i];
+        hawq_status            status;
+        if (a->g)
+            status = read_body(model, a, folder, arena, out);
+        else
+            status =
+                read_attribute(a, folder, arena, &attr[out->spec.n_attr++]);
         if (status == HAWQ_OK || out->defect) continue;
-        status = hawq_prefix("attribute '%s' ", attr[i].name);
+        status = hawq_prefix("attribute '%s' ", text(a->name));
         HAWQ_TRY(note(status, arena, &out->defect));
     }
-    return HAWQ_OK;
+    if (!out->n_bodies || out->defect || hawq_is_rewritten(out->spec.op_type))
+        return HAWQ_OK;
+    return note(hawq_fail(HAWQ_EUNSUPPORTED, "attribute '%s' is a subgraph",
+                          out->body[0].name),
+                arena, &out->defect);
 }
 
 static bool is_function(const Onnx__ModelProto *model,
@@ -361,11 +394,11 @@ static hawq_status find_scope(const Onnx__NodeProto *node, const char *name,
     return *out ? HAWQ_OK : hawq_scope_of_name(name, arena, out);
 }
 
-static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
+static hawq_status read_node(const Onnx__ModelProto *model,
+                             const Onnx__NodeProto *node, size_t index,
                              const char *folder, hawq_arena *arena,
                              hawq_proto_node *out) {
-    const Onnx__NodeProto *node = model->graph->node[index];
-    hawq_node_spec        *spec = &out->spec;
+    hawq_node_spec *spec = &out->spec;
     spec->op_type = text(node->op_type);
     spec->name = text(node->name);
     if (!spec->name[0])
@@ -386,7 +419,7 @@ static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
                               "operators of domain '%s' are not supported",
                               node->domain),
                     arena, &out->defect);
-    return read_attributes(node, folder, arena, out);
+    return read_attributes(model, node, folder, arena, out);
 }
 
 /* --- the graph --------------------------------------------------------- */
@@ -484,13 +517,10 @@ static hawq_status read_texts(const Onnx__ModelProto *model, hawq_arena *arena,
     return HAWQ_OK;
 }
 
-static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
+static hawq_status read_graph(const Onnx__ModelProto *model,
+                              const Onnx__GraphProto *graph, bool numbers_too,
                               const char *folder, hawq_arena *arena,
                               hawq_proto *out) {
-    const Onnx__GraphProto *graph = model->graph;
-    out->producer = text(model->producer_name);
-    HAWQ_TRY(read_opset(model, &out->opset));
-    HAWQ_TRY(read_texts(model, arena, out));
     out->n_inputs = graph->n_input;
     out->n_outputs = graph->n_output;
     HAWQ_TRY(read_values(graph->input, graph->n_input, arena, &out->input));
@@ -503,8 +533,17 @@ static hawq_status read_graph(const Onnx__ModelProto *model, bool numbers_too,
     out->n_nodes = graph->n_node;
     HAWQ_TAKE(out->node, arena, graph->n_node);
     for (size_t i = 0; i < graph->n_node; i++)
-        HAWQ_TRY(read_node(model, i, folder, arena, &out->node[i]));
+        HAWQ_TRY(
+            read_node(model, graph->node[i], i, folder, arena, &out->node[i]));
     return HAWQ_OK;
+}
+
+static hawq_status read_body(const Onnx__ModelProto *model,
+                             const attribute_proto *a, const char *folder,
+                             hawq_arena *arena, hawq_proto_node *out) {
+    hawq_proto_body *body = &out->body[out->n_bodies++];
+    body->name = text(a->name);
+    return read_graph(model, a->g, true, folder, arena, &body->graph);
 }
 
 hawq_status hawq_proto_read(const char *path, bool numbers, hawq_arena *arena,
@@ -517,5 +556,8 @@ hawq_status hawq_proto_read(const char *path, bool numbers, hawq_arena *arena,
     if (!folder) return HAWQ_ENOMEM;
     *out = (hawq_proto){0};
     HAWQ_TRY(read_model(path, arena, &model));
-    return read_graph(model, numbers, folder, arena, out);
+    out->producer = text(model->producer_name);
+    HAWQ_TRY(read_opset(model, &out->opset));
+    HAWQ_TRY(read_texts(model, arena, out));
+    return read_graph(model, model->graph, numbers, folder, arena, out);
 }

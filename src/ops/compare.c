@@ -1,15 +1,15 @@
 /* compare.c -- Equal, Greater, Less, GreaterOrEqual, LessOrEqual, And, Or, Xor,
- * Not. Of constants (shape arithmetic, attention masks) the result is a
- * constant, the integers 0 and 1. Of what is computed from the data it is the
- * numbers 0 and 1, for Where and Mul; they are piecewise constant: their
- * derivatives are zero.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Not, IsNaN, IsInf. Of constants (shape arithmetic, attention masks) the
+ * result is a constant, the integers 0 and 1. Of what is computed from the data
+ * it is the numbers 0 and 1, for Where and Mul; they are piecewise constant:
+ * their derivatives are zero. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/binary.h"
 #include "src/ops/move.h"
 
+#include <math.h>
 #include <string.h>
 
-/* param of all; the second operand of Not is its first. */
+/* param of all; the second operand of an operator of one is its first. */
 typedef struct comparison {
     hawq_operands operands;
     int64_t (*ints)(int64_t a, int64_t b);
@@ -119,3 +119,62 @@ OPERATOR(and, "And", 2, logic, a != 0 && b != 0)
 OPERATOR(or, "Or", 2, logic, a != 0 || b != 0)
 OPERATOR(xor, "Xor", 2, logic, (a != 0) != (b != 0))
 OPERATOR(not, "Not", 1, logic, a == 0)
+
+/* --- numbers that are none ----------------------------------------------- */
+
+static int64_t never(int64_t a, int64_t b) {
+    (void)a;
+    (void)b;
+    return 0;
+}
+static bool is_nan(real a, real b) {
+    (void)b;
+    return isnan(a);
+}
+static bool is_infinite(real a, real b) {
+    (void)b;
+    return isinf(a);
+}
+static bool is_positive_infinity(real a, real b) {
+    (void)b;
+    return isinf(a) && a > 0;
+}
+static bool is_negative_infinity(real a, real b) {
+    (void)b;
+    return isinf(a) && a < 0;
+}
+static bool is_nothing(real a, real b) {
+    (void)a;
+    (void)b;
+    return false;
+}
+
+static hawq_status is_nan_shape(hawq_node *node, hawq_arena *arena) {
+    return plan(node, arena, (comparison){.ints = never, .reals = is_nan});
+}
+
+static hawq_status is_inf_shape(hawq_node *node, hawq_arena *arena) {
+    bool positive = hawq_attr_int(node, "detect_positive", 1) != 0;
+    bool negative = hawq_attr_int(node, "detect_negative", 1) != 0;
+    return plan(node, arena,
+                (comparison){.ints = never,
+                             .reals = positive && negative ? is_infinite
+                                      : positive ? is_positive_infinity
+                                      : negative ? is_negative_infinity
+                                                 : is_nothing});
+}
+
+#define TEST_OF_ONE(x, onnx_name, attribute_list)                              \
+    const hawq_op hawq_op_##x = {.name = (onnx_name),                          \
+                                 .attributes = (attribute_list),               \
+                                 .min_in = 1,                                  \
+                                 .max_in = 1,                                  \
+                                 .shape = x##_shape,                           \
+                                 .fold = fold,                                 \
+                                 .forward = forward,                           \
+                                 .tangent = tangent,                           \
+                                 .adjoint = adjoint,                           \
+                                 .adjoint_tangent = adjoint};
+
+TEST_OF_ONE(is_nan, "IsNaN", "")
+TEST_OF_ONE(is_inf, "IsInf", "detect_negative detect_positive")

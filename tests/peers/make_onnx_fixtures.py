@@ -398,9 +398,11 @@ def refused():
         [helper.make_tensor_value_info("b", T.FLOAT, None)])
     refuse("subgraph", gemm(nodes=[
         node("MatMul", "x fc.weight", "h", name="fc"),
+        node("ReduceMax", "h", "top", keepdims=0),
+        node("Greater", "top zero", "flag"),
         node("If", "flag", "y", name="choose", then_branch=branch,
              else_branch=branch)],
-        constants=[const("flag", np.array(True))]))
+        constants=[const("zero", np.array(0, np.float32))]))
     m = gemm(nodes=[node("Twice", "x", "h", name="twice", domain="own"),
                     node("MatMul", "h fc.weight", "y", name="fc")])
     m.functions.append(helper.make_function(
