@@ -98,12 +98,22 @@ static void print_summary(const hawq_analysis *a) {
 
 /* --- JSON ---------------------------------------------------------------- */
 
-static void json_estimate(hawq_json *w, const char *const key[4],
+/* "gauss_newton_low": a key of a metric's curvature. */
+static const char *json_key(hawq_metric metric, const char *suffix,
+                            char key[48]) {
+    snprintf(key, 48, "%s%s", hawq_metric_name(metric), suffix);
+    for (char *c = key; *c; c++)
+        if (*c == '-') *c = '_';
+    return key;
+}
+
+static void json_estimate(hawq_json *w, hawq_metric metric,
                           const hawq_estimate *e) {
-    hawq_json_real(w, key[0], e->mean);
-    hawq_json_real(w, key[1], e->stderr1);
-    hawq_json_real(w, key[2], e->low);
-    hawq_json_real(w, key[3], e->high);
+    char key[48];
+    hawq_json_real(w, json_key(metric, "", key), e->mean);
+    hawq_json_real(w, json_key(metric, "_stderr", key), e->stderr1);
+    hawq_json_real(w, json_key(metric, "_low", key), e->low);
+    hawq_json_real(w, json_key(metric, "_high", key), e->high);
 }
 
 /* {"8": .., "4": ..}: values, or their standard errors. */
@@ -120,11 +130,6 @@ static void json_widths(const hawq_analysis *a, hawq_json *w, int metric,
 }
 
 static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
-    static const char *const hessian[] = {"trace", "trace_stderr", "trace_low",
-                                          "trace_high"};
-    static const char *const gauss_newton[] = {
-        "gauss_newton", "gauss_newton_stderr", "gauss_newton_low",
-        "gauss_newton_high"};
     const hawq_layer *layer = &a->graph->layer[l];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
@@ -133,10 +138,9 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
     hawq_json_integer(w, "params", (int64_t)layer->weight->n);
     hawq_json_integer(w, "macs", layer->macs);
     hawq_json_text(w, "group", hawq_analysis_group(a, l));
-    if (a->wanted[HAWQ_METRIC_TRACE])
-        json_estimate(w, hessian, &a->trace[HAWQ_METRIC_TRACE][l]);
-    if (a->wanted[HAWQ_METRIC_GAUSS_NEWTON])
-        json_estimate(w, gauss_newton, &a->trace[HAWQ_METRIC_GAUSS_NEWTON][l]);
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && a->trace[m])
+            json_estimate(w, (hawq_metric)m, &a->trace[m][l]);
     if (a->wanted[HAWQ_METRIC_SQNR]) {
         hawq_json_object(w, "sqnr_db");
         for (int i = 0; i < a->n_candidates; i++)
@@ -329,7 +333,7 @@ static void note_agreement(hawq_analysis *a, double *work) {
  * multiplies the one with a curvature says nothing about the other. */
 static void note_curvatures(hawq_analysis *a) {
     for (int m = 0; m < HAWQ_METRICS; m++) {
-        if (hawq_metric_table[m].sampled && a->wanted[m] &&
+        if (hawq_metric_is_blind(&hawq_metric_table[m]) && a->wanted[m] &&
             hawq_analysis_compensates(a))
             hawq_cli_note(a->cli,
                           "%s takes the loss for proportional to |dW|^2, which "
@@ -369,7 +373,8 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
     note_curvatures(a);
     note_seconds(a);
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
+        if (a->wanted[m] && hawq_metric_is_sampled((hawq_metric)m))
+            note_estimates(a, (hawq_metric)m);
     if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);
     return HAWQ_OK;
 }

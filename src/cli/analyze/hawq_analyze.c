@@ -17,12 +17,13 @@ static struct {
 } o = {.activation_range = HAWQ_RANGE_MSE, .samples = 64, .images = 256};
 
 static const hawq_option options[] = {
-    HAWQ_OPTION_TEXT("metric", 'm', &o.metrics, "LIST",
-                     "depth, sqnr, measured, trace, gauss-newton, quadratic, "
-                     "cross, hybrid; the first ranks the table. Default: "
-                     "measured, which is right for every candidate at the "
-                     "price of a pass over the images each, sqnr and depth, "
-                     "and trace where no method compensates for its errors"),
+    HAWQ_OPTION_TEXT(
+        "metric", 'm', &o.metrics, "LIST",
+        "depth, sqnr, kl, measured, fisher, trace, gauss-newton, "
+        "eigen, quadratic, cross, hybrid; the first ranks the table. Default: "
+        "measured, which is right for every candidate at the "
+        "price of a pass over the images each, sqnr and depth, "
+        "and trace where no method compensates for its errors"),
     HAWQ_OPTION_CHOICE("loss", 0, &o.loss,
                        "cross-entropy|mse|self-distillation",
                        "what is differentiated (default cross-entropy); "
@@ -45,7 +46,7 @@ static const hawq_option options[] = {
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
-                    "mini-batches, for trace and "
+                    "mini-batches, for trace, fisher and "
                     "gauss-newton (default 64)"),
     HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
                      "instead of --samples: until every layer's 95 % interval "
