@@ -23,6 +23,8 @@ static const char *const steps[] = {
 #include "results/schema_totals.inc"
     ,
 #include "results/schema_candidates.inc"
+    ,
+#include "results/schema_spectrum.inc"
 };
 #pragma GCC diagnostic pop
 

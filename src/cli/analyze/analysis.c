@@ -127,6 +127,7 @@ static hawq_status load(hawq_analysis *a) {
                          "probabilities could be compared; measured and sqnr "
                          "need none",
                          a->model_path);
+    HAWQ_TRY(hawq_analysis_check_spectrum(a));
     HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
@@ -331,6 +332,8 @@ static hawq_status sample(hawq_analysis *a, hawq_metric metric) {
 
 static hawq_status start_storing(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_put_quantized(a));
+    HAWQ_TRY(hawq_analysis_put_study(a));
+    HAWQ_TRY(hawq_analysis_put_histograms(a));
     return hawq_analysis_study(a, 0);
 }
 
@@ -346,6 +349,7 @@ static hawq_status run_metrics(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_EIGENVALUES));
     HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_PRODUCTS));
     HAWQ_TRY(hawq_analysis_activations(a));
+    HAWQ_TRY(hawq_analysis_find_spectrum(a));
     HAWQ_TRY(hawq_store_finish_run(a->store, a->run));
     hawq_cli_stored(a->cli, false, "run %lld in %s is complete",
                     (long long)a->run, a->cli->db);

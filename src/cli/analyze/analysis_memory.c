@@ -137,6 +137,7 @@ static size_t arena_bytes(const hawq_analysis *a) {
     stage = most(stage, sampling_bytes(a, &s));
     stage = most(stage, layer_bytes(a, &s));
     stage = most(stage, eigen_bytes(a, &s));
+    stage = most(stage, hawq_analysis_spectrum_bytes(a, s.weights));
     stage = most(stage, activation_bytes(a));
     return candidate_bytes(a, &s) + study_bytes(a, &s) + stage + SMALL +
            s.layers * (ITEMS + 16 * s.widths) * EACH +

@@ -80,6 +80,16 @@ HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,
  * ...; 0: those that need nothing), layer by layer; what passes found before
  * serves products. */
 HAWQ_NODISCARD hawq_status hawq_analysis_study(hawq_analysis *a, int need);
+/* EINVAL: no layer has the name that the spectrum is asked for. */
+HAWQ_NODISCARD hawq_status hawq_analysis_check_spectrum(const hawq_analysis *a);
+/* Bytes that the spectrum takes in the arena. */
+size_t hawq_analysis_spectrum_bytes(const hawq_analysis *a, size_t weights);
+/* Eigenvalues, density and walks, if wanted: found and stored. */
+HAWQ_NODISCARD hawq_status hawq_analysis_find_spectrum(hawq_analysis *a);
+/* Stores what the study found of the float network, and the layers' weights
+ * over their grids. */
+HAWQ_NODISCARD hawq_status hawq_analysis_put_study(hawq_analysis *a);
+HAWQ_NODISCARD hawq_status hawq_analysis_put_histograms(hawq_analysis *a);
 /* The rises of rounded activations, if wanted. */
 HAWQ_NODISCARD hawq_status hawq_analysis_activations(hawq_analysis *a);
 

@@ -85,6 +85,17 @@ static void print_samples(const hawq_analysis *a) {
     }
 }
 
+static void print_spectrum(const hawq_analysis *a) {
+    const hawq_spectrum *s = &a->spectrum;
+    if (!s->n) return;
+    printf("\nLargest eigenvalues of the Hessian (%s%s), each within its "
+           "residual:\n\n",
+           *s->name ? "layer " : "all layers", s->name);
+    for (int i = 0; i < s->n; i++)
+        printf("%12.6g  +- %.2g\n", s->eigenvalue[i].value,
+               s->eigenvalue[i].residual);
+}
+
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
@@ -199,6 +210,30 @@ static void json_candidates(const hawq_analysis *a, hawq_json *w) {
     hawq_json_end(w);
 }
 
+static void json_spectrum(const hawq_analysis *a, hawq_json *w) {
+    const hawq_spectrum *s = &a->spectrum;
+    hawq_json_object(w, "spectrum");
+    hawq_json_text(w, "layer", *s->name ? s->name : NULL);
+    hawq_json_array(w, "eigenvalues");
+    for (int i = 0; i < s->n; i++) {
+        hawq_json_object(w, NULL);
+        hawq_json_real(w, "value", s->eigenvalue[i].value);
+        hawq_json_real(w, "residual", s->eigenvalue[i].residual);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    hawq_json_array(w, "density");
+    for (int i = 0; i < s->n_densities; i++) {
+        hawq_json_object(w, NULL);
+        hawq_json_integer(w, "start", s->density[i].start);
+        hawq_json_real(w, "value", s->density[i].value);
+        hawq_json_real(w, "weight", s->density[i].weight);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    hawq_json_end(w);
+}
+
 static void print_json(const hawq_analysis *a, double *work) {
     hawq_json w = {.file = stdout};
     hawq_json_object(&w, NULL);
@@ -221,6 +256,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_end(&w);
     hawq_analysis_json_activations(a, &w);
     if (a->wanted[HAWQ_METRIC_MEASURED]) json_agreement(a, &w, work);
+    if (a->spectrum.n) json_spectrum(a, &w);
     hawq_json_end(&w);
 }
 
@@ -368,6 +404,7 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
         HAWQ_TRY(hawq_analysis_table(a));
         if (table && a->wanted[HAWQ_METRIC_MEASURED])
             HAWQ_TRY(print_agreement(a, work));
+        if (table) print_spectrum(a);
         HAWQ_TRY(hawq_analysis_print_activations(a));
     }
     note_curvatures(a);
