@@ -137,6 +137,12 @@ HAWQ_NODISCARD hawq_status hawq_study_density(hawq_study *s, int layer,
                                               uint64_t         probe,
                                               hawq_quadrature *out);
 
+/* *first = g . v and *second = 1/2 v' H v for all layers' v: at a minimum the
+ * second is what the loss rises by, and the first is small beside it. ENOMEM;
+ * ENONFINITE. */
+HAWQ_NODISCARD hawq_status hawq_study_terms(hawq_study *s, const real *v,
+                                            double *first, double *second);
+
 /* loss[i] at the weights w + step[i] v, all layers' v; puts w back bit for
  * bit. */
 HAWQ_NODISCARD hawq_status hawq_study_walk(hawq_study *s, const real *v, int n,

@@ -67,3 +67,32 @@ hawq_status hawq_study_walk(hawq_study *s, const real *v, int n,
     hawq_arena_reset(s->arena, mark);
     return HAWQ_OK;
 }
+
+static hawq_status terms(hawq_study *s, const real *v, double *first,
+                         double *second) {
+    size_t  n = hawq_selection_total(&s->all);
+    double *g, *hv, gv = 0, vhv = 0;
+    HAWQ_TAKE(g, s->arena, n);
+    HAWQ_TAKE(hv, s->arena, n);
+    hawq_engine_products(s->engine, &s->data, HAWQ_HESSIAN, 1, &s->all, v,
+                         &s->all, hv, g);
+    for (size_t i = 0; i < n; i++) {
+        gv += g[i] * (double)v[i];
+        vhv += hv[i] * (double)v[i];
+    }
+    if (!isfinite(gv) || !isfinite(vhv))
+        return hawq_fail(HAWQ_ENONFINITE,
+                         "the curvature along the quantization error of all "
+                         "layers is not a finite number");
+    *first = gv;
+    *second = vhv / 2;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_study_terms(hawq_study *s, const real *v, double *first,
+                             double *second) {
+    hawq_mark   mark = hawq_arena_mark(s->arena);
+    hawq_status status = terms(s, v, first, second);
+    hawq_arena_reset(s->arena, mark);
+    return status;
+}

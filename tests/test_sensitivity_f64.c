@@ -319,6 +319,22 @@ static void eigenvalues_match_the_dense_hessian(net *w) {
     }
 }
 
+/* g . v and v' H v / 2 of the dense gradient and Hessian. */
+static void terms_match_the_dense_hessian(net *w) {
+    hawq_study s = study_of(w, 3);
+    real       v[N];
+    double     first, second, gv = 0, vhv = 0;
+    fill_error(v, N, 0.1, 12);
+    for (int i = 0; i < N; i++) {
+        gv += w->g[i] * (double)v[i];
+        for (int j = 0; j < N; j++)
+            vhv += (double)v[i] * w->h[i][j] * (double)v[j];
+    }
+    CHECK_OK(hawq_study_terms(&s, v, &first, &second));
+    CHECK_NEAR(first, gv, 1e-12);
+    CHECK_NEAR(second, vhv / 2, 1e-12);
+}
+
 /* Along an eigenvector of length one the loss has the curvature lambda, and
  * the weights are as before, bit for bit. */
 static void walks_have_the_curvature(net *w) {
@@ -556,6 +572,7 @@ int main(void) {
     noise_is_relative_to_the_signal(&w);
     eigenvalues_match_the_dense_hessian(&w);
     walks_have_the_curvature(&w);
+    terms_match_the_dense_hessian(&w);
     fisher_is_the_mean_square(&w);
     nonfinite_is_refused(&w);
     rounded_activations_are_measured(&w);

@@ -10,7 +10,7 @@
 enum {
     WIDTH = 360,
     HEIGHT = 240,
-    LEFT = 52,
+    LEFT = 58,
     RIGHT = 12,
     TOP = 22,
     BOTTOM = 38
@@ -111,7 +111,7 @@ static bool find_range(const hawq_chart *c, bool vertical, axis *a) {
     if (!(a->low <= a->high)) return false;
     if (vertical && c->zero && !a->log) a->low = fmin(a->low, 0);
     if (vertical && c->zero && !a->log) a->high = fmax(a->high, 0);
-    double air = (a->high - a->low) * 0.06;
+    double air = (a->high - a->low) * 0.08;
     if (!(air > 1e-12 * fabs(a->high))) air = fabs(a->high) * 0.1 + 1e-6;
     a->low -= air;
     a->high += air;
@@ -138,48 +138,93 @@ static void put_line(FILE *out, const hawq_curve *k, const axis *x,
     fputs("\"/>\n", out);
 }
 
-/* Labels stay inside the picture: beyond its middle they stand on the left;
- * alternating above and below keeps neighbours apart. */
-static void put_label(FILE *out, const hawq_curve *k, int i, double px,
-                      double py) {
-    bool right = px > WIDTH * 0.6;
-    if (!k->label || !k->label[i] || !*k->label[i]) return;
-    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
-            px + (right ? -7 : 7), py + (i % 2 ? 13 : -5),
-            right ? "end" : "start");
-    hawq_html_short(out, k->label[i], 20);
-    fputs("</text>\n", out);
+/* Where labels stand already. */
+typedef struct boxes {
+    int    n;
+    double x[64], y[64], wide[64];
+} boxes;
+
+static bool is_free(const boxes *b, double x, double y, double wide) {
+    if (x < 0 || x + wide > WIDTH || y < TOP || y > HEIGHT - BOTTOM + 2)
+        return false;
+    for (int i = 0; i < b->n; i++)
+        if (fabs(y - b->y[i]) < 12 && x < b->x[i] + b->wide[i] &&
+            b->x[i] < x + wide)
+            return false;
+    return b->n < 64;
+}
+
+/* On the first free side of the dot; a label without a place is left out, and
+ * the dot still says it when it is pointed at. */
+static void put_label(FILE *out, const char *text, double px, double py,
+                      boxes *b) {
+    enum { LONGEST = 20 };
+    size_t length = strlen(text);
+    double wide = 6.5 * (double)(length < LONGEST ? length : LONGEST);
+    for (int side = 0; side < 6; side++) {
+        double x = side % 2 ? px - 8 - wide : px + 8;
+        double y = py + (side < 2 ? 4 : side < 4 ? -7 : 15);
+        if (!is_free(b, x, y, wide)) continue;
+        b->x[b->n] = x;
+        b->y[b->n] = y;
+        b->wide[b->n++] = wide;
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
+                side % 2 ? px - 8 : px + 8, y, side % 2 ? "end" : "start");
+        hawq_html_short(out, text, LONGEST);
+        fputs("</text>\n", out);
+        return;
+    }
 }
 
 static void put_dots(FILE *out, const hawq_curve *k, const axis *x,
-                     const axis *y) {
+                     const axis *y, boxes *b) {
     bool big = k->kind == HAWQ_MARK_BIG;
     for (int i = 0; i < k->n; i++) {
+        const char *label = big && k->label ? k->label[i] : NULL;
         if (!is_drawn(k->x[i], x->log) || !is_drawn(k->y[i], y->log)) continue;
         double px = place(x, k->x[i]), py = place(y, k->y[i]);
         fprintf(out,
                 "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" "
-                "fill=\"var(--%c)\"/>\n",
+                "fill=\"var(--%c)\">",
                 px, py, big ? "5" : "3", k->colour);
-        if (big) put_label(out, k, i, px, py);
+        if (label) {
+            fputs("<title>", out);
+            hawq_html_text(out, label);
+            fputs("</title>", out);
+        }
+        fputs("</circle>\n", out);
+        if (label) put_label(out, label, px, py, b);
     }
 }
 
-/* One line above the picture. */
-static void put_legend(FILE *out, const hawq_chart *c) {
-    double at = LEFT;
+/* Above the picture, in as many lines as it takes; the height of those beyond
+ * the first. out NULL: only that. */
+static int put_legend(FILE *out, const hawq_chart *c) {
+    enum { LONGEST = 24, LETTER = 6, LINE = 15 };
+    double at = LEFT, y = 9;
+    int    lines = 1;
     for (int i = 0; i < c->n; i++) {
         const hawq_curve *k = &c->curve[i];
         if (!k->name || !k->n) continue;
-        fprintf(out,
-                "<circle cx=\"%.0f\" cy=\"9\" r=\"4\" fill=\"var(--%c)\"/>"
-                "<text x=\"%.0f\" y=\"13\">",
-                at + 4, k->colour, at + 12);
-        hawq_html_short(out, k->name, 24);
-        fputs("</text>\n", out);
         size_t length = strlen(k->name);
-        at += 24 + 6.0 * (double)(length < 24 ? length : 24);
+        double wide =
+            24 + LETTER * (double)(length < LONGEST ? length : LONGEST);
+        if (at > LEFT && at + wide > WIDTH - RIGHT) {
+            at = LEFT;
+            y += LINE;
+            lines++;
+        }
+        if (out) {
+            fprintf(out,
+                    "<circle cx=\"%.0f\" cy=\"%.0f\" r=\"4\" "
+                    "fill=\"var(--%c)\"/><text x=\"%.0f\" y=\"%.0f\">",
+                    at + 4, y, k->colour, at + 12, y + 4);
+            hawq_html_short(out, k->name, LONGEST);
+            fputs("</text>\n", out);
+        }
+        at += wide;
     }
+    return (lines - 1) * LINE;
 }
 
 static void put_names(FILE *out, const hawq_chart *c) {
@@ -195,22 +240,26 @@ static void put_names(FILE *out, const hawq_chart *c) {
 }
 
 bool hawq_chart_put(FILE *out, const hawq_chart *c) {
-    axis x = {.from = LEFT, .to = WIDTH - RIGHT};
-    axis y = {.from = HEIGHT - BOTTOM, .to = TOP};
+    axis  x = {.from = LEFT, .to = WIDTH - RIGHT};
+    axis  y = {.from = HEIGHT - BOTTOM, .to = TOP};
+    boxes labels = {.n = 0};
     if (!find_range(c, false, &x) || !find_range(c, true, &y)) return false;
-    begin(out, c->caption, HEIGHT);
+    int down = put_legend(NULL, c);
+    begin(out, c->caption, HEIGHT + down);
+    put_legend(out, c);
+    fprintf(out, "<g transform=\"translate(0 %d)\">\n", down);
     put_ticks(out, &x, false, c->x_bytes);
     put_ticks(out, &y, true, false);
     put_names(out, c);
-    for (int i = 0; i < c->n; i++) {
+    for (int i = c->n - 1; i >= 0; i--) { /* the first one on top */
         const hawq_curve *k = &c->curve[i];
         if (!k->n) continue;
         if (k->kind == HAWQ_MARK_LINE || k->kind == HAWQ_MARK_STEPS)
             put_line(out, k, &x, &y);
         else
-            put_dots(out, k, &x, &y);
+            put_dots(out, k, &x, &y, &labels);
     }
-    put_legend(out, c);
+    fputs("</g>", out);
     end(out);
     return true;
 }

@@ -88,11 +88,12 @@ static const char style[] =
     "svg{display:block;width:100%;height:auto}\n"
     "svg text{fill:var(--fg);font:11px system-ui,sans-serif}"
     "svg .s{fill:var(--soft)}svg .g{stroke:var(--line);fill:none}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;"
-    "font-variant-numeric:tabular-nums}th,td{padding:.25rem .6rem;"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;"
+    "font-variant-numeric:tabular-nums}th,td{padding:.25rem .45rem;"
     "text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}"
     "th:first-child,td:first-child,.l{text-align:left}\n"
-    "th{color:var(--soft);font-weight:600}\n"
+    "th{color:var(--soft);font-weight:600;white-space:normal;vertical-align:"
+    "bottom}\n"
     "@media print{body{max-width:none}figure{break-inside:avoid}}\n";
 
 void hawq_html_begin(FILE *out, const char *title) {

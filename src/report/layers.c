@@ -119,8 +119,9 @@ static void put_row(const hawq_report *r, int l, rates most) {
     if (p->n_timings) {
         put_cell(r->out, t ? t->kernel : "");
         put_number(r->out, t ? t->latency_us : NAN, 4);
-        put_number(r->out, rate.operations / rate.bytes, 3);
-        put_number(r->out, 100 * rate.operations / most.operations, 2);
+        put_number(r->out, floor(rate.operations / rate.bytes + 0.5), 6);
+        put_number(r->out, floor(100 * rate.operations / most.operations + 0.5),
+                   3);
         put_cell(r->out, bound_of(rate, most));
     }
     fputs("</tr>\n", r->out);

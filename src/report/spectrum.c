@@ -51,7 +51,7 @@ static hawq_status put_density(const hawq_report *r) {
 static hawq_status put_walks(const hawq_report *r) {
     const hawq_page *p = r->page;
     hawq_curve       curve[WALKS_MOST];
-    double          *x, *y;
+    double          *x, *y, low = INFINITY, high = 0;
     int              n = 0;
     HAWQ_TAKE(x, r->arena, (size_t)p->n_walks);
     HAWQ_TAKE(y, r->arena, (size_t)p->n_walks);
@@ -59,6 +59,8 @@ static hawq_status put_walks(const hawq_report *r) {
         const char *name = p->walk[i].direction;
         x[i] = p->walk[i].step;
         y[i] = p->walk[i].loss;
+        low = fmin(low, y[i]);
+        high = fmax(high, y[i]);
         if (n && !strcmp(curve[n - 1].name, name)) {
             curve[n - 1].n++;
             continue;
@@ -78,6 +80,7 @@ static hawq_status put_walks(const hawq_report *r) {
                                                 "length, that of the error",
                                      .x_name = "step",
                                      .y_name = "loss",
+                                     .log_y = low > 0 && high > 20 * low,
                                      .n = n,
                                      .curve = curve});
     return HAWQ_OK;
@@ -126,7 +129,8 @@ void hawq_report_weights(const hawq_report *r) {
     hawq_report_heading(r, "Weights and their grids");
     fputs("<p>Weights in units of their channel&#39;s scale (bars, on a "
           "logarithmic axis), and the points of the grid that stand for them "
-          "(ticks below). Weights far outside of the grid are cut off.</p>\n",
+          "(ticks below). Where the grid ends before the weights do, they are "
+          "clipped.</p>\n",
           r->out);
     if (p->n_histograms > HISTOGRAMS_MOST)
         fprintf(r->out, "<p class=\"note\">The first %d of %d layers.</p>\n",

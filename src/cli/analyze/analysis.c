@@ -350,6 +350,7 @@ static hawq_status run_metrics(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_PRODUCTS));
     HAWQ_TRY(hawq_analysis_activations(a));
     HAWQ_TRY(hawq_analysis_find_spectrum(a));
+    HAWQ_TRY(hawq_analysis_note_minimum(a));
     HAWQ_TRY(hawq_store_finish_run(a->store, a->run));
     hawq_cli_stored(a->cli, false, "run %lld in %s is complete",
                     (long long)a->run, a->cli->db);

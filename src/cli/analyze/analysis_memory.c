@@ -133,7 +133,7 @@ static size_t activation_bytes(const hawq_analysis *a) {
 static size_t arena_bytes(const hawq_analysis *a) {
     enum { SMALL = 1 << 14, EACH = 64, ITEMS = 64 };
     sizes  s = size_up(a);
-    size_t stage = s.weights * sizeof(double);
+    size_t stage = s.weights * (2 * sizeof(double) + sizeof(real));
     stage = most(stage, sampling_bytes(a, &s));
     stage = most(stage, layer_bytes(a, &s));
     stage = most(stage, eigen_bytes(a, &s));

@@ -84,6 +84,9 @@ HAWQ_NODISCARD hawq_status hawq_analysis_study(hawq_analysis *a, int need);
 HAWQ_NODISCARD hawq_status hawq_analysis_check_spectrum(const hawq_analysis *a);
 /* Bytes that the spectrum takes in the arena. */
 size_t hawq_analysis_spectrum_bytes(const hawq_analysis *a, size_t weights);
+/* Notes when the gradient outweighs the curvature along a quantization error.
+ */
+HAWQ_NODISCARD hawq_status hawq_analysis_note_minimum(hawq_analysis *a);
 /* Eigenvalues, density and walks, if wanted: found and stored. */
 HAWQ_NODISCARD hawq_status hawq_analysis_find_spectrum(hawq_analysis *a);
 /* Stores what the study found of the float network, and the layers' weights

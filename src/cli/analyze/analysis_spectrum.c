@@ -37,6 +37,16 @@ static int usual_candidate(const hawq_analysis *a) {
     return best;
 }
 
+/* dW of all layers with one candidate. */
+static void fill_error(const hawq_analysis *a, int candidate, real *v) {
+    for (int l = 0; l < a->graph->n_layers; l++) {
+        const hawq_layer *layer = &a->graph->layer[l];
+        real             *dw = v + a->study.all.offset[l];
+        hawq_quantized_error(&a->rounded[l * a->n_candidates + candidate].q,
+                             layer, dw, NULL);
+    }
+}
+
 /* --- weights over their grids --------------------------------------------- */
 
 /* Integer points of the grid, where one grid serves all channels. */
@@ -88,6 +98,28 @@ hawq_status hawq_analysis_put_study(hawq_analysis *a) {
                              .gradient_norm = a->study.gradient_norm,
                              .rest_bytes = hawq_graph_rest_bytes(a->graph)};
     return hawq_store_put_study(a->store, a->run, &row);
+}
+
+/* Second order is all there is at a minimum; far from one the gradient's part
+ * rules, whose sign no search should rely on. */
+hawq_status hawq_analysis_note_minimum(hawq_analysis *a) {
+    hawq_mark mark = hawq_arena_mark(&a->arena);
+    int       usual = usual_candidate(a);
+    real     *v;
+    double    first, second;
+    HAWQ_TAKE(v, &a->arena, hawq_selection_total(&a->study.all));
+    fill_error(a, usual, v);
+    HAWQ_TRY(hawq_study_terms(&a->study, v, &first, &second));
+    if (fabs(first) > fabs(second))
+        hawq_cli_note(a->cli,
+                      "the network is not at a minimum of this loss on this "
+                      "data: along the error of %s the gradient changes it by "
+                      "%.3g, the curvature by %.3g; check --scale, --mean and "
+                      "--std, train on, or use --loss self-distillation, whose "
+                      "minimum the network is",
+                      a->name[usual], first, second);
+    hawq_arena_reset(&a->arena, mark);
+    return HAWQ_OK;
 }
 
 /* --- the spectrum --------------------------------------------------------- */
@@ -148,15 +180,6 @@ static double norm_of(const real *v, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
     return sqrt(sum);
-}
-
-static void fill_error(const hawq_analysis *a, int candidate, real *v) {
-    for (int l = 0; l < a->graph->n_layers; l++) {
-        const hawq_layer *layer = &a->graph->layer[l];
-        real             *dw = v + a->study.all.offset[l];
-        hawq_quantized_error(&a->rounded[l * a->n_candidates + candidate].q,
-                             layer, dw, NULL);
-    }
 }
 
 static hawq_status walk(hawq_analysis *a, const char *name, real *v, size_t n,
