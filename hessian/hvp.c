@@ -4,6 +4,7 @@
 
 #include "src/base/rng.h"
 #include "src/graph/reading.h"
+#include "src/graph/score.h"
 
 static void apply(void *self, uint64_t k, const real *v, double *av) {
     hawq_hvp  *h = self;
@@ -32,7 +33,36 @@ static void trace_channels(void *self, uint64_t k, uint64_t seed,
                         hawq_rng_key(seed, k, 0, SIGNS), reading);
 }
 
+/* sum of g^2 over every channel of one layer, channels as blocks have them. */
+static void add_squares(const hawq_layer *l, const double *g, double share,
+                        double *reading) {
+    for (size_t i = 0; i < l->weight->n; i++)
+        reading[i / l->inner % l->channels] += share * g[i] * g[i];
+}
+
+static void fisher_channels(void *self, uint64_t k, uint64_t seed,
+                            double *reading) {
+    hawq_hvp         *h = self;
+    hawq_engine      *engine = h->single ? h->single : h->engine;
+    const hawq_graph *g = hawq_engine_graph(engine);
+    hawq_batch        batch = hawq_sampler_draw(h->sampler, k);
+    (void)seed; /* nothing is random but the mini-batch */
+    for (size_t c = hawq_reading_channels(g); c--;) reading[c] = 0;
+    for (size_t i = 0; i < batch.n; i++) {
+        hawq_batch image = hawq_score_part(g, &batch, i, 1);
+        double    *at = reading;
+        hawq_engine_gradient(engine, &image, h->at, h->gradient, NULL, NULL);
+        for (int l = 0; l < g->n_layers; at += g->layer[l++].channels)
+            add_squares(&g->layer[l], h->gradient + h->at->offset[l],
+                        1 / (double)batch.n, at);
+    }
+}
+
 hawq_linop hawq_hvp_linop(hawq_hvp *hvp) {
+    if (hvp->fisher)
+        return (hawq_linop){.n = hawq_selection_total(hvp->at),
+                            .self = hvp,
+                            .trace = fisher_channels};
     bool       can_read = hawq_can_read(hawq_engine_graph(hvp->engine));
     hawq_linop a = {hawq_selection_total(hvp->at), apply, hvp,
                     can_read ? read_channels : NULL, NULL};
@@ -61,7 +91,7 @@ hawq_status hawq_hvp_check(hawq_hvp *hvp, uint64_t first, int n,
     hawq_mark         mark = hawq_arena_mark(arena);
     double           *reading;
     real             *v;
-    hvp->rest_vanishes = hvp->curvature == HAWQ_GAUSS_NEWTON;
+    hvp->rest_vanishes = hvp->fisher || hvp->curvature == HAWQ_GAUSS_NEWTON;
     if (hvp->rest_vanishes || !hawq_can_read(g)) return HAWQ_OK;
     HAWQ_TAKE(v, arena, hawq_selection_total(hvp->at));
     HAWQ_TAKE(reading, arena, hawq_reading_channels(g));

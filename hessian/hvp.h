@@ -22,7 +22,10 @@ typedef struct hawq_hvp { /* all borrowed */
     hawq_sampler   *sampler;
     hawq_engine    *single; /* of the same network, one image a chunk; NULL:
                                probes only */
-    bool rest_vanishes;     /* hawq_hvp_check: nothing is left for a probe */
+    bool fisher;      /* instead of the curvature E[g g'], g the gradient of an
+                         image's loss: traces only */
+    double *gradient; /* for fisher: hawq_selection_total(at) of them */
+    bool    rest_vanishes; /* hawq_hvp_check: nothing is left for a probe */
 } hawq_hvp;
 
 /* Sets rest_vanishes: Gauss-Newton is what is asked for, or on n mini-batches

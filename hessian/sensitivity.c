@@ -18,6 +18,15 @@ double hawq_search_value(const hawq_estimate *estimate) {
     return estimate->mean > 0 ? estimate->mean : fmax(0, estimate->high);
 }
 
+hawq_estimate hawq_eigen_rise(const hawq_estimate *lambda, double squares) {
+    double half = squares / 2;
+    return (hawq_estimate){.mean = half * lambda->mean,
+                           .stderr1 = half * lambda->stderr1,
+                           .low = half * lambda->low,
+                           .high = half * lambda->high,
+                           .n = lambda->n};
+}
+
 double hawq_depth_rise(int layer, int n_layers, int bits) {
     return ldexp(n_layers - layer, -2 * bits);
 }
@@ -118,9 +127,36 @@ static void replace(hawq_tensor *t, const real *values, real *saved) {
     memcpy(t->data, values, t->n * sizeof *saved);
 }
 
+/* |z_q - z|^2 / |z|^2 */
+static double noise_of(const hawq_study *s) {
+    size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)s->quantized_outputs[i] - (double)s->outputs[i];
+        sum += d * d;
+    }
+    return s->signal > 0 ? sum / s->signal : 0;
+}
+
+/* The mean over images of KL(softmax(z) || softmax(z_q)). */
+static hawq_estimate divergence_of(hawq_study *s) {
+    hawq_rows shape = hawq_score_rows(s->graph);
+    size_t    per = hawq_per_image(s->graph, s->graph->output), image = 0;
+    if (!hawq_score_has_classes(s->graph))
+        return (hawq_estimate){NAN, NAN, NAN, NAN, 0};
+    for (size_t b = 0; b < s->n_batches; b++) {
+        double sum = 0;
+        for (size_t i = 0; i < (size_t)s->images[b]; i++, image++)
+            sum += hawq_loss_value(HAWQ_SELF_DISTILLATION, shape,
+                                   s->quantized_outputs + image * per, NULL,
+                                   s->outputs + image * per, 0, NULL);
+        s->reading[b] = sum / s->images[b];
+    }
+    return hawq_estimate_weighted(s->reading, s->images, s->n_batches);
+}
+
 hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
-                               const real *bias, hawq_estimate *rise,
-                               double *noise) {
+                               const real *bias, hawq_passed *out) {
     hawq_tensor *w = s->graph->layer[layer].weight;
     hawq_tensor *b = s->graph->layer[layer].bias;
     if (!bias || (b && b->n != s->graph->layer[layer].channels)) b = NULL;
@@ -130,21 +166,14 @@ hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
     memcpy(w->data, s->saved, w->n * sizeof *w->data);
     if (b) memcpy(b->data, s->saved_bias, b->n * sizeof *b->data);
 
-    size_t n = s->data.n * hawq_per_image(s->graph, s->graph->output);
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)s->quantized_outputs[i] - (double)s->outputs[i];
-        sum += d * d;
-    }
-    hawq_estimate e = rise_of_readings(s);
-    double        ratio = s->signal > 0 ? sum / s->signal : 0;
-    if (!isfinite(e.mean) || !isfinite(ratio))
+    hawq_passed p = {.rise = rise_of_readings(s), .noise = noise_of(s)};
+    if (!isfinite(p.rise.mean) || !isfinite(p.noise))
         return hawq_fail(HAWQ_ENONFINITE,
                          "layer '%s': with quantized weights the loss is not "
                          "a finite number; leave out its narrowest width",
                          s->graph->layer[layer].name);
-    *rise = e;
-    *noise = ratio;
+    p.divergence = divergence_of(s);
+    *out = p;
     return HAWQ_OK;
 }
 

@@ -13,6 +13,12 @@
  *                for one activation, where a tensor is rounded in its place
  *     sqnr       |z_q - z|^2 / |z|^2 at the network's output, the inverse of
  *                the signal to quantization noise ratio: larger is worse
+ *     kl         sum p log(p / q) at the output, p = softmax(z), q = that of
+ *                z_q: ZeroQ's (Cai et al. 2020), needs no labels
+ *     eigen      1/2 lambda |dW|^2, lambda the largest eigenvalue of H_ll
+ *                (HAWQ, Dong et al. 2019): no error of that length costs more
+ *     fisher     the trace metric with E[g g'] for H, g the gradient of one
+ *                image: the same at a minimum that fits the data
  *     depth      (L - l) 4^-bits: earlier layers count more
  *
  * A study is a set of images on which quadratic, cross, measured and sqnr are
@@ -23,6 +29,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HAWQ_SENSITIVITY_H
 #define HAWQ_SENSITIVITY_H
+#include "hessian/spectrum.h"
 #include "hessian/statistics.h"
 #include "hessian/trace.h"
 #include "src/graph/sweep.h"
@@ -33,6 +40,9 @@
  * hawq_tracer_sample read for the block's channels, error[c] = |dW_c|^2. */
 double hawq_trace_rise(const hawq_block *block, const double *channel,
                        const double *error);
+
+/* 1/2 lambda |dW|^2, with the error of lambda. */
+hawq_estimate hawq_eigen_rise(const hawq_estimate *lambda, double squares);
 
 /* What a search may use of an estimated curvature, which is >= 0 at a minimum
  * but whose estimate need not be: the mean if that is positive, else
@@ -75,17 +85,22 @@ typedef struct hawq_study {
  * labels. EINVAL without images; ENONFINITE if the loss is not finite. */
 HAWQ_NODISCARD hawq_status hawq_study_init(hawq_study *s);
 
+/* What a pass over the images with one layer quantized tells. */
+typedef struct hawq_passed {
+    hawq_estimate rise;       /* of the loss */
+    hawq_estimate divergence; /* from the float outputs; NaN without classes */
+    double        noise;      /* see sqnr */
+} hawq_passed;
+
 /* Puts `values` (as many as the layer has weights) in place of the layer's
  * weights and, unless it is NULL, `bias` (one for each channel) in place of its
  * bias if it has one of as many, runs the network and puts all back, bit for
  * bit.
- * *rise: loss minus float loss; *noise: see sqnr. ENONFINITE names the
- * layer. */
+ * ENONFINITE names the layer. */
 HAWQ_NODISCARD hawq_status hawq_study_measure(hawq_study *s, int layer,
-                                              const real    *values,
-                                              const real    *bias,
-                                              hawq_estimate *rise,
-                                              double        *noise);
+                                              const real  *values,
+                                              const real  *bias,
+                                              hawq_passed *out);
 
 /* Runs the network with tensor t rounded, and then with none: the same for an
  * activation. */
@@ -106,5 +121,31 @@ HAWQ_NODISCARD hawq_status hawq_study_quadratic(hawq_study *s, int layer, int m,
 /* dW' (H v)_layer: an entry of `cross` from a row of products above. */
 double hawq_study_interaction(const hawq_study *s, const double *product,
                               int layer, const real *dw);
+
+/* The k largest eigenvalues of H_ll, the mean over all images (layer < 0: of
+ * the whole Hessian), by at most `steps` products, to a residual of `tolerance`
+ * of each; vectors as hawq_select_weights lays the weights out. In s->arena.
+ * ENOMEM; ENONFINITE. */
+HAWQ_NODISCARD hawq_status hawq_study_eigen(hawq_study *s, int layer, int k,
+                                            int steps, double tolerance,
+                                            uint64_t         seed,
+                                            hawq_eigenpairs *out);
+
+/* The same matrix's spectral density from start number `probe` (spectrum.h). */
+HAWQ_NODISCARD hawq_status hawq_study_density(hawq_study *s, int layer,
+                                              int steps, uint64_t seed,
+                                              uint64_t         probe,
+                                              hawq_quadrature *out);
+
+/* *first = g . v and *second = 1/2 v' H v for all layers' v: at a minimum the
+ * second is what the loss rises by, and the first is small beside it. ENOMEM;
+ * ENONFINITE. */
+HAWQ_NODISCARD hawq_status hawq_study_terms(hawq_study *s, const real *v,
+                                            double *first, double *second);
+
+/* loss[i] at the weights w + step[i] v, all layers' v; puts w back bit for
+ * bit. */
+HAWQ_NODISCARD hawq_status hawq_study_walk(hawq_study *s, const real *v, int n,
+                                           const double *step, double *loss);
 
 #endif

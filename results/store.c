@@ -25,6 +25,8 @@ static const char *const steps[] = {
 #include "results/schema_candidates.inc"
     ,
 #include "results/schema_joint.inc"
+    ,
+#include "results/schema_spectrum.inc"
 };
 /* After the last step, for tables change under views. */
 static const char views[] =

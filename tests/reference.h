@@ -200,7 +200,7 @@ static void check_layers(reference *r) {
         double        *hv = hawq_arena_take(&r->arena, n, sizeof *hv);
         hawq_selection at;
         hawq_estimate  rise[N_BITS];
-        double         noise;
+        hawq_passed    passed;
         for (int i = 0; i < N_BITS; i++) {
             hawq_candidate how = {
                 .format = {.family = HAWQ_NARROW, .bits = reference_bits[i]},
@@ -212,9 +212,8 @@ static void check_layers(reference *r) {
             hawq_quantized_decode(&q, layer, values);
             dw2[i][l] =
                 hawq_quantized_error(&q, layer, r->dw[l * N_BITS + i], NULL);
-            CHECK_OK(hawq_study_measure(&r->study, l, values, NULL, &rise[i],
-                                        &noise));
-            measured[i][l] = rise[i].mean;
+            CHECK_OK(hawq_study_measure(&r->study, l, values, NULL, &passed));
+            measured[i][l] = passed.rise.mean;
         }
         CHECK_OK(hawq_study_quadratic(&r->study, l, N_BITS, dw, rise, NULL));
         for (int i = 0; i < N_BITS; i++) quadratic[i][l] = rise[i].mean;

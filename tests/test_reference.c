@@ -35,7 +35,11 @@ static void sample_traces(reference *r, hawq_engine *single) {
     CHECK_OK(hawq_select_weights(r->graph, -1, &r->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, r->graph, &all, BATCH, 1, &r->arena));
     CHECK_OK(hawq_hvp_blocks(r->graph, &r->arena, &block));
-    hawq_hvp h = {r->engine, HAWQ_HESSIAN, &at, &sampler, single, false};
+    hawq_hvp h = {.engine = r->engine,
+                  .curvature = HAWQ_HESSIAN,
+                  .at = &at,
+                  .sampler = &sampler,
+                  .single = single};
     CHECK_OK(hawq_hvp_check(&h, 1u << 20, 1, &r->arena));
     CHECK(h.rest_vanishes);
     hawq_tracer t = {.A = hawq_hvp_linop(&h),

@@ -138,7 +138,11 @@ static void traces_match_the_dense_hessian(net *w, hawq_engine *single,
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 3, 1, &w->arena));
-    hawq_hvp h = {w->engine, HAWQ_HESSIAN, &at, &sampler, single, false};
+    hawq_hvp h = {.engine = w->engine,
+                  .curvature = HAWQ_HESSIAN,
+                  .at = &at,
+                  .sampler = &sampler,
+                  .single = single};
     CHECK_OK(hawq_hvp_check(&h, 1u << 20, 2, &w->arena));
     CHECK(h.rest_vanishes == piecewise);
     hawq_tracer t = tracer_of(w, &h, &blocks);
@@ -222,39 +226,160 @@ static void measured_is_quadratic_to_third_order(net *w) {
     hawq_study   s = study_of(w, 3);
     hawq_tensor *t = w->graph->layer[1].weight;
     real         before[N2], dw[N2], values[N2];
-    double       difference[2], noise;
+    double       difference[2];
+    hawq_passed  passed;
     memcpy(before, t->data, sizeof before);
     for (int k = 0; k < 2; k++) {
-        hawq_estimate quadratic, measured;
+        hawq_estimate quadratic;
         fill_error(dw, N2, k ? 0.001 : 0.01, 10);
         for (int i = 0; i < N2; i++) values[i] = t->data[i] + dw[i];
         CHECK_OK(hawq_study_quadratic(&s, 1, 1, dw, &quadratic, NULL));
-        CHECK_OK(hawq_study_measure(&s, 1, values, NULL, &measured, &noise));
-        CHECK(measured.n == 3 && noise > 0);
-        difference[k] = measured.mean - quadratic.mean;
+        CHECK_OK(hawq_study_measure(&s, 1, values, NULL, &passed));
+        CHECK(passed.rise.n == 3 && passed.noise > 0);
+        CHECK(passed.divergence.mean > 0);
+        difference[k] = passed.rise.mean - quadratic.mean;
     }
     CHECK_NEAR(difference[0] / difference[1], 1000, 100);
-    hawq_estimate none;
-    CHECK_OK(hawq_study_measure(&s, 1, before, NULL, &none, &noise));
-    CHECK(none.mean == 0 && none.stderr1 == 0 && noise == 0);
+    CHECK_OK(hawq_study_measure(&s, 1, before, NULL, &passed));
+    CHECK(passed.rise.mean == 0 && passed.rise.stderr1 == 0);
+    CHECK(passed.noise == 0 && fabs(passed.divergence.mean) < 1e-15);
     CHECK(memcmp(before, t->data, sizeof before) == 0);
+}
+
+/* sum p log(p / q) of two rows of logits. */
+static double divergence(const real *z, const real *y) {
+    double sum_z = 0, sum_y = 0, kl = 0;
+    for (int i = 0; i < OUTPUTS; i++) {
+        sum_z += exp((double)z[i]);
+        sum_y += exp((double)y[i]);
+    }
+    for (int i = 0; i < OUTPUTS; i++)
+        kl += exp((double)z[i]) / sum_z *
+              ((double)z[i] - log(sum_z) - (double)y[i] + log(sum_y));
+    return kl;
 }
 
 /* noise / signal of the outputs, with the last layer's weights zeroed: what is
  * left is the bias. */
 static void noise_is_relative_to_the_signal(net *w) {
-    hawq_study    s = study_of(w, 2);
-    const real   *bias = w->graph->layer[1].bias->data;
-    real          zero[N2] = {0};
-    double        signal = 0, noise = 0, got;
-    hawq_estimate rise;
+    hawq_study  s = study_of(w, 2);
+    const real *bias = w->graph->layer[1].bias->data;
+    real        zero[N2] = {0};
+    double      signal = 0, noise = 0, kl = 0;
+    hawq_passed got;
     for (int i = 0; i < IMAGES * OUTPUTS; i++) {
         double z = (double)s.outputs[i];
         signal += z * z;
         noise += pow(z - (double)bias[i % OUTPUTS], 2);
     }
-    CHECK_OK(hawq_study_measure(&s, 1, zero, NULL, &rise, &got));
-    CHECK_NEAR(got, noise / signal, 1e-13);
+    for (int i = 0; i < IMAGES; i++)
+        kl += divergence(&s.outputs[i * OUTPUTS], bias) / IMAGES;
+    CHECK_OK(hawq_study_measure(&s, 1, zero, NULL, &got));
+    CHECK_NEAR(got.noise, noise / signal, 1e-13);
+    CHECK_NEAR(got.divergence.mean, kl, 1e-13);
+}
+
+static double block_sum(const net *w, int from, int to, bool squares) {
+    double sum = 0;
+    for (int i = from; i < to; i++)
+        for (int j = from; j < to; j++)
+            sum += squares ? w->h[i][j] * w->h[i][j] : i == j ? w->h[i][i] : 0;
+    return sum;
+}
+
+/* All eigenvalues together have the trace and the norm of the dense block, and
+ * every pair is one of it; few steps find the same largest. */
+static void eigenvalues_match_the_dense_hessian(net *w) {
+    static const int from[] = {0, 0, N1}, to[] = {N, N1, N};
+    hawq_study       s = study_of(w, 3);
+    for (int b = 0; b < 3; b++) {
+        int             n = to[b] - from[b];
+        double          sum = 0, squares = 0;
+        hawq_eigenpairs all, one;
+        CHECK_OK(hawq_study_eigen(&s, b - 1, n, n, 1e-12, 3, &all));
+        CHECK(all.n == n);
+        for (int i = 0; i < n; i++) {
+            const real *x = all.vector + (size_t)i * (size_t)n;
+            sum += all.value[i];
+            squares += all.value[i] * all.value[i];
+            CHECK(all.residual[i] < 1e-8);
+            CHECK(i == 0 || all.value[i] <= all.value[i - 1]);
+            for (int r = 0; r < n; r++) {
+                double hx = 0;
+                for (int c = 0; c < n; c++)
+                    hx += w->h[from[b] + r][from[b] + c] * (double)x[c];
+                CHECK_NEAR(hx, all.value[i] * (double)x[r], 1e-8);
+            }
+        }
+        CHECK_NEAR(sum, block_sum(w, from[b], to[b], false), 1e-10);
+        CHECK_NEAR(squares, block_sum(w, from[b], to[b], true), 1e-10);
+        CHECK_OK(hawq_study_eigen(&s, b - 1, 1, n, 1e-6, 4, &one));
+        CHECK(one.n == 1 && one.products <= n + 1);
+        CHECK_NEAR(one.value[0], all.value[0], 1e-6 * fabs(all.value[0]));
+    }
+}
+
+/* g . v and v' H v / 2 of the dense gradient and Hessian. */
+static void terms_match_the_dense_hessian(net *w) {
+    hawq_study s = study_of(w, 3);
+    real       v[N];
+    double     first, second, gv = 0, vhv = 0;
+    fill_error(v, N, 0.1, 12);
+    for (int i = 0; i < N; i++) {
+        gv += w->g[i] * (double)v[i];
+        for (int j = 0; j < N; j++)
+            vhv += (double)v[i] * w->h[i][j] * (double)v[j];
+    }
+    CHECK_OK(hawq_study_terms(&s, v, &first, &second));
+    CHECK_NEAR(first, gv, 1e-12);
+    CHECK_NEAR(second, vhv / 2, 1e-12);
+}
+
+/* Along an eigenvector of length one the loss has the curvature lambda, and
+ * the weights are as before, bit for bit. */
+static void walks_have_the_curvature(net *w) {
+    const double    step[] = {-1e-3, 0, 1e-3};
+    hawq_study      s = study_of(w, 3);
+    hawq_eigenpairs top;
+    double          loss[3];
+    real            before = w->graph->layer[1].weight->data[5];
+    CHECK_OK(hawq_study_eigen(&s, -1, 1, N, 1e-10, 3, &top));
+    CHECK_OK(hawq_study_walk(&s, top.vector, 3, step, loss));
+    CHECK_NEAR((loss[0] - 2 * loss[1] + loss[2]) / 1e-6, top.value[0],
+               1e-4 * top.value[0]);
+    CHECK(loss[1] == s.loss || fabs(loss[1] - s.loss) < 1e-14);
+    CHECK(w->graph->layer[1].weight->data[5] == before);
+}
+
+/* A reading of fisher over all images is the sum of squares of every image's
+ * gradient, channel by channel. */
+static void fisher_is_the_mean_square(net *w) {
+    hawq_selection at;
+    hawq_sampler   sampler;
+    double         g[N], want[HIDDEN + OUTPUTS] = {0}, block[2];
+    double         channel[HIDDEN + OUTPUTS];
+    hawq_block    *blocks;
+    CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
+    CHECK_OK(
+        hawq_sampler_init(&sampler, w->graph, &w->data, IMAGES, 1, &w->arena));
+    for (size_t i = 0; i < IMAGES; i++) {
+        hawq_batch one = {1, w->x + i * INPUTS, w->labels + i, NULL};
+        hawq_engine_gradient(w->engine, &one, &at, g, NULL, NULL);
+        for (int j = 0; j < N; j++)
+            want[j < N1 ? j / INPUTS : HIDDEN + (j - N1) / HIDDEN] +=
+                g[j] * g[j] / IMAGES;
+    }
+    hawq_hvp h = {.engine = w->engine,
+                  .at = &at,
+                  .sampler = &sampler,
+                  .fisher = true,
+                  .gradient = g};
+    CHECK_OK(hawq_hvp_check(&h, 0, 1, &w->arena));
+    hawq_tracer t = tracer_of(w, &h, &blocks);
+    CHECK_OK(hawq_tracer_balance(&t, 9, 2));
+    CHECK_OK(hawq_tracer_sample(&t, 0, block, channel));
+    for (int c = 0; c < HIDDEN + OUTPUTS; c++)
+        CHECK_NEAR(channel[c], want[c], 1e-13);
 }
 
 /* A weight that makes the loss NaN is an error with the layer's name, and the
@@ -263,12 +388,12 @@ static void nonfinite_is_refused(net *w) {
     hawq_study s = study_of(w, 2);
     real       values[N2] = {NAN}, first = w->graph->layer[1].weight->data[0];
     hawq_estimate rise = {.mean = 7};
-    double        noise = 7;
-    CHECK_FAILS(hawq_study_measure(&s, 1, values, NULL, &rise, &noise),
+    hawq_passed   passed = {.noise = 7};
+    CHECK_FAILS(hawq_study_measure(&s, 1, values, NULL, &passed),
                 HAWQ_ENONFINITE, "'fc2'");
     CHECK_FAILS(hawq_study_quadratic(&s, 1, 1, values, &rise, NULL),
                 HAWQ_ENONFINITE, "'fc2'");
-    CHECK(rise.mean == 7 && noise == 7);
+    CHECK(rise.mean == 7 && passed.noise == 7);
     CHECK(w->graph->layer[1].weight->data[0] == first);
     s.data.n = 0;
     CHECK_FAILS(hawq_study_init(&s), HAWQ_EINVAL, "no images");
@@ -284,7 +409,11 @@ static void read_rise(net *w, const double *size, double *by_channel,
     hawq_block    *blocks;
     CHECK_OK(hawq_select_weights(w->graph, -1, &w->arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w->graph, &w->data, 7, 1, &w->arena));
-    hawq_hvp    h = {w->engine, HAWQ_GAUSS_NEWTON, &at, &sampler, NULL, true};
+    hawq_hvp    h = {.engine = w->engine,
+                     .curvature = HAWQ_GAUSS_NEWTON,
+                     .at = &at,
+                     .sampler = &sampler,
+                     .rest_vanishes = true};
     hawq_tracer t = tracer_of(w, &h, &blocks);
     t.scale[1] = 0; /* the probe on fc1 alone: no cross terms */
     block[0] = block[1] = 0;
@@ -370,8 +499,11 @@ static void traces_by_image_match(const char *activation, bool piecewise) {
     net_open(&one, activation, 1);
     CHECK_OK(hawq_select_weights(w.graph, -1, &w.arena, &at));
     CHECK_OK(hawq_sampler_init(&sampler, w.graph, &w.data, 3, 1, &w.arena));
-    hawq_hvp h = {w.engine, HAWQ_GAUSS_NEWTON, &at,
-                  &sampler, one.engine,        false};
+    hawq_hvp h = {.engine = w.engine,
+                  .curvature = HAWQ_GAUSS_NEWTON,
+                  .at = &at,
+                  .sampler = &sampler,
+                  .single = one.engine};
     CHECK_OK(hawq_hvp_check(&h, 1000, 2, &w.arena));
     CHECK(h.rest_vanishes && !hawq_hvp_linop(&h).read);
     dense_hessian(&w);
@@ -438,6 +570,10 @@ int main(void) {
     quadratic_matches_the_dense_hessian(&w);
     measured_is_quadratic_to_third_order(&w);
     noise_is_relative_to_the_signal(&w);
+    eigenvalues_match_the_dense_hessian(&w);
+    walks_have_the_curvature(&w);
+    terms_match_the_dense_hessian(&w);
+    fisher_is_the_mean_square(&w);
     nonfinite_is_refused(&w);
     rounded_activations_are_measured(&w);
     memory_may_fail(&w);

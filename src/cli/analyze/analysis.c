@@ -9,6 +9,7 @@
 #include "src/graph/convolve.h"
 #include "src/graph/groups.h"
 #include "src/graph/reading.h"
+#include "src/graph/score.h"
 
 #include <string.h>
 
@@ -90,7 +91,7 @@ hawq_status hawq_analysis_load_again(const hawq_analysis *a, int batch,
 
 /* For readings image by image, if the file allows any number of images. */
 static hawq_status load_single(hawq_analysis *a) {
-    if (!hawq_analysis_any(a).sampled) return HAWQ_OK;
+    if (!hawq_analysis_samples(a)) return HAWQ_OK;
     if (a->graph->fixed_batch || a->graph->batch == 1) return HAWQ_OK;
     return hawq_analysis_load_again(a, 1, &a->single_graph);
 }
@@ -120,11 +121,18 @@ static hawq_status load(hawq_analysis *a) {
                          "%s: no Conv, Gemm or MatMul with constant weights: "
                          "there is nothing to quantize",
                          a->model_path);
+    if (a->wanted[HAWQ_METRIC_KL] && !hawq_score_has_classes(a->graph))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--metric kl: the output of %s has no classes whose "
+                         "probabilities could be compared; measured and sqnr "
+                         "need none",
+                         a->model_path);
+    HAWQ_TRY(hawq_analysis_check_spectrum(a));
     HAWQ_TRY(load_single(a));
     HAWQ_TAKE(a->group, &a->arena, (size_t)a->graph->n_layers);
     HAWQ_TRY(hawq_graph_groups(a->graph, a->group));
     HAWQ_TRY(load_data(a));
-    if (hawq_analysis_any(a).sampled)
+    if (hawq_analysis_samples(a))
         return hawq_data_batch(a->cli, a->data.n, a->batch_size, USUAL_BATCH,
                                &a->batch_size);
     if (!a->batch_size) a->batch_size = USUAL_BATCH; /* at most: start_study */
@@ -170,8 +178,9 @@ static hawq_status take_results(hawq_analysis *a) {
         hawq_graph_activations(a->graph, &a->n_activations, &a->activation));
     HAWQ_TAKE(a->activation_rise, &a->arena,
               (size_t)a->n_activations * (size_t)a->activation_bits.n);
-    HAWQ_TAKE(a->trace[HAWQ_METRIC_TRACE], &a->arena, layers);
-    HAWQ_TAKE(a->trace[HAWQ_METRIC_GAUSS_NEWTON], &a->arena, layers);
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (hawq_metric_is_blind(&hawq_metric_table[m]))
+            HAWQ_TAKE(a->trace[m], &a->arena, layers);
     return HAWQ_OK;
 }
 
@@ -194,6 +203,7 @@ static const char *describe_activations(hawq_analysis *a) {
 
 const char *hawq_analysis_estimator(const hawq_analysis *a,
                                     hawq_metric          metric) {
+    if (metric == HAWQ_METRIC_FISHER) return "the gradient of each image";
     bool by_image =
         metric == HAWQ_METRIC_GAUSS_NEWTON || hawq_can_read(a->graph);
     if (!a->single || !by_image) return "a random probe";
@@ -202,11 +212,16 @@ const char *hawq_analysis_estimator(const hawq_analysis *a,
                : "random signs for each image, a probe for second-order terms";
 }
 
-/* ", trace by a random probe", or nothing if the metric is not wanted. */
-static const char *describe_estimator(hawq_analysis *a, hawq_metric metric) {
-    if (!a->wanted[metric]) return "";
-    return hawq_arena_format(&a->arena, ", %s by %s", hawq_metric_name(metric),
-                             hawq_analysis_estimator(a, metric));
+/* ", trace by a random probe" of every sampled metric that is wanted. */
+static const char *describe_estimators(hawq_analysis *a) {
+    const char *text = "";
+    for (int m = 0; m < HAWQ_METRICS && text; m++)
+        if (a->wanted[m] && hawq_metric_is_sampled((hawq_metric)m))
+            text =
+                hawq_arena_format(&a->arena, "%s, %s by %s", text,
+                                  hawq_metric_name((hawq_metric)m),
+                                  hawq_analysis_estimator(a, (hawq_metric)m));
+    return text;
 }
 
 /* "w8,w4:gptq" */
@@ -227,19 +242,17 @@ static const char *describe_rewrite(hawq_analysis *a) {
 /* Everything a sample depends on beyond model, data, loss and seed. */
 static hawq_status describe_sampling(hawq_analysis *a) {
     const char *names = list_names(a);
-    const char *trace = describe_estimator(a, HAWQ_METRIC_TRACE);
-    const char *newton = describe_estimator(a, HAWQ_METRIC_GAUSS_NEWTON);
+    const char *estimators = describe_estimators(a);
     const char *activations = describe_activations(a);
     const char *rewrite = describe_rewrite(a);
-    if (!rewrite || !names || !trace || !newton || !activations)
-        return HAWQ_ENOMEM;
-    a->sampling =
-        hawq_arena_format(&a->arena,
-                          "batch-size %d, images %d, chunk %d, candidates %s, "
-                          "range %s%s%s, %s%s%s",
-                          a->batch_size, a->images, a->graph->batch, names,
-                          hawq_range_name((hawq_range)a->range), trace, newton,
-                          hawq_conv_provider(), activations, rewrite);
+    if (!rewrite || !names || !estimators || !activations) return HAWQ_ENOMEM;
+    a->sampling = hawq_arena_format(
+        &a->arena,
+        "batch-size %d, images %d, chunk %d, candidates %s, range %s%s, "
+        "%s%s%s",
+        a->batch_size, a->images, a->graph->batch, names,
+        hawq_range_name((hawq_range)a->range), estimators, hawq_conv_provider(),
+        activations, rewrite);
     return a->sampling ? HAWQ_OK : HAWQ_ENOMEM;
 }
 
@@ -329,7 +342,9 @@ static hawq_status sample(hawq_analysis *a, hawq_metric metric) {
 
 static hawq_status start_storing(hawq_analysis *a) {
     HAWQ_TRY(hawq_analysis_put_quantized(a));
-    return hawq_analysis_depth(a);
+    HAWQ_TRY(hawq_analysis_put_study(a));
+    HAWQ_TRY(hawq_analysis_put_histograms(a));
+    return hawq_analysis_study(a, 0);
 }
 
 /* Ranks other than 0 take part in the sampled metrics only. */
@@ -337,11 +352,15 @@ static hawq_status run_metrics(hawq_analysis *a) {
     bool first = hawq_comm_rank() == 0;
     HAWQ_TRY(hawq_comm_agree(first ? start_storing(a) : HAWQ_OK));
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m]) HAWQ_TRY(sample(a, (hawq_metric)m));
+        if (a->wanted[m] && hawq_metric_is_sampled((hawq_metric)m))
+            HAWQ_TRY(sample(a, (hawq_metric)m));
     if (!first) return HAWQ_OK;
-    HAWQ_TRY(hawq_analysis_measure(a));
-    HAWQ_TRY(hawq_analysis_products(a));
+    HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_PASSES));
+    HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_EIGENVALUES));
+    HAWQ_TRY(hawq_analysis_study(a, HAWQ_FROM_PRODUCTS));
     HAWQ_TRY(hawq_analysis_activations(a));
+    HAWQ_TRY(hawq_analysis_find_spectrum(a));
+    HAWQ_TRY(hawq_analysis_note_minimum(a));
     HAWQ_TRY(hawq_store_finish_run(a->store, a->run));
     hawq_cli_stored(a->cli, false, "run %lld in %s is complete",
                     (long long)a->run, a->cli->db);

@@ -1,15 +1,14 @@
 /* analysis.h -- what hawq-analyze does between its options and its report:
  * samples curvature until enough, measures on images, stores all as it comes.
  *
- * Two kinds of metrics. Sampled ones (trace, gauss-newton): a sample is one
- * fresh mini-batch with random signs for each image, a probe on all layers, or
- * both (hessian/hvp.h): samples are independent and their standard error has
+ * Two kinds of metrics. Sampled ones (trace, gauss-newton, fisher): a sample is
+ * one fresh mini-batch with random signs for each image, a probe on all layers,
+ * or both (hessian/hvp.h): samples are independent and their standard error has
  * the noise of both. (Several probes on one mini-batch would share its primal
  * sweeps, a third of a product's cost, but not its noise: they would not be
  * independent samples.) The first PILOT samples of another stream balance a
- * probe (hessian/trace.h) and are not counted. Studied ones (measured, sqnr,
- * quadratic, cross, hybrid) are computed on the first `images` images; their
- * standard error is over batches.
+ * probe (hessian/trace.h) and are not counted. All others are computed on the
+ * first `images` images; their standard error is over batches.
  *
  * Whatever is stored is a function of the options alone, so a run that was
  * killed and is resumed ends with the same numbers, bit for bit.
@@ -24,6 +23,7 @@
 #include "hessian/hvp.h"
 #include "hessian/sensitivity.h"
 #include "results/store.h"
+#include "src/base/page.h"
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/metrics.h"
 #include "src/cli/kit/rewriting.h"
@@ -44,6 +44,14 @@ typedef struct hawq_rounded {
                                      the layer's inputs are not known */
 } hawq_rounded;
 
+/* Of the whole Hessian or of a layer's, on the study's images. */
+typedef struct hawq_spectrum {
+    const char             *name; /* of the layer, "" for all */
+    int                     n, n_densities;
+    hawq_eigenvalue_record *eigenvalue; /* largest first */
+    hawq_density_record    *density;
+} hawq_spectrum;
+
 typedef struct hawq_analysis {
     hawq_cli   *cli; /* set these; all borrowed */
     const char *model_path, *data_text;
@@ -61,8 +69,10 @@ typedef struct hawq_analysis {
     double    tolerance;  /* > 0: sample until every layer's half interval
                              is within this share of its mean; the interval
                              is not widened for having been looked at often */
-    bool   resume;
-    double memory; /* bytes it may have, 0: what the machine has */
+    bool resume;
+    int  spectrum_pairs; /* largest eigenvalues to find, 0: no spectrum */
+    const char *spectrum_layer; /* NULL: of all layers together */
+    double      memory;         /* bytes it may have, 0: what the machine has */
 
     /* results */
     int             n_candidates;
@@ -84,6 +94,7 @@ typedef struct hawq_analysis {
     hawq_estimate   *rise[HAWQ_METRICS];  /* [layer * n_candidates + i] */
     bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */
     hawq_study       study;
+    hawq_spectrum    spectrum;
     int              n_activations;
     hawq_activation *activation;      /* see hawq_graph_activations */
     hawq_estimate   *activation_rise; /* [activation * activation_bits.n + i] */

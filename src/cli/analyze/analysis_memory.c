@@ -51,7 +51,7 @@ static sizes size_up(const hawq_analysis *a) {
 /* Codes of a candidate, with what belongs to them, and its errors per channel
  * and, for products, each. */
 static size_t candidate_bytes(const hawq_analysis *a, const sizes *s) {
-    size_t each = hawq_analysis_any(a).products ? sizeof(real) : 0;
+    size_t each = hawq_analysis_multiplies(a) ? sizeof(real) : 0;
     size_t bytes = s->widths * s->weights * each;
     for (int i = 0; i < a->n_candidates; i++) {
         const hawq_format *f = &a->candidate[i].format;
@@ -86,31 +86,41 @@ static size_t sampling_bytes(const hawq_analysis *a, const sizes *s) {
     size_t bytes =
         s->images * sizeof(uint32_t) +
         batch * ((s->per_x + s->per_z) * sizeof(real) + 8 * s->rows) +
-        s->weights * (sizeof(real) + sizeof(double)) +
+        s->weights * (sizeof(real) + 2 * sizeof(double)) +
         4 * s->channels * sizeof(double) +
         stored * (samples + (size_t)hawq_comm_size()) * 8 +
         2 * stored * sizeof(hawq_sample_record);
     if (a->resume)
         bytes +=
             kinds * list_bytes(samples * s->layers, sizeof(hawq_sample_record));
-    return hawq_analysis_any(a).sampled ? bytes : 0;
+    return hawq_analysis_samples(a) ? bytes : 0;
 }
 
 /* One layer's weights, or its products; all layers' if they interact. */
 static size_t layer_bytes(const hawq_analysis *a, const sizes *s) {
-    bool   cross = hawq_analysis_any(a).pairs;
+    bool   cross = hawq_analysis_pairs(a);
     size_t each = (cross ? s->weights : s->largest) * sizeof(double);
     size_t batches = hawq_analysis_images(a);
     size_t bytes = each * (s->widths + 1) + s->widths * batches * 8;
     if (cross)
         bytes += each * s->widths + s->layers * s->widths * s->widths *
                                         sizeof(hawq_interaction_record);
-    bytes = hawq_analysis_any(a).products ? bytes : 0;
+    bytes = hawq_analysis_multiplies(a) ? bytes : 0;
     bytes = most(bytes, s->largest * sizeof(real));
     size_t rows = s->layers * s->widths;
     return bytes +
            HAWQ_METRICS *
                list_bytes(rows, 2 * sizeof(hawq_sensitivity_record) + 64);
+}
+
+/* The basis of Lanczos on a layer, and its vectors. */
+static size_t eigen_bytes(const hawq_analysis *a, const sizes *s) {
+    bool   wanted = hawq_analysis_needs(a) & HAWQ_FROM_EIGENVALUES;
+    size_t steps = HAWQ_EIGEN_STEPS;
+    size_t bytes =
+        s->largest * ((steps + 1) * sizeof(double) + 2 * sizeof(real)) +
+        steps * (steps + 4) * sizeof(double);
+    return wanted ? bytes : 0;
 }
 
 /* The histogram of every tensor that may be rounded. */
@@ -123,9 +133,11 @@ static size_t activation_bytes(const hawq_analysis *a) {
 static size_t arena_bytes(const hawq_analysis *a) {
     enum { SMALL = 1 << 14, EACH = 64, ITEMS = 64 };
     sizes  s = size_up(a);
-    size_t stage = s.weights * sizeof(double);
+    size_t stage = s.weights * (2 * sizeof(double) + sizeof(real));
     stage = most(stage, sampling_bytes(a, &s));
     stage = most(stage, layer_bytes(a, &s));
+    stage = most(stage, eigen_bytes(a, &s));
+    stage = most(stage, hawq_analysis_spectrum_bytes(a, s.weights));
     stage = most(stage, activation_bytes(a));
     return candidate_bytes(a, &s) + study_bytes(a, &s) + stage + SMALL +
            s.layers * (ITEMS + 16 * s.widths) * EACH +
@@ -252,7 +264,7 @@ hawq_status hawq_analysis_fit_memory(hawq_analysis *a, size_t available) {
     }
     a->n_threads = wanted;
     while (!fits(a, a->n_threads, 1, budget)) a->n_threads--;
-    a->lanes = hawq_analysis_any(a).products ? a->n_candidates : 1;
+    a->lanes = hawq_analysis_multiplies(a) ? a->n_candidates : 1;
     while (!fits(a, a->n_threads, a->lanes, budget)) a->lanes--;
     if (hawq_memory_resident_most() > budget)
         return too_small(a, given, budget);

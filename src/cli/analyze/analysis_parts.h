@@ -12,18 +12,30 @@ enum {
     HAWQ_PILOTS = 4,         /* samples that balance the probe */
     HAWQ_MIN_SAMPLES = 16,   /* before --tolerance may stop */
     HAWQ_MAX_SAMPLES = 4096, /* when --tolerance gives up */
+    HAWQ_EIGEN_STEPS = 48,   /* of Lanczos for a layer's largest eigenvalue */
 };
 
-/* What is true of any wanted metric. */
-static inline hawq_metric_facts hawq_analysis_any(const hawq_analysis *a) {
-    hawq_metric_facts any = {0};
-    for (int m = 0; m < HAWQ_METRICS; m++) {
-        if (!a->wanted[m]) continue;
-        any.sampled |= hawq_metric_table[m].sampled;
-        any.products |= hawq_metric_table[m].products;
-        any.pairs |= hawq_metric_table[m].pairs;
-    }
-    return any;
+/* What any wanted metric needs (HAWQ_FROM_...). */
+static inline int hawq_analysis_needs(const hawq_analysis *a) {
+    int needs = 0;
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m]) needs |= hawq_metric_table[m].needs;
+    return needs;
+}
+
+static inline bool hawq_analysis_samples(const hawq_analysis *a) {
+    return hawq_analysis_needs(a) & HAWQ_FROM_SAMPLES;
+}
+
+static inline bool hawq_analysis_multiplies(const hawq_analysis *a) {
+    return hawq_analysis_needs(a) & HAWQ_FROM_PRODUCTS;
+}
+
+/* Does a wanted metric look at two layers at a time? */
+static inline bool hawq_analysis_pairs(const hawq_analysis *a) {
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && hawq_metric_table[m].pairs) return true;
+    return false;
 }
 
 /* Images of the metrics that are not sampled. */
@@ -66,12 +78,23 @@ HAWQ_NODISCARD hawq_status hawq_analysis_start_sampling(hawq_analysis *a);
 /* trace or gauss-newton: samples until enough. */
 HAWQ_NODISCARD hawq_status hawq_analysis_sample(hawq_analysis *a,
                                                 hawq_metric    metric);
-/* depth, if wanted. */
-HAWQ_NODISCARD hawq_status hawq_analysis_depth(hawq_analysis *a);
-/* measured and sqnr, as wanted. */
-HAWQ_NODISCARD hawq_status hawq_analysis_measure(hawq_analysis *a);
-/* quadratic, cross and hybrid, as wanted; after measure. */
-HAWQ_NODISCARD hawq_status hawq_analysis_products(hawq_analysis *a);
+/* The wanted metrics of which `need` is what costs most (HAWQ_FROM_PASSES,
+ * ...; 0: those that need nothing), layer by layer; what passes found before
+ * serves products. */
+HAWQ_NODISCARD hawq_status hawq_analysis_study(hawq_analysis *a, int need);
+/* EINVAL: no layer has the name that the spectrum is asked for. */
+HAWQ_NODISCARD hawq_status hawq_analysis_check_spectrum(const hawq_analysis *a);
+/* Bytes that the spectrum takes in the arena. */
+size_t hawq_analysis_spectrum_bytes(const hawq_analysis *a, size_t weights);
+/* Notes when the gradient outweighs the curvature along a quantization error.
+ */
+HAWQ_NODISCARD hawq_status hawq_analysis_note_minimum(hawq_analysis *a);
+/* Eigenvalues, density and walks, if wanted: found and stored. */
+HAWQ_NODISCARD hawq_status hawq_analysis_find_spectrum(hawq_analysis *a);
+/* Stores what the study found of the float network, and the layers' weights
+ * over their grids. */
+HAWQ_NODISCARD hawq_status hawq_analysis_put_study(hawq_analysis *a);
+HAWQ_NODISCARD hawq_status hawq_analysis_put_histograms(hawq_analysis *a);
 /* The rises of rounded activations, if wanted. */
 HAWQ_NODISCARD hawq_status hawq_analysis_activations(hawq_analysis *a);
 

@@ -198,7 +198,7 @@ static hawq_status quantize_layer(hawq_analysis *a, int l,
     hawq_arena  scratch = {0};
     hawq_status status = HAWQ_OK;
     real       *dw = NULL; /* one row for each candidate */
-    if (hawq_analysis_any(a).products)
+    if (hawq_analysis_multiplies(a))
         HAWQ_TAKE(dw, &a->arena, (size_t)a->n_candidates * n);
     for (int i = 0; i < a->n_candidates && status == HAWQ_OK; i++) {
         if (dw) a->rounded[l * a->n_candidates + i].dw = dw + (size_t)i * n;

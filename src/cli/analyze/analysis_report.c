@@ -85,6 +85,17 @@ static void print_samples(const hawq_analysis *a) {
     }
 }
 
+static void print_spectrum(const hawq_analysis *a) {
+    const hawq_spectrum *s = &a->spectrum;
+    if (!s->n) return;
+    printf("\nLargest eigenvalues of the Hessian (%s%s), each within its "
+           "residual:\n\n",
+           *s->name ? "layer " : "all layers", s->name);
+    for (int i = 0; i < s->n; i++)
+        printf("%12.6g  +- %.2g\n", s->eigenvalue[i].value,
+               s->eigenvalue[i].residual);
+}
+
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
@@ -98,12 +109,22 @@ static void print_summary(const hawq_analysis *a) {
 
 /* --- JSON ---------------------------------------------------------------- */
 
-static void json_estimate(hawq_json *w, const char *const key[4],
+/* "gauss_newton_low": a key of a metric's curvature. */
+static const char *json_key(hawq_metric metric, const char *suffix,
+                            char key[48]) {
+    snprintf(key, 48, "%s%s", hawq_metric_name(metric), suffix);
+    for (char *c = key; *c; c++)
+        if (*c == '-') *c = '_';
+    return key;
+}
+
+static void json_estimate(hawq_json *w, hawq_metric metric,
                           const hawq_estimate *e) {
-    hawq_json_real(w, key[0], e->mean);
-    hawq_json_real(w, key[1], e->stderr1);
-    hawq_json_real(w, key[2], e->low);
-    hawq_json_real(w, key[3], e->high);
+    char key[48];
+    hawq_json_real(w, json_key(metric, "", key), e->mean);
+    hawq_json_real(w, json_key(metric, "_stderr", key), e->stderr1);
+    hawq_json_real(w, json_key(metric, "_low", key), e->low);
+    hawq_json_real(w, json_key(metric, "_high", key), e->high);
 }
 
 /* {"8": .., "4": ..}: values, or their standard errors. */
@@ -120,11 +141,6 @@ static void json_widths(const hawq_analysis *a, hawq_json *w, int metric,
 }
 
 static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
-    static const char *const hessian[] = {"trace", "trace_stderr", "trace_low",
-                                          "trace_high"};
-    static const char *const gauss_newton[] = {
-        "gauss_newton", "gauss_newton_stderr", "gauss_newton_low",
-        "gauss_newton_high"};
     const hawq_layer *layer = &a->graph->layer[l];
     hawq_json_object(w, NULL);
     hawq_json_text(w, "name", layer->name);
@@ -133,10 +149,9 @@ static void json_layer(const hawq_analysis *a, hawq_json *w, int l) {
     hawq_json_integer(w, "params", (int64_t)layer->weight->n);
     hawq_json_integer(w, "macs", layer->macs);
     hawq_json_text(w, "group", hawq_analysis_group(a, l));
-    if (a->wanted[HAWQ_METRIC_TRACE])
-        json_estimate(w, hessian, &a->trace[HAWQ_METRIC_TRACE][l]);
-    if (a->wanted[HAWQ_METRIC_GAUSS_NEWTON])
-        json_estimate(w, gauss_newton, &a->trace[HAWQ_METRIC_GAUSS_NEWTON][l]);
+    for (int m = 0; m < HAWQ_METRICS; m++)
+        if (a->wanted[m] && a->trace[m])
+            json_estimate(w, (hawq_metric)m, &a->trace[m][l]);
     if (a->wanted[HAWQ_METRIC_SQNR]) {
         hawq_json_object(w, "sqnr_db");
         for (int i = 0; i < a->n_candidates; i++)
@@ -195,6 +210,30 @@ static void json_candidates(const hawq_analysis *a, hawq_json *w) {
     hawq_json_end(w);
 }
 
+static void json_spectrum(const hawq_analysis *a, hawq_json *w) {
+    const hawq_spectrum *s = &a->spectrum;
+    hawq_json_object(w, "spectrum");
+    hawq_json_text(w, "layer", *s->name ? s->name : NULL);
+    hawq_json_array(w, "eigenvalues");
+    for (int i = 0; i < s->n; i++) {
+        hawq_json_object(w, NULL);
+        hawq_json_real(w, "value", s->eigenvalue[i].value);
+        hawq_json_real(w, "residual", s->eigenvalue[i].residual);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    hawq_json_array(w, "density");
+    for (int i = 0; i < s->n_densities; i++) {
+        hawq_json_object(w, NULL);
+        hawq_json_integer(w, "start", s->density[i].start);
+        hawq_json_real(w, "value", s->density[i].value);
+        hawq_json_real(w, "weight", s->density[i].weight);
+        hawq_json_end(w);
+    }
+    hawq_json_end(w);
+    hawq_json_end(w);
+}
+
 static void print_json(const hawq_analysis *a, double *work) {
     hawq_json w = {.file = stdout};
     hawq_json_object(&w, NULL);
@@ -217,6 +256,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_end(&w);
     hawq_analysis_json_activations(a, &w);
     if (a->wanted[HAWQ_METRIC_MEASURED]) json_agreement(a, &w, work);
+    if (a->spectrum.n) json_spectrum(a, &w);
     hawq_json_end(&w);
 }
 
@@ -337,7 +377,7 @@ static void note_agreement(hawq_analysis *a, double *work) {
  * multiplies the one with a curvature says nothing about the other. */
 static void note_curvatures(hawq_analysis *a) {
     for (int m = 0; m < HAWQ_METRICS; m++) {
-        if (hawq_metric_table[m].sampled && a->wanted[m] &&
+        if (hawq_metric_is_blind(&hawq_metric_table[m]) && a->wanted[m] &&
             hawq_analysis_compensates(a))
             hawq_cli_note(a->cli,
                           "%s takes the loss for proportional to |dW|^2, which "
@@ -372,12 +412,14 @@ hawq_status hawq_analysis_report(hawq_analysis *a) {
         HAWQ_TRY(hawq_analysis_table(a));
         if (table && a->wanted[HAWQ_METRIC_MEASURED])
             HAWQ_TRY(print_agreement(a, work));
+        if (table) print_spectrum(a);
         HAWQ_TRY(hawq_analysis_print_activations(a));
     }
     note_curvatures(a);
     note_seconds(a);
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m]) note_estimates(a, (hawq_metric)m);
+        if (a->wanted[m] && hawq_metric_is_sampled((hawq_metric)m))
+            note_estimates(a, (hawq_metric)m);
     if (a->wanted[HAWQ_METRIC_MEASURED]) note_agreement(a, work);
     return HAWQ_OK;
 }

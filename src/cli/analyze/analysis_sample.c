@@ -24,6 +24,16 @@ static hawq_curvature curvature_of(hawq_metric metric) {
     return metric == HAWQ_METRIC_TRACE ? HAWQ_HESSIAN : HAWQ_GAUSS_NEWTON;
 }
 
+static hawq_hvp hvp_of(hawq_analysis *a, hawq_metric metric, hawq_selection *at,
+                       hawq_sampler *sampler) {
+    return (hawq_hvp){.engine = a->engine,
+                      .curvature = curvature_of(metric),
+                      .at = at,
+                      .sampler = sampler,
+                      .single = a->single,
+                      .fisher = metric == HAWQ_METRIC_FISHER};
+}
+
 /* Is anything left for a probe? */
 static hawq_status check(hawq_analysis *a, hawq_metric metric) {
     enum { CHECKS = 2 }; /* mini-batches */
@@ -33,8 +43,7 @@ static hawq_status check(hawq_analysis *a, hawq_metric metric) {
     HAWQ_TRY(hawq_select_weights(a->graph, -1, &a->arena, &at));
     HAWQ_TRY(hawq_sampler_init(&sampler, a->graph, &a->batch,
                                (size_t)a->batch_size, a->cli->seed, &a->arena));
-    hawq_hvp hvp = {a->engine, curvature_of(metric), &at, &sampler, a->single,
-                    false};
+    hawq_hvp hvp = hvp_of(a, metric, &at, &sampler);
     HAWQ_TRY(hawq_hvp_check(&hvp, first_pilot, CHECKS, &a->arena));
     a->rest_vanishes[metric] = hvp.rest_vanishes;
     hawq_arena_reset(&a->arena, mark);
@@ -47,7 +56,8 @@ hawq_status hawq_analysis_start_sampling(hawq_analysis *a) {
     else if (a->graph->batch == 1)
         a->single = a->engine;
     for (int m = 0; m < HAWQ_METRICS; m++)
-        if (a->wanted[m] && a->trace[m]) HAWQ_TRY(check(a, (hawq_metric)m));
+        if (a->wanted[m] && hawq_metric_is_sampled((hawq_metric)m))
+            HAWQ_TRY(check(a, (hawq_metric)m));
     return HAWQ_OK;
 }
 
@@ -82,8 +92,10 @@ static hawq_status init(series *s, hawq_analysis *a, hawq_metric metric) {
     HAWQ_TRY(hawq_sampler_init(&s->sampler, a->graph, &a->batch,
                                (size_t)a->batch_size, a->cli->seed, arena));
     HAWQ_TRY(hawq_hvp_blocks(a->graph, arena, &s->block));
-    s->hvp = (hawq_hvp){a->engine, curvature_of(metric),    &s->at, &s->sampler,
-                        a->single, a->rest_vanishes[metric]};
+    s->hvp = hvp_of(a, metric, &s->at, &s->sampler);
+    s->hvp.rest_vanishes = a->rest_vanishes[metric];
+    if (s->hvp.fisher)
+        HAWQ_TAKE(s->hvp.gradient, arena, hawq_selection_total(&s->at));
     s->tracer = (hawq_tracer){.A = hawq_hvp_linop(&s->hvp),
                               .probe = &hawq_probe_rademacher,
                               .seed = a->cli->seed,

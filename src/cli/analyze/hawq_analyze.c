@@ -5,24 +5,28 @@
 #include "src/cli/analyze/analysis_report.h"
 #include "src/cli/kit/data_options.h"
 #include "src/cli/kit/output.h"
+#include "src/cli/kit/page.h"
+#include "src/graph/hash.h"
 #include "src/load/onnx.h"
 
 static struct {
-    const char   *metrics, *candidates, *rewrite;
+    const char   *metrics, *candidates, *rewrite, *spectrum_layer, *report;
     hawq_ints     bits, activation_bits;
     int           loss, range, activation_range, samples, batch_size, images;
+    int           spectrum;
     double        tolerance;
     hawq_quantity memory;
     bool          resume, list_ops;
 } o = {.activation_range = HAWQ_RANGE_MSE, .samples = 64, .images = 256};
 
 static const hawq_option options[] = {
-    HAWQ_OPTION_TEXT("metric", 'm', &o.metrics, "LIST",
-                     "depth, sqnr, measured, trace, gauss-newton, quadratic, "
-                     "cross, hybrid; the first ranks the table. Default: "
-                     "measured, which is right for every candidate at the "
-                     "price of a pass over the images each, sqnr and depth, "
-                     "and trace where no method compensates for its errors"),
+    HAWQ_OPTION_TEXT(
+        "metric", 'm', &o.metrics, "LIST",
+        "depth, sqnr, kl, measured, fisher, trace, gauss-newton, "
+        "eigen, quadratic, cross, hybrid; the first ranks the table. Default: "
+        "measured, which is right for every candidate at the "
+        "price of a pass over the images each, sqnr and depth, "
+        "and trace where no method compensates for its errors"),
     HAWQ_OPTION_CHOICE("loss", 0, &o.loss,
                        "cross-entropy|mse|self-distillation",
                        "what is differentiated (default cross-entropy); "
@@ -46,7 +50,7 @@ static const hawq_option options[] = {
                        "max|mse|percentile",
                        "range of the activation quantizer (default mse)"),
     HAWQ_OPTION_INT("samples", 'n', &o.samples, 2, 1000000, "N",
-                    "mini-batches, for trace and "
+                    "mini-batches, for trace, fisher and "
                     "gauss-newton (default 64)"),
     HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
                      "instead of --samples: until every layer's 95 % interval "
@@ -56,6 +60,14 @@ static const hawq_option options[] = {
     HAWQ_OPTION_INT("images", 0, &o.images, 2, 100000000, "N",
                     "first images of the data, for the metrics that are not "
                     "sampled (default 256)"),
+    HAWQ_OPTION_INT(
+        "spectrum", 0, &o.spectrum, 1, 100, "K",
+        "also the K largest eigenvalues of the Hessian, the density "
+        "of all of them, and the loss along the top eigenvector, a "
+        "random direction and the quantization error"),
+    HAWQ_OPTION_TEXT("spectrum-layer", 0, &o.spectrum_layer, "NAME",
+                     "the spectrum of one layer's block instead"),
+    HAWQ_REPORT_OPTION(&o.report),
     HAWQ_OPTION_QUANTITY("memory", 0, &o.memory, HAWQ_UNIT_BYTES, "SIZE",
                          "what the program may take, as 2GiB: fewer lanes, "
                          "threads or images at once (default: what the "
@@ -116,6 +128,14 @@ static hawq_status list_ops(hawq_cli *cli) {
     return loads;
 }
 
+/* The page of the network, with what other programs found before. */
+static hawq_status write_page(hawq_analysis *a) {
+    char hash[HAWQ_HASH_TEXT];
+    if (!o.report) return HAWQ_OK;
+    hawq_graph_hash(a->graph, hash);
+    return hawq_page_write(a->cli, a->store, hash, o.report);
+}
+
 static hawq_status run(hawq_cli *cli) {
     if (o.list_ops) return list_ops(cli);
     if (o.memory.unit && o.memory.value == 0)
@@ -137,13 +157,20 @@ static hawq_status run(hawq_cli *cli) {
                        .batch_size = o.batch_size,
                        .images = o.images,
                        .tolerance = o.tolerance,
+                       .spectrum_pairs = o.spectrum,
+                       .spectrum_layer = o.spectrum_layer,
                        .memory = o.memory.value,
                        .resume = o.resume};
     if (!a.data_text) return HAWQ_ENOMEM;
+    if (o.spectrum_layer && !o.spectrum)
+        return hawq_fail(HAWQ_EINVAL, "--spectrum-layer says of which layer "
+                                      "the spectrum is: give --spectrum K");
+    HAWQ_TRY(hawq_page_check(cli, o.report));
     hawq_status status = hawq_analysis_prepare(&a);
     if (status == HAWQ_OK) status = hawq_analysis_run(&a);
     if (status == HAWQ_OK && hawq_comm_rank() == 0)
         status = hawq_analysis_report(&a);
+    if (status == HAWQ_OK && hawq_comm_rank() == 0) status = write_page(&a);
     hawq_analysis_close(&a);
     return status;
 }

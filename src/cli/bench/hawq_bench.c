@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/bench/benchmark_report.h"
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/page.h"
+#include "src/graph/hash.h"
 
 #include <limits.h>
 #include <math.h>
@@ -9,7 +11,7 @@
 
 static struct {
     hawq_texts  allocations, requirements;
-    const char *calibrate, *kernels, *outputs;
+    const char *calibrate, *kernels, *outputs, *report;
     int         calibration_limit, batch_size, repeats, verify, baseline;
     int         device, weight_range, activation_range;
 } o = {.calibration_limit = 512,
@@ -32,6 +34,7 @@ static const hawq_option options[] = {
                      "first ones of --data)"),
     HAWQ_OPTION_INT("calibration-limit", 0, &o.calibration_limit, 1, 100000000,
                     "N", "how many of them (default 512)"),
+    HAWQ_REPORT_OPTION(&o.report),
     HAWQ_OPTION_TEXT("outputs", 0, &o.outputs, "FILE.npy",
                      "write the first allocation's outputs of all images"),
     HAWQ_OPTION_CHOICE("range", 0, &o.weight_range, "max|mse|percentile",
@@ -266,9 +269,17 @@ static void say_notes(const hawq_benchmark *b) {
     note_stored(b);
 }
 
+static hawq_status write_page(const hawq_benchmark *b) {
+    char hash[HAWQ_HASH_TEXT];
+    if (!o.report) return HAWQ_OK;
+    hawq_graph_hash(b->graph, hash);
+    return hawq_page_write(b->cli, b->store, hash, o.report);
+}
+
 /* Verdicts come last: where both streams are one, results stand before them. */
 static hawq_status measure_and_report(hawq_benchmark *b) {
     hawq_gate gate;
+    HAWQ_TRY(hawq_page_check(b->cli, o.report));
     HAWQ_TRY(hawq_gate_open(b->cli, &o.requirements, o.baseline, &gate));
     HAWQ_TRY(hawq_benchmark_prepare(b));
     HAWQ_TRY(hawq_gate_compare(&gate, b));
@@ -277,7 +288,7 @@ static hawq_status measure_and_report(hawq_benchmark *b) {
     say_notes(b);
     HAWQ_TRY(hawq_benchmark_report(b, &gate));
     hawq_gate_judge(&gate, b);
-    return HAWQ_OK;
+    return write_page(b);
 }
 
 static hawq_status run(hawq_cli *cli) {

@@ -7,39 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const hawq_metric_facts hawq_metric_table[HAWQ_METRICS] = {
-    [HAWQ_METRIC_DEPTH] = {.name = "depth"},
-    [HAWQ_METRIC_SQNR] = {.name = "sqnr"},
-    [HAWQ_METRIC_MEASURED] = {.name = "measured", .in_loss = true},
-    [HAWQ_METRIC_TRACE] = {.name = "trace", .in_loss = true, .sampled = true},
-    [HAWQ_METRIC_GAUSS_NEWTON] = {.name = "gauss-newton",
-                                  .in_loss = true,
-                                  .sampled = true},
-    [HAWQ_METRIC_QUADRATIC] = {.name = "quadratic",
-                               .in_loss = true,
-                               .products = true},
-    [HAWQ_METRIC_CROSS] = {.name = "cross",
-                           .in_loss = true,
-                           .products = true,
-                           .pairs = true},
-    [HAWQ_METRIC_HYBRID] = {
-        .name = "hybrid", .in_loss = true, .products = true, .pairs = true}};
-
-static const hawq_metric_facts *find(const char *name) {
-    for (int m = 0; m < HAWQ_METRICS; m++)
-        if (!strcmp(hawq_metric_table[m].name, name))
-            return &hawq_metric_table[m];
-    return NULL;
-}
-
 const hawq_metric_facts *hawq_metric_named(const char *name) {
     static const hawq_metric_facts foreign = {.in_loss = true};
-    const hawq_metric_facts       *known = find(name);
+    const hawq_metric_facts       *known = hawq_metric_facts_of(name);
     return known ? known : &foreign;
 }
 
 hawq_status hawq_metric_find(const char *name, hawq_metric *out) {
-    const hawq_metric_facts *known = find(name);
+    const hawq_metric_facts *known = hawq_metric_facts_of(name);
     const char              *names[HAWQ_METRICS];
     char                     list[200] = "";
     if (known) {

@@ -3,6 +3,7 @@
 #include "search/problem_json.h"
 #include "src/cli/kit/data_options.h"
 #include "src/cli/kit/metrics.h"
+#include "src/cli/kit/page.h"
 #include "src/cli/search/search_answers.h"
 #include "src/cli/search/search_front.h"
 
@@ -15,7 +16,7 @@ static struct {
     int         solver;     /* index in solver_name; -1: by the problem */
     double      time_limit;
     int         device, first_last, resamples, analysis, batch_size, repeats;
-    const char *explain, *plot, *score;
+    const char *explain, *plot, *score, *report;
     hawq_texts  exports;
     bool        all_points;
     bool        ignore_activation_loss, weight_only;
@@ -106,6 +107,7 @@ static const hawq_option options[] = {
                      "within the budgets; KIND,KIND: against two"),
     HAWQ_OPTION_FLAG("all-points", 0, &o.all_points,
                      "the table of a front has all its points, not 24"),
+    HAWQ_REPORT_OPTION(&o.report),
     HAWQ_OPTION_TEXT("plot", 0, &o.plot, "FILE.svg",
                      "draw the front, with uniform allocations and baselines"),
     HAWQ_OPTION_TEXT("export", 0, &o.export_path, "FILE.json",
@@ -239,9 +241,10 @@ static hawq_status score(hawq_search *s) {
 static hawq_status check_outputs(hawq_search *s) {
     hawq_search_output *output;
     int                 n = 0;
-    HAWQ_TAKE(output, &s->cli->arena, (size_t)o.exports.n + 2);
+    HAWQ_TAKE(output, &s->cli->arena, (size_t)o.exports.n + 3);
     if (o.export_path)
         output[n++] = (hawq_search_output){"--export", o.export_path};
+    if (o.report) output[n++] = (hawq_search_output){"--report", o.report};
     if (o.plot) output[n++] = (hawq_search_output){"--plot", o.plot};
     for (int i = 0; i < o.exports.n; i++) {
         output[n].option = "--export-as";
@@ -261,6 +264,10 @@ static hawq_status check_options(hawq_search *s) {
                          "--pareto %s: a front takes at most two costs; name "
                          "one, or two with a comma between",
                          o.front_kind);
+    if (o.report && o.problem)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--report is a page about a model; a problem file "
+                         "has none");
     if (o.plot && !o.front_kind)
         return hawq_fail(HAWQ_EINVAL, "--plot draws a front: give --pareto");
     if (o.plot && comma)
@@ -321,6 +328,8 @@ static hawq_status run(hawq_cli *cli) {
         status = o.front_kind ? find_front(&s)
                  : o.score    ? score(&s)
                               : find_allocation(&s);
+    if (status == HAWQ_OK && o.report)
+        status = hawq_page_write(cli, s.store, s.hash, o.report);
     hawq_search_close(&s);
     return status;
 }

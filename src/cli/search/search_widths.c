@@ -80,9 +80,9 @@ static int answers_to(const char *name, int bits, const hawq_width *w) {
     return !strcmp(wanted, plain) && bits == w->weight_bits;
 }
 
-/* Trace and Gauss-Newton know nothing of methods that compensate. */
+/* A curvature times |dW|^2 knows nothing of methods that compensate. */
 static bool is_blind(const hawq_search *s, const char *name) {
-    return hawq_metric_named(s->metric)->sampled &&
+    return hawq_metric_is_blind(hawq_metric_named(s->metric)) &&
            hawq_named_compensates(name);
 }
 
