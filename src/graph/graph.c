@@ -97,7 +97,7 @@ hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
 
 /* --- building ---------------------------------------------------------- */
 
-static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
+hawq_status hawq_tensor_new(hawq_graph *g, const char *name, hawq_role role,
                               hawq_tensor **out) {
     hawq_tensor *t;
     HAWQ_TRY(grow(g, &g->tensor, g->n_tensors, &g->capacity_tensors));
@@ -112,7 +112,7 @@ static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
     return HAWQ_OK;
 }
 
-static hawq_status count_elements(hawq_tensor *t) {
+hawq_status hawq_tensor_count(hawq_tensor *t) {
     char text[128];
     t->n = 1;
     for (int i = 0; i < t->shape.rank; i++) {
@@ -125,37 +125,14 @@ static hawq_status count_elements(hawq_tensor *t) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_graph_input(hawq_graph *g, const char *name,
-                             const hawq_shape *shape) {
-    if (g->input)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "inputs '%s' and '%s': networks with one input are "
-                         "supported",
-                         g->input->name, name);
-    if (shape->rank < 1 || shape->dim[0] < 1)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "input '%s': expected a leading batch dimension",
-                         name);
-    hawq_tensor *t;
-    HAWQ_TRY(tensor_new(g, name, HAWQ_INPUT, &t));
-    t->shape = *shape;
-    HAWQ_TRY(count_elements(t));
-    g->input = t;
-    g->batch = (int)shape->dim[0];
-    t->shape.dim[0] = 0;
-    hawq_digest_constant(&g->digest, t); /* without the number of images */
-    t->shape.dim[0] = g->batch;
-    return HAWQ_OK;
-}
-
 hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
                                 hawq_dtype dtype, const hawq_shape *shape,
                                 const void *data) {
     hawq_tensor *t;
-    HAWQ_TRY(tensor_new(g, name, HAWQ_CONSTANT, &t));
+    HAWQ_TRY(hawq_tensor_new(g, name, HAWQ_CONSTANT, &t));
     t->dtype = dtype;
     t->shape = *shape;
-    HAWQ_TRY(count_elements(t));
+    HAWQ_TRY(hawq_tensor_count(t));
     hawq_originate(t);
     if (dtype == HAWQ_FLOAT) {
         HAWQ_TAKE(t->data, &g->arena, t->n);
@@ -211,7 +188,7 @@ static hawq_status make_outputs(hawq_graph *g, const hawq_node_spec *spec,
     HAWQ_TAKE(node->out, &g->arena, (size_t)spec->n_out);
     for (int i = 0; i < spec->n_out; i++) {
         if (!spec->out[i][0]) continue;
-        HAWQ_TRY(tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
+        HAWQ_TRY(hawq_tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
         node->out[i]->producer = node;
     }
     return HAWQ_OK;
@@ -287,6 +264,19 @@ static hawq_status in_room(hawq_graph *g, hawq_node *node, bool fold) {
     return hawq_prefix("node '%s' (%s): ", node->name, node->op->name);
 }
 
+/* Of what a node reads: are all of it integers or truth values, and some of it
+ * not constant? */
+static bool reads_whole(const hawq_node *node) {
+    bool any = false;
+    for (int i = 0; i < node->n_in; i++) {
+        const hawq_tensor *t = node->in[i];
+        if (!t || t->dtype == HAWQ_INT) continue;
+        if (!t->whole) return false;
+        any = true;
+    }
+    return any;
+}
+
 static hawq_status check_activations(const hawq_node *node) {
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && node->out[i]->dtype != HAWQ_FLOAT)
@@ -326,13 +316,15 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     HAWQ_TRY(make_outputs(g, spec, node));
     HAWQ_TRY(in_room(g, node, false));
     for (int i = 0; i < node->n_out; i++)
-        if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
+        if (node->out[i] && hawq_tensor_count(node->out[i]) != HAWQ_OK)
             return hawq_prefix("node '%s' (%s): ", node->name, op->name);
     if (node->out[0]->role == HAWQ_CONSTANT) {
         hawq_originate(node->out[0]); /* its numbers are in the node */
         return HAWQ_OK;
     }
     if (all_constant(node)) return in_room(g, node, true);
+    for (int i = 0; i < node->n_out && !node->op->retypes; i++)
+        if (node->out[i]) node->out[i]->whole = reads_whole(node);
     HAWQ_TRY(check_activations(node));
     HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
     g->node[g->n_nodes++] = node;

@@ -194,7 +194,7 @@ static void add_nodes(hawq_graph *g, const int *layer_of) {
 /* A constant for each channel, a bound or an epsilon is no weight. */
 static bool is_matrix(const hawq_tensor *t) {
     int wide = 0;
-    if (!t || !t->data) return false;
+    if (!t || !t->data || t->dtype != HAWQ_FLOAT) return false;
     const hawq_shape *s = &in_file(t)->shape;
     for (int i = 0; i < s->rank; i++) wide += s->dim[i] > 1;
     return wide >= 2;

@@ -203,7 +203,7 @@ hawq_batch hawq_score_part(const hawq_graph *g, const hawq_batch *b,
                            size_t first, size_t n) {
     hawq_rows  rows = hawq_score_rows(g);
     hawq_batch part = {.n = n};
-    if (b->x) part.x = b->x + first * hawq_per_image(g, g->input);
+    if (b->x) part.x = b->x + first * g->n_row;
     if (b->labels) part.labels = b->labels + first * rows.rows;
     if (b->targets)
         part.targets = b->targets + first * rows.rows * rows.classes;

@@ -226,19 +226,23 @@ static size_t images_in(const call *c, size_t chunk) {
 
 static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
     const hawq_graph    *g = c->e->graph;
-    size_t               each = hawq_per_image(g, g->input);
-    const real          *x = c->batch->x + chunk * (size_t)g->batch * each;
+    const real          *x = c->batch->x + chunk * (size_t)g->batch * g->n_row;
     const hawq_rounding *all = c->e->rounding;
-    bool                 rounds = all && all[g->input->id].round;
-    if (n == (size_t)g->batch && !rounds) {
+    bool                 rounds = false;
+    for (int k = 0; all && k < g->n_inputs; k++)
+        rounds |= all[g->inputs[k].tensor->id].round != NULL;
+    if (n == (size_t)g->batch && !rounds && hawq_graph_takes_rows(g)) {
         w->planes.val[g->input->id] = (real *)x; /* read only */
         return;
     }
+    for (int k = 0; k < g->n_inputs; k++)
+        w->planes.val[g->inputs[k].tensor->id] =
+            w->input + g->inputs[k].start * (size_t)g->batch;
     for (size_t i = 0; i < (size_t)g->batch; i++) /* pad with the last image */
-        memcpy(w->input + i * each, x + (i < n ? i : n - 1) * each,
-               each * sizeof(real));
-    w->planes.val[g->input->id] = w->input;
-    if (rounds) round_values(c->e, w, g->input);
+        hawq_graph_feed(g, i, x + (i < n ? i : n - 1) * g->n_row,
+                        w->planes.val);
+    for (int k = 0; rounds && k < g->n_inputs; k++)
+        round_values(c->e, w, g->inputs[k].tensor);
 }
 
 /* Loss of the chunk; seeds bar of the output if it is wanted. */

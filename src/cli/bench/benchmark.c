@@ -49,10 +49,9 @@ static hawq_status check_images(const hawq_benchmark *b) {
 
 /* Integer kernels take the same time whatever the numbers: any will do. */
 static hawq_status draw_images(hawq_benchmark *b) {
-    const hawq_tensor *in = b->graph->input;
     size_t n = (size_t)b->batch_size, least = (size_t)b->graph->batch;
     if (b->graph->fixed_batch && n < least) n = least;
-    size_t   values = n * hawq_per_image(b->graph, in);
+    size_t   values = n * b->graph->n_row;
     uint64_t key = hawq_rng_key(b->cli->seed, 0, 0, 0);
     HAWQ_TAKE(b->data.x, &b->data.arena, values);
     b->data.n = n;
@@ -169,7 +168,7 @@ static hawq_status run_float(hawq_benchmark *b) {
                         "images");
     for (size_t i = 0; i < b->data.n; i += SLICE) {
         size_t     n = b->data.n - i < SLICE ? b->data.n - i : SLICE;
-        size_t     n_in = hawq_per_image(b->graph, b->graph->input);
+        size_t     n_in = b->graph->n_row;
         hawq_batch batch = {.n = n, .x = b->data.x + i * n_in};
         hawq_engine_forward(engine, &batch, b->float_output + i * n_out, NULL,
                             NULL);

@@ -195,7 +195,7 @@ static hawq_status quantize_alone(hawq_quantization *q, hawq_outcome *o,
 }
 
 static void diverge(hawq_quantization *q, hawq_divergence *out) {
-    size_t one = hawq_per_image(q->graph, q->graph->input);
+    size_t one = q->graph->n_row;
     hawq_twin_diverge(q->twin, q->graph, q->n_check,
                       q->data.x + (q->data.n - q->n_check) * one, out);
 }
