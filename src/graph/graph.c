@@ -98,7 +98,7 @@ hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
 /* --- building ---------------------------------------------------------- */
 
 hawq_status hawq_tensor_new(hawq_graph *g, const char *name, hawq_role role,
-                              hawq_tensor **out) {
+                            hawq_tensor **out) {
     hawq_tensor *t;
     HAWQ_TRY(grow(g, &g->tensor, g->n_tensors, &g->capacity_tensors));
     HAWQ_TAKE(t, &g->arena, 1);
@@ -188,7 +188,8 @@ static hawq_status make_outputs(hawq_graph *g, const hawq_node_spec *spec,
     HAWQ_TAKE(node->out, &g->arena, (size_t)spec->n_out);
     for (int i = 0; i < spec->n_out; i++) {
         if (!spec->out[i][0]) continue;
-        HAWQ_TRY(hawq_tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
+        HAWQ_TRY(
+            hawq_tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
         node->out[i]->producer = node;
     }
     return HAWQ_OK;

@@ -118,6 +118,9 @@ HAWQ_NODISCARD hawq_status hawq_graph_fix_input(hawq_graph *graph,
                                                 int axis, int batch,
                                                 const void *data);
 
+/* A tensor's number of elements from its shape. EFORMAT if that is absurd. */
+HAWQ_NODISCARD hawq_status hawq_tensor_count(hawq_tensor *tensor);
+
 /* Whether a row per image, one after the other, is the first input's tensor. */
 static inline bool hawq_graph_takes_rows(const hawq_graph *g) {
     return g->n_inputs == 1 && g->inputs[0].axis == 0;

@@ -8,8 +8,7 @@
 static hawq_status append(hawq_graph *g, const hawq_input *input) {
     hawq_input *all;
     HAWQ_TAKE(all, &g->arena, (size_t)g->n_inputs + 1);
-    if (g->n_inputs)
-        memcpy(all, g->inputs, (size_t)g->n_inputs * sizeof *all);
+    if (g->n_inputs) memcpy(all, g->inputs, (size_t)g->n_inputs * sizeof *all);
     all[g->n_inputs] = *input;
     g->inputs = all;
     g->n_inputs++;
@@ -70,9 +69,9 @@ hawq_status hawq_graph_fix_input(hawq_graph *g, const char *name,
     if (axis < 0 || batch == 1) return HAWQ_OK;
     hawq_digest one = g->digest; /* without the number of images */
     all.dim[axis] = batch;
-    size_t   outer = (size_t)hawq_shape_count(shape, 0, axis);
-    size_t   inner = (size_t)hawq_shape_count(shape, axis + 1, shape->rank);
-    size_t   bytes = inner * (dtype == HAWQ_INT ? sizeof(int64_t) : sizeof(real));
+    size_t outer = (size_t)hawq_shape_count(shape, 0, axis);
+    size_t inner = (size_t)hawq_shape_count(shape, axis + 1, shape->rank);
+    size_t bytes = inner * (dtype == HAWQ_INT ? sizeof(int64_t) : sizeof(real));
     uint8_t *spread;
     HAWQ_TAKE(spread, &g->arena, outer * (size_t)batch * bytes);
     for (size_t i = 0; i < outer * (size_t)batch; i++)
@@ -117,8 +116,7 @@ int64_t hawq_graph_input_limit(const hawq_graph *g, int k) {
     int64_t least = 0;
     for (int i = 0; i < g->n_nodes; i++) {
         const hawq_node *node = g->node[i];
-        if (!hawq_is(node, "Gather") ||
-            node->in[1]->role == HAWQ_CONSTANT ||
+        if (!hawq_is(node, "Gather") || node->in[1]->role == HAWQ_CONSTANT ||
             reshaped(node->in[1]) != g->inputs[k].tensor)
             continue;
         const hawq_shape *s = &node->in[0]->shape;

@@ -29,7 +29,7 @@ static void make_images(const hawq_graph *g, int r, real *row,
         uint64_t which = i == r ? 0 : 1 + (uint64_t)r;
         for (int k = 0; k < g->n_inputs; k++) {
             const hawq_input *in = &g->inputs[k];
-            uint64_t key = hawq_rng_key(which, (uint64_t)k, 0, 0);
+            uint64_t          key = hawq_rng_key(which, (uint64_t)k, 0, 0);
             for (size_t j = 0; j < in->n; j++) {
                 double x = hawq_rng_uniform(key, j);
                 row[in->start + j] =

@@ -43,9 +43,6 @@ HAWQ_NODISCARD hawq_status hawq_pass_check_finite(const hawq_graph *graph);
 HAWQ_NODISCARD hawq_status hawq_tensor_new(hawq_graph *graph, const char *name,
                                            hawq_role role, hawq_tensor **out);
 
-/* Its number of elements from its shape. EFORMAT if that is absurd. */
-HAWQ_NODISCARD hawq_status hawq_tensor_count(hawq_tensor *tensor);
-
 /* Fills graph->layer: every Conv, ConvTranspose, Gemm and MatMul with constant
  * weights (product.h); and graph->rest, the weights of other nodes. */
 HAWQ_NODISCARD hawq_status hawq_pass_layers(hawq_graph *graph);

@@ -234,7 +234,8 @@ static const hawq_op integer_division;
 static hawq_status divide_shape(hawq_node *node, hawq_arena *arena) {
     HAWQ_TRY(hawq_binary_shape(node, arena));
     bool computed = node->in[A]->whole || node->in[B]->whole;
-    if (computed && hawq_is_integer(node->in[A]) && hawq_is_integer(node->in[B]))
+    if (computed && hawq_is_integer(node->in[A]) &&
+        hawq_is_integer(node->in[B]))
         node->op = &integer_division;
     return HAWQ_OK;
 }
@@ -342,8 +343,8 @@ const hawq_op hawq_op_sub = {
     .adjoint = sub_adjoint,
     .pointwise = true,
 };
-const hawq_op hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
-const hawq_op hawq_op_div = BINARY_OP("Div", "", divide_shape, divide);
+const hawq_op        hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
+const hawq_op        hawq_op_div = BINARY_OP("Div", "", divide_shape, divide);
 static const hawq_op integer_division =
     BINARY_OP("Div", "", divide_shape, quotient);
 const hawq_op hawq_op_pow = BINARY_OP("Pow", "", power_shape, power);

@@ -90,12 +90,14 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-/* --- of what is computed, to integers -------------------------------------- */
+/* --- of what is computed, to integers --------------------------------------
+ */
 
 static void whole_forward(const hawq_node *node, const hawq_planes *p) {
     const real *x = hawq_val(p, node->in[0]);
     real       *y = hawq_val(p, node->out[0]);
-    for (size_t i = 0; i < node->out[0]->n; i++) y[i] = (real)trunc((double)x[i]);
+    for (size_t i = 0; i < node->out[0]->n; i++)
+        y[i] = (real)trunc((double)x[i]);
 }
 
 static void truth_forward(const hawq_node *node, const hawq_planes *p) {

@@ -50,8 +50,8 @@ hawq_status hawq_take_reals(hawq_node *node, hawq_arena *arena, int i) {
     for (size_t k = 0; k < t->n; k++) {
         int64_t value = t->ints[k];
         data[k] = (real)value;
-        bool exact = value > -((int64_t)1 << 53) &&
-                     value < (int64_t)1 << 53 && (int64_t)data[k] == value;
+        bool exact = value > -((int64_t)1 << 53) && value < (int64_t)1 << 53 &&
+                     (int64_t)data[k] == value;
         if (!exact && value != INT64_MAX && value != INT64_MIN &&
             value != INT32_MAX)
             return hawq_node_fail(node, HAWQ_EUNSUPPORTED,

@@ -34,7 +34,11 @@ static hawq_status load_calibration(hawq_benchmark *b) {
 
 /* What the data knows of the images decides what is measured on them. */
 static hawq_status load_images(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_data_load(NULL, HAWQ_LABELS_OPTIONAL, &b->data));
+    hawq_graph *inputs; /* what is fed does not depend on the loss */
+    HAWQ_TRY(hawq_model_read(b->model_path, 0, &inputs));
+    hawq_status status = hawq_data_load(inputs, HAWQ_LABELS_OPTIONAL, &b->data);
+    hawq_graph_free(inputs);
+    HAWQ_TRY(status);
     b->has_answers = b->data.labels || b->data.targets;
     if (b->data.targets) b->loss = HAWQ_MSE;
     return hawq_data_batch(b->cli, b->data.n, b->batch_size, 1, &b->batch_size);
@@ -55,8 +59,17 @@ static hawq_status draw_images(hawq_benchmark *b) {
     uint64_t key = hawq_rng_key(b->cli->seed, 0, 0, 0);
     HAWQ_TAKE(b->data.x, &b->data.arena, values);
     b->data.n = n;
+    b->data.n_inputs = b->graph->n_inputs;
     for (size_t i = 0; i < values; i++)
         b->data.x[i] = (real)hawq_rng_uniform(key, i);
+    for (int k = 0; k < b->graph->n_inputs; k++) { /* ids: the first two */
+        const hawq_input *in = &b->graph->inputs[k];
+        for (size_t i = 0; in->tensor->whole && i < n * in->n; i++) {
+            real *x =
+                b->data.x + i / in->n * b->graph->n_row + in->start + i % in->n;
+            *x = *x < (real)0.5 ? 0 : 1;
+        }
+    }
     return HAWQ_OK;
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/data_options.h"
 
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/output.h"
 
 #include <limits.h>
@@ -28,6 +29,12 @@ const hawq_option hawq_data_rows[] = {
                     "images to use at most (default: all)"),
     {0}};
 
+const hawq_option hawq_data_spec_rows[] = {
+    HAWQ_OPTION_TEXT("data", 'd', &o.data, "SPEC",
+                     "the analysis' data, where the network's free sizes or "
+                     "constant inputs come from it"),
+    {0}};
+
 const char *hawq_data_spec(void) {
     return o.data;
 }
@@ -48,6 +55,7 @@ static hawq_status load(const char *spec, const hawq_dataset_options *part,
     hawq_dataset_options options = *part;
     hawq_dataset         data = {0};
     options.scale = o.scale;
+    options.graph = graph;
     HAWQ_TRY(copy("--mean", &o.mean, &options.n_mean, options.mean));
     HAWQ_TRY(copy("--std", &o.std, &options.n_std, options.std));
     HAWQ_TRY(hawq_dataset_load(spec, &options, &data));
@@ -124,5 +132,8 @@ const char *hawq_data_text(hawq_arena *arena) {
     text = add_reals(arena, text, " --mean", &o.mean);
     text = add_reals(arena, text, " --std", &o.std);
     text = add_reals(arena, text, " --skip", &skip);
-    return add_reals(arena, text, " --limit", &limit);
+    text = add_reals(arena, text, " --limit", &limit);
+    const char *inputs = hawq_input_text(arena);
+    return text && inputs ? hawq_arena_format(arena, "%s%s", text, inputs)
+                          : NULL;
 }

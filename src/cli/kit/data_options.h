@@ -12,6 +12,9 @@
 /* --data --scale --mean --std --skip --limit */
 extern const hawq_option hawq_data_rows[];
 
+/* --data alone, for programs that read no images. */
+extern const hawq_option hawq_data_spec_rows[];
+
 /* The value of --data, or NULL. */
 const char *hawq_data_spec(void);
 

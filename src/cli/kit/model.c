@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/model.h"
 
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/exchange/qdq.h"
 #include "src/graph/score.h"
 #include "src/load/onnx.h"
@@ -34,10 +36,20 @@ static void note_quantized(const hawq_cli *cli, const char *path,
                   path, weights, g->n_layers, maps);
 }
 
+hawq_status hawq_model_read(const char *path, int batch, hawq_graph **out) {
+    hawq_arena  arena = {0};
+    hawq_feeds  feeds = {0};
+    hawq_status status = hawq_input_feeds(hawq_data_spec(), &arena, &feeds);
+    if (status == HAWQ_OK)
+        status = hawq_onnx_load_fed(path, &feeds, batch, out);
+    hawq_arena_free(&arena);
+    return status;
+}
+
 static hawq_status load(const hawq_cli *cli, const char *path, int batch,
                         bool logits, hawq_graph **out) {
     hawq_graph *g;
-    HAWQ_TRY(hawq_onnx_load(path, batch, &g));
+    HAWQ_TRY(hawq_model_read(path, batch, &g));
     const hawq_node *end = g->output->producer;
     const char      *last = end ? end->op->name : "";
     if (g->opset > HAWQ_CHECKED_OPSET)

@@ -1,6 +1,8 @@
 /* hawq_search.c -- hawq-search: the optimal bits of every layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/metrics.h"
 #include "src/cli/search/search_answers.h"
 #include "src/cli/search/search_front.h"
@@ -318,7 +320,7 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options},
+    .options = {options, hawq_data_spec_rows, hawq_input_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",
