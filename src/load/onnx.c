@@ -270,6 +270,7 @@ static hawq_status load(const char *path, const hawq_feeds *feeds, int batch,
         return hawq_fail(HAWQ_EINVAL, "batch of %d images, expected 0 to %d",
                          batch, HAWQ_MOST_IMAGES);
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
+    HAWQ_TRY(hawq_onnx_fix_inputs(&model, feeds, arena));
     HAWQ_TRY(hawq_proto_dequantize(&model, arena));
     HAWQ_TRY(choose_output(&p));
     HAWQ_TRY(mark_needed(&p, arena));

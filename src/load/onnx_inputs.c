@@ -17,18 +17,17 @@ static const hawq_member *find(const hawq_member *list, size_t n,
 
 /* Options must name inputs; members of the data may be there for others. */
 static hawq_status check_names(const hawq_member *list, size_t n,
-                               const char             *option,
-                               const hawq_onnx_inputs *all) {
+                               const char *option, const hawq_proto *model) {
     for (size_t i = 0; i < n; i++) {
         bool found = false;
-        for (size_t k = 0; k < all->n; k++)
-            found |= strcmp(all->input[k].declared->name, list[i].name) == 0;
+        for (size_t k = 0; k < model->n_inputs; k++)
+            found |= strcmp(model->input[k].name, list[i].name) == 0;
         if (!found)
             return hawq_fail(HAWQ_EINVAL,
                              "%s %s: the network has no such input; its first "
                              "is '%s'",
                              option, list[i].name,
-                             all->n ? all->input[0].declared->name : "");
+                             model->n_inputs ? model->input[0].name : "");
     }
     return HAWQ_OK;
 }
@@ -38,7 +37,7 @@ static const hawq_member *member_of(const hawq_feeds       *f,
                                     const hawq_onnx_inputs *all, size_t k) {
     const hawq_member *own =
         find(f->member, f->n_members, all->input[k].declared->name);
-    if (own) return own;
+    if (own || all->input[k].axis < 0) return own;
     for (size_t i = 0; i < all->n; i++) {
         const char *name = all->input[i].declared->name;
         if (i != k && !find(f->member, f->n_members, name) &&
@@ -60,6 +59,12 @@ static int axis_called(const hawq_proto_value *v, const char *symbol) {
     for (int i = 0; symbol && i < v->shape.rank; i++)
         if (v->symbol[i] && strcmp(v->symbol[i], symbol) == 0) return i;
     return -1;
+}
+
+static bool has_free(const hawq_proto_value *v) {
+    for (int i = 0; i < v->shape.rank; i++)
+        if (v->shape.dim[i] < 0) return true;
+    return false;
 }
 
 static int only_axis(const hawq_shape *s, int64_t length) {
@@ -258,6 +263,48 @@ static hawq_status find_value(const hawq_feeds *f, const hawq_member *data,
                                     : "");
 }
 
+static hawq_status add_constant(hawq_proto *model, const hawq_tensor *t,
+                                hawq_number number, hawq_arena *arena) {
+    size_t       n = model->n_constants;
+    hawq_tensor *constant;
+    hawq_number *numbers;
+    HAWQ_TAKE(constant, arena, n + 1);
+    HAWQ_TAKE(numbers, arena, n + 1);
+    if (n) memcpy(constant, model->constant, n * sizeof *constant);
+    if (n) memcpy(numbers, model->number, n * sizeof *numbers);
+    constant[n] = *t;
+    numbers[n] = number;
+    model->constant = constant;
+    model->number = numbers;
+    model->n_constants++;
+    return HAWQ_OK;
+}
+
+static bool is_constant(const hawq_proto *model, const char *name) {
+    for (size_t i = 0; i < model->n_constants; i++)
+        if (strcmp(model->constant[i].name, name) == 0) return true;
+    return false;
+}
+
+hawq_status hawq_onnx_fix_inputs(hawq_proto *model, const hawq_feeds *f,
+                                 hawq_arena *arena) {
+    HAWQ_TRY(check_names(f->shape, f->n_shapes, "--input-shape", model));
+    HAWQ_TRY(check_names(f->value, f->n_values, "--input", model));
+    for (size_t k = 0; k < model->n_inputs; k++) {
+        const hawq_proto_value *v = &model->input[k];
+        hawq_onnx_input         in = {.declared = v, .shape = v->shape};
+        const hawq_member      *value = find(f->value, f->n_values, v->name);
+        if (!value && v->shape.rank == 0)
+            value = find(f->member, f->n_members, v->name);
+        if (!value || !value->value || v->defect || has_free(v) ||
+            is_constant(model, v->name))
+            continue;
+        HAWQ_TRY(take_value(value->value, arena, &in));
+        HAWQ_TRY(add_constant(model, in.value, v->number, arena));
+    }
+    return HAWQ_OK;
+}
+
 /* --- all of them ------------------------------------------------------------
  */
 
@@ -291,8 +338,6 @@ hawq_status hawq_onnx_find_inputs(const hawq_proto *model,
                                   const hawq_names *needed, const hawq_feeds *f,
                                   hawq_arena *arena, hawq_onnx_inputs *out) {
     HAWQ_TRY(list_needed(model, needed, arena, out));
-    HAWQ_TRY(check_names(f->shape, f->n_shapes, "--input-shape", out));
-    HAWQ_TRY(check_names(f->value, f->n_values, "--input", out));
     for (size_t k = 0; k < out->n; k++) {
         hawq_onnx_input   *in = &out->input[k];
         const hawq_member *given =

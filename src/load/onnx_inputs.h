@@ -34,6 +34,14 @@ typedef struct hawq_onnx_inputs {
     int              images; /* as the file fixes them; 0: free */
 } hawq_onnx_inputs;
 
+/* Inputs without free dimensions whose value is known become initializers, so
+ * that what depends on them alone can be worked out: those of --input, and
+ * scalars of which the data has a member. EINVAL: the value does not fit; or an
+ * option names no input. */
+HAWQ_NODISCARD hawq_status hawq_onnx_fix_inputs(hawq_proto       *model,
+                                                const hawq_feeds *feeds,
+                                                hawq_arena       *arena);
+
 /* The inputs whose names are in `needed` and no initializers'. EUNSUPPORTED or
  * EINVAL for one that cannot be used, or of which too little is known: the
  * sentence says what to give. */

@@ -1,0 +1,275 @@
+/* test_inputs.c -- networks with several inputs, with integers, with inputs of
+ * free size and with images along another axis than the first.
+ *
+ * Claims: (1) they give the outputs of onnxruntime, in every number of images a
+ * sweep, and still do after being saved and read; the integer program's float
+ * nodes give the same; (2) values and sizes may come from the data or be given;
+ * what is not known, or does not fit, is said in a sentence; (3) gradients with
+ * respect to what is gathered are differences of the loss.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/graph/sweep.h"
+#include "src/load/dataset.h"
+#include "src/load/onnx.h"
+#include "tests/check.h"
+#include "tests/npz.h"
+
+#include <unistd.h>
+
+static hawq_threads *threads;
+
+static const char *fixture(const char *name, const char *end) {
+    static char buffer[4][512];
+    static int  next;
+    const char *source = getenv("HAWQ_SOURCE");
+    char       *path = buffer[next = (next + 1) % 4];
+    snprintf(path, 512, "%s/tests/data/inputs/%s%s", source ? source : ".",
+             name, end);
+    return path;
+}
+
+/* A network fed by the arrays of an archive, and the archive for it. */
+static hawq_status open_fed(const char *model, const char *archive, int batch,
+                            hawq_graph **g, hawq_dataset *d) {
+    hawq_arena  arena = {0};
+    hawq_feeds  feeds = {0};
+    hawq_status status =
+        hawq_dataset_list(archive, &arena, &feeds.member, &feeds.n_members);
+    if (status == HAWQ_OK) status = hawq_onnx_load_fed(model, &feeds, batch, g);
+    hawq_arena_free(&arena);
+    if (status != HAWQ_OK) return status;
+    hawq_dataset_options o = {.labels = HAWQ_LABELS_OPTIONAL, .graph = *g};
+    status = hawq_dataset_load(archive, &o, d);
+    if (status != HAWQ_OK) hawq_graph_free(*g);
+    return status;
+}
+
+/* Its outputs are the targets of the data. */
+static void compare(hawq_graph *g, const hawq_dataset *d, const char *name) {
+    size_t       each = hawq_per_image(g, g->output);
+    hawq_engine *engine;
+    double       loss = 1;
+    if (!CHECK(each == hawq_dataset_answers(d)) ||
+        !CHECK_OK(hawq_dataset_check(d, g, name)) ||
+        !CHECK_OK(hawq_engine_new(g, threads, 0, HAWQ_MSE, &engine)))
+        return;
+    const hawq_batch batch = {.n = d->n, .x = d->x, .targets = d->targets};
+    hawq_engine_forward(engine, &batch, NULL, &loss, NULL);
+    if (!CHECK(loss < 1e-12)) printf("    %s: off by %g\n", name, sqrt(loss));
+    hawq_engine_free(engine);
+}
+
+static void agrees(const char *name) {
+    char         archive[512];
+    hawq_dataset d, again;
+    hawq_graph  *g, *saved;
+    snprintf(archive, sizeof archive, "%s", fixture(name, ".npz"));
+    for (int batch = 0; batch < 4; batch++) {
+        if (!CHECK_OK(open_fed(fixture(name, ".onnx"), archive, batch, &g, &d)))
+            return;
+        compare(g, &d, name);
+        CHECK_OK(hawq_onnx_save("inputs.onnx", g, "test"));
+        if (CHECK_OK(open_fed("inputs.onnx", archive, 2, &saved, &again))) {
+            compare(saved, &again, name);
+            hawq_dataset_free(&again);
+            hawq_graph_free(saved);
+        }
+        hawq_dataset_free(&d);
+        hawq_graph_free(g);
+    }
+    remove("inputs.onnx");
+}
+
+/* --- what is known of them -------------------------------------------------
+ */
+
+static const hawq_shape scalar = {0};
+
+static void structure(void) {
+    hawq_dataset d;
+    hawq_graph  *g;
+    if (CHECK_OK(open_fed(fixture("several", ".onnx"),
+                          fixture("several", ".npz"), 2, &g, &d))) {
+        CHECK(g->n_inputs == 2 && g->n_row == 11 && g->batch == 2);
+        CHECK(g->inputs[0].axis == 0 && g->inputs[1].axis == 1);
+        CHECK(g->inputs[1].start == 5 && g->inputs[1].n == 6);
+        CHECK(d.n == 7 && d.n_inputs == 2);
+        hawq_dataset_free(&d);
+        hawq_graph_free(g);
+    }
+    if (CHECK_OK(open_fed(fixture("tokens", ".onnx"), fixture("tokens", ".npz"),
+                          2, &g, &d))) {
+        CHECK(g->inputs[0].tensor->whole && g->inputs[1].tensor->whole);
+        CHECK(hawq_graph_input_limit(g, 0) == 20);
+        CHECK(hawq_graph_input_limit(g, 1) == 0);
+        CHECK(g->n_rest == 3); /* the tables, of which nothing is quantized */
+        hawq_dataset_free(&d);
+        hawq_graph_free(g);
+    }
+}
+
+/* Fails to load so; `feeds` may be changed. */
+static void refused(const char *name, const hawq_feeds *feeds, hawq_status code,
+                    const char *text) {
+    hawq_graph *g;
+    bool        says =
+        hawq_onnx_load_fed(fixture(name, ".onnx"), feeds, 2, &g) == code &&
+        strstr(hawq_message(), text);
+    if (!CHECK(says))
+        printf("    message: %s, expected: %s\n", hawq_message(), text);
+}
+
+static void given(void) {
+    real        half = (real)0.5;
+    int64_t     rate = 1600;
+    hawq_tensor scale = {.dtype = HAWQ_FLOAT, .data = &half, .n = 1};
+    hawq_tensor hertz = {.dtype = HAWQ_INT, .ints = &rate, .n = 1};
+    hawq_member value[] = {{"scale", scalar, &scale}, {"rate", scalar, &hertz}};
+    hawq_feeds  feeds = {.n_values = 2, .value = value};
+    hawq_graph *g;
+    char        two[HAWQ_HASH_TEXT], three[HAWQ_HASH_TEXT];
+    if (CHECK_OK(
+            hawq_onnx_load_fed(fixture("several", ".onnx"), &feeds, 2, &g))) {
+        CHECK(g->n_inputs == 2);
+        hawq_graph_hash(g, two);
+        hawq_graph_free(g);
+    }
+    feeds.n_values = 1;
+    refused("several", &feeds, HAWQ_EINVAL,
+            "input 'rate' has no dimension of images: give its value");
+    value[1].value = &scale;
+    feeds.n_values = 2;
+    refused("several", &feeds, HAWQ_EINVAL, "holds integers, its value does");
+    value[1] = (hawq_member){"sacle", scalar, &scale};
+    refused("several", &feeds, HAWQ_EINVAL, "no such input");
+    value[1] = (hawq_member){"state", scalar, &scale};
+    hawq_member more[] = {value[0], value[1], {"rate", scalar, &hertz}};
+    feeds = (hawq_feeds){.n_values = 3, .value = more};
+    for (int batch = 2; batch < 4; batch++) /* a row for each image */
+        if (CHECK_OK(hawq_onnx_load_fed(fixture("several", ".onnx"), &feeds,
+                                        batch, &g))) {
+            CHECK(g->n_inputs == 1 && g->n_row == 5);
+            hawq_graph_hash(g, batch == 2 ? two : three);
+            hawq_graph_free(g);
+        }
+    CHECK(strcmp(two, three) == 0);
+}
+
+static void sizes(void) {
+    hawq_member shape = {"x", {3, {2, 6, 8}}, NULL};
+    hawq_feeds  feeds = {.n_shapes = 1, .shape = &shape};
+    hawq_feeds  none = {0};
+    hawq_graph *g;
+    refused("free_size", &none, HAWQ_EUNSUPPORTED,
+            "dimension 2 of input 'x' is free (height): give its size, as in "
+            "--input-shape x=3x224x224, or data that has it");
+    if (CHECK_OK(
+            hawq_onnx_load_fed(fixture("free_size", ".onnx"), &feeds, 2, &g))) {
+        CHECK(g->n_row == 96);
+        hawq_graph_free(g);
+    }
+    shape.shape.dim[0] = 3;
+    refused("free_size", &feeds, HAWQ_EINVAL, "is 2 in the file, not 3");
+    shape.shape.rank = 2;
+    refused("free_size", &feeds, HAWQ_EINVAL, "the input has 4 dimensions");
+    shape.name = "y";
+    refused("free_size", &feeds, HAWQ_EINVAL, "no such input");
+}
+
+/* --- data that does not fit --------------------------------------------------
+ */
+
+/* tokens without a mask: x is the ids, the mask is given. */
+static void bad_ids(void) {
+    int64_t      ids[12] = {0}, one = 1, label[2] = {0};
+    hawq_tensor  mask = {.dtype = HAWQ_INT, .ints = &one, .n = 1};
+    hawq_member  value = {"mask", scalar, &mask};
+    hawq_feeds   feeds = {.n_values = 1, .value = &value};
+    npz_array    x = {"<i8", 2, {2, 6}, ids}, y = {"<i8", 1, {2}, label};
+    hawq_graph  *g;
+    hawq_dataset d;
+    if (!CHECK_OK(
+            hawq_onnx_load_fed(fixture("tokens", ".onnx"), &feeds, 2, &g)))
+        return;
+    hawq_dataset_options o = {.graph = g};
+    put_npz("ids.npz", &x, &y);
+    if (CHECK_OK(hawq_dataset_load("ids.npz", &o, &d))) hawq_dataset_free(&d);
+    o.scale = 0.5;
+    CHECK_FAILS(hawq_dataset_load("ids.npz", &o, &d), HAWQ_EINVAL,
+                "are for images; input 'ids' holds integers");
+    o.scale = 0;
+    ids[7] = 20;
+    put_npz("ids.npz", &x, &y);
+    CHECK_FAILS(hawq_dataset_load("ids.npz", &o, &d), HAWQ_EINVAL,
+                "image 1 has 20 for input 'ids', expected 0 to 19");
+    ids[7] = (1 << 24) + 1;
+    put_npz("ids.npz", &x, &y);
+    CHECK_FAILS(hawq_dataset_load("ids.npz", &o, &d), HAWQ_EUNSUPPORTED,
+                "of at most 16777216");
+    x.dim[1] = 5;
+    put_npz("ids.npz", &x, &y);
+    CHECK_FAILS(hawq_dataset_load("ids.npz", &o, &d), HAWQ_EINVAL,
+                "images have shape 5, the model's input expects 6");
+    hawq_graph_free(g);
+    feeds.n_values = 0;
+    if (CHECK_OK(
+            hawq_onnx_load_fed(fixture("tokens", ".onnx"), &feeds, 2, &g))) {
+        o.graph = g;
+        CHECK_FAILS(hawq_dataset_load("ids.npz", &o, &d), HAWQ_EFORMAT,
+                    "has no members 'ids' and 'mask'");
+        CHECK_FAILS(hawq_dataset_load("cifar:a.bin", &o, &d), HAWQ_EINVAL,
+                    "feeds one input, and the network has 2: 'ids', 'mask'");
+        hawq_graph_free(g);
+    }
+    remove("ids.npz");
+}
+
+/* --- gradients ----------------------------------------------------------- */
+
+/* Of the table, which is read through the ids. */
+static void gradient(void) {
+    hawq_dataset d;
+    hawq_graph  *g;
+    hawq_engine *engine;
+    if (!CHECK_OK(open_fed(fixture("tokens", ".onnx"),
+                           fixture("tokens", ".npz"), 2, &g, &d)))
+        return;
+    hawq_tensor   *table = hawq_graph_find(g, "table");
+    size_t         offset[2] = {0, table->n};
+    hawq_selection at = {1, &table, offset};
+    double        *grad = calloc(table->n, sizeof *grad), up, down, worst = 0;
+    for (size_t i = 0; i < d.n * hawq_dataset_answers(&d); i++)
+        d.targets[i] += (real)0.5;
+    const hawq_batch batch = {.n = d.n, .x = d.x, .targets = d.targets};
+    if (CHECK_OK(hawq_engine_new(g, threads, 1, HAWQ_MSE, &engine))) {
+        hawq_engine_gradient(engine, &batch, &at, grad, NULL, NULL);
+        for (size_t i = 0; i < table->n; i++) {
+            real kept = table->data[i];
+            table->data[i] = kept + (real)0.0625;
+            hawq_engine_forward(engine, &batch, NULL, &up, NULL);
+            table->data[i] = kept - (real)0.0625;
+            hawq_engine_forward(engine, &batch, NULL, &down, NULL);
+            table->data[i] = kept;
+            worst = fmax(worst, fabs((up - down) / 0.125 - grad[i]));
+        }
+        CHECK(worst < 1e-4);
+        hawq_engine_free(engine);
+    }
+    free(grad);
+    hawq_dataset_free(&d);
+    hawq_graph_free(g);
+}
+
+int main(void) {
+    if (!CHECK_OK(hawq_threads_new(2, &threads))) return 1;
+    agrees("tokens");
+    agrees("several");
+    agrees("free_size");
+    structure();
+    given();
+    sizes();
+    bad_ids();
+    gradient();
+    hawq_threads_free(threads);
+    DONE();
+}
