@@ -124,7 +124,8 @@ static void given(void) {
     int64_t     rate = 1600;
     hawq_tensor scale = {.dtype = HAWQ_FLOAT, .data = &half, .n = 1};
     hawq_tensor hertz = {.dtype = HAWQ_INT, .ints = &rate, .n = 1};
-    hawq_member value[] = {{"scale", scalar, &scale}, {"rate", scalar, &hertz}};
+    hawq_member value[] = {{"scale", scalar, HAWQ_FLOAT, &scale},
+                           {"rate", scalar, HAWQ_INT, &hertz}};
     hawq_feeds  feeds = {.n_values = 2, .value = value};
     hawq_graph *g;
     char        two[HAWQ_HASH_TEXT], three[HAWQ_HASH_TEXT];
@@ -140,10 +141,11 @@ static void given(void) {
     value[1].value = &scale;
     feeds.n_values = 2;
     refused("several", &feeds, HAWQ_EINVAL, "holds integers, its value does");
-    value[1] = (hawq_member){"sacle", scalar, &scale};
+    value[1] = (hawq_member){"sacle", scalar, HAWQ_FLOAT, &scale};
     refused("several", &feeds, HAWQ_EINVAL, "no such input");
-    value[1] = (hawq_member){"state", scalar, &scale};
-    hawq_member more[] = {value[0], value[1], {"rate", scalar, &hertz}};
+    value[1] = (hawq_member){"state", scalar, HAWQ_FLOAT, &scale};
+    hawq_member more[] = {
+        value[0], value[1], {"rate", scalar, HAWQ_INT, &hertz}};
     feeds = (hawq_feeds){.n_values = 3, .value = more};
     for (int batch = 2; batch < 4; batch++) /* a row for each image */
         if (CHECK_OK(hawq_onnx_load_fed(fixture("several", ".onnx"), &feeds,
@@ -156,7 +158,7 @@ static void given(void) {
 }
 
 static void sizes(void) {
-    hawq_member shape = {"x", {3, {2, 6, 8}}, NULL};
+    hawq_member shape = {"x", {3, {2, 6, 8}}, HAWQ_FLOAT, NULL};
     hawq_feeds  feeds = {.n_shapes = 1, .shape = &shape};
     hawq_feeds  none = {0};
     hawq_graph *g;
@@ -183,7 +185,7 @@ static void sizes(void) {
 static void bad_ids(void) {
     int64_t      ids[12] = {0}, one = 1, label[2] = {0};
     hawq_tensor  mask = {.dtype = HAWQ_INT, .ints = &one, .n = 1};
-    hawq_member  value = {"mask", scalar, &mask};
+    hawq_member  value = {"mask", scalar, HAWQ_INT, &mask};
     hawq_feeds   feeds = {.n_values = 1, .value = &value};
     npz_array    x = {"<i8", 2, {2, 6}, ids}, y = {"<i8", 1, {2}, label};
     hawq_graph  *g;

@@ -245,7 +245,7 @@ static void selections_are_blocks_of_the_whole(void) {
  * order. */
 static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     enum { N = 20000, ROWS = 2, MOST_Z = 40 };
-    const hawq_rows shape = {ROWS, c};
+    const hawq_rows shape = {ROWS, c, 1};
     const size_t    n = ROWS * c;
     static double   sum[MOST_Z][MOST_Z], squares[MOST_Z][MOST_Z];
     double          z[MOST_Z], bar[MOST_Z];
@@ -253,7 +253,8 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     memset(squares, 0, sizeof squares);
     for (size_t i = 0; i < n; i++) z[i] = 1.5 * hawq_rng_normal(c, i);
     for (uint64_t k = 0; k < N; k++) {
-        hawq_loss_factor(loss, shape, z, 0.7, hawq_rng_key(8, k, 0, 0), bar);
+        hawq_loss_factor(loss, shape, z, NULL, 0.7, hawq_rng_key(8, k, 0, 0),
+                         bar);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++) {
                 sum[i][j] += bar[i] * bar[j];
@@ -263,7 +264,7 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     for (size_t j = 0; j < n; j++) {
         double unit[MOST_Z] = {0}, column[MOST_Z];
         unit[j] = 1;
-        hawq_loss_curvature(loss, shape, z, 0.7, unit, column);
+        hawq_loss_curvature(loss, shape, z, NULL, 0.7, unit, column);
         for (size_t i = 0; i < n; i++) {
             double mean = sum[i][j] / N;
             double var = squares[i][j] / N - mean * mean;
@@ -275,12 +276,12 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
 /* Two classes, the others all but impossible: one column of the factor, whose
  * square is the curvature whatever the sign. */
 static void two_classes_leave_no_noise(void) {
-    const hawq_rows shape = {1, 4};
+    const hawq_rows shape = {1, 4, 1};
     const double    z[4] = {-50, 1, -60, 0.5}, unit[4] = {0, 1, 0, 0};
     double          bar[4], column[4];
-    hawq_loss_curvature(HAWQ_CROSS_ENTROPY, shape, z, 1, unit, column);
+    hawq_loss_curvature(HAWQ_CROSS_ENTROPY, shape, z, NULL, 1, unit, column);
     for (uint64_t k = 0; k < 8; k++) {
-        hawq_loss_factor(HAWQ_CROSS_ENTROPY, shape, z, 1, k, bar);
+        hawq_loss_factor(HAWQ_CROSS_ENTROPY, shape, z, NULL, 1, k, bar);
         for (int i = 0; i < 4; i++)
             CHECK_NEAR(bar[i] * bar[1], column[i], 1e-10);
     }

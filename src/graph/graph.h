@@ -67,10 +67,12 @@ typedef struct hawq_graph {
                              layer has: they are not quantized */
     const hawq_tensor **rest;
     hawq_tensor        *input, *output; /* input: the first of the inputs */
-    int                 n_inputs;
-    hawq_input         *inputs;
-    size_t              n_row; /* numbers of an image, over all inputs */
-    int                 opset;
+    int class_axis; /* of the output, along which its classes lie; 0: as its
+                       shape tells (score.h) */
+    int         n_inputs;
+    hawq_input *inputs;
+    size_t      n_row; /* numbers of an image, over all inputs */
+    int         opset;
     bool        fixed_batch; /* the file itself fixes the batch dimension */
     const char *left_out;    /* further float outputs of the file, or NULL */
     int         n_texts;     /* what else the file says: keys and values */
@@ -103,20 +105,17 @@ HAWQ_NODISCARD hawq_status hawq_graph_input(hawq_graph *graph, const char *name,
 /* An input whose images lie along `axis`; all inputs have the same number of
  * them. whole: it holds integers or truth values. EUNSUPPORTED for an axis that
  * is not there, is empty or has another length than the first input's. */
-HAWQ_NODISCARD hawq_status hawq_graph_add_input(hawq_graph *graph,
-                                                const char *name,
+HAWQ_NODISCARD hawq_status hawq_graph_add_input(hawq_graph       *graph,
+                                                const char       *name,
                                                 const hawq_shape *shape,
                                                 int axis, bool whole);
 
 /* An input that has the same value for every image: a constant. shape and data
  * are those of one image, the axis of the images included (of length 1) unless
  * `axis` is -1: then there is none. batch: images, if no input came before. */
-HAWQ_NODISCARD hawq_status hawq_graph_fix_input(hawq_graph *graph,
-                                                const char *name,
-                                                hawq_dtype  dtype,
-                                                const hawq_shape *shape,
-                                                int axis, int batch,
-                                                const void *data);
+HAWQ_NODISCARD hawq_status hawq_graph_fix_input(
+    hawq_graph *graph, const char *name, hawq_dtype dtype,
+    const hawq_shape *shape, int axis, int batch, const void *data);
 
 /* A tensor's number of elements from its shape. EFORMAT if that is absurd. */
 HAWQ_NODISCARD hawq_status hawq_tensor_count(hawq_tensor *tensor);

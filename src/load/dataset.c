@@ -202,13 +202,17 @@ static hawq_status convert_more(const hawq_images *from, const hawq_graph *g,
     return HAWQ_OK;
 }
 
-static hawq_status select_targets(const hawq_images *from, hawq_dataset *out) {
+static hawq_status select_targets(const hawq_images          *from,
+                                  const hawq_dataset_options *o,
+                                  hawq_dataset               *out) {
     size_t m = (size_t)hawq_shape_count(&from->y, 0, from->y.rank);
     out->y = from->y;
     if (from->labels) {
         HAWQ_TAKE(out->labels, &out->arena, out->n * m);
         memcpy(out->labels, from->labels + out->first * m,
                out->n * m * sizeof *out->labels);
+        for (size_t i = 0; o->ignores && i < out->n * m; i++)
+            if (out->labels[i] == o->ignored) out->labels[i] = HAWQ_IGNORED;
         return HAWQ_OK;
     }
     if (!from->targets) return HAWQ_OK;
@@ -243,7 +247,7 @@ static hawq_status select_images(const hawq_images          *from,
     out->n_inputs = g ? g->n_inputs : 1;
     HAWQ_TRY(convert_first(from, o, row, scratch, out));
     if (g) HAWQ_TRY(convert_more(from, g, scratch, out));
-    return select_targets(from, out);
+    return select_targets(from, o, out);
 }
 
 /* --- specifications ---------------------------------------------------- */

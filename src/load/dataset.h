@@ -35,6 +35,8 @@ typedef struct hawq_dataset_options {
     double         mean[HAWQ_MAX_CHANNELS], std[HAWQ_MAX_CHANNELS];
     size_t         skip, limit; /* images left out at the start; 0 = no limit */
     hawq_labelling labels;
+    bool           ignores; /* the label `ignored` becomes HAWQ_IGNORED */
+    int64_t        ignored;
     const hawq_graph *graph; /* what is fed: the members that bear the names of
                                 its inputs are read, and checked against them;
                                 NULL: x is */

@@ -13,6 +13,7 @@ enum { HAWQ_IMAGES = -1 }; /* a dimension: the number of images */
 typedef struct hawq_member {
     const char  *name;
     hawq_shape   shape;
+    hawq_dtype   dtype;
     hawq_tensor *value; /* its numbers, where it is small; else NULL */
 } hawq_member;
 

@@ -391,7 +391,7 @@ static hawq_status list_members(zip_t *zip, uint64_t packed, hawq_arena *arena,
         if (status != HAWQ_OK) continue;
         hawq_member *m = &all[found];
         *m = (hawq_member){hawq_arena_string_n(arena, name, length - 4),
-                           a.shape, NULL};
+                           a.shape, hawq_number_dtype(a.type), NULL};
         if (!m->name) return HAWQ_ENOMEM;
         if (a.n * hawq_number_bytes(a.type) <= SMALL && strcmp(m->name, "y")) {
             status =

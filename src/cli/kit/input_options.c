@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct { hawq_texts values, shapes; } o;
+static struct {
+    hawq_texts values, shapes;
+    int        class_axis;
+} o;
 
 const hawq_option hawq_input_rows[] = {
     HAWQ_OPTION_TEXTS("input", 0, &o.values, "NAME=VALUE",
@@ -19,7 +22,15 @@ const hawq_option hawq_input_rows[] = {
                       "sizes that the file leaves free, as x=3x224x224; N "
                       "where the images lie, as s=2xNx64 (repeatable; default: "
                       "as the data has them)"),
+    HAWQ_OPTION_INT("class-axis", 0, &o.class_axis, -HAWQ_MAX_RANK,
+                    HAWQ_MAX_RANK, "AXIS",
+                    "dimension of the output that its classes lie along "
+                    "(default: as the shapes of output and labels tell)"),
     {0}};
+
+int hawq_input_class_axis(void) {
+    return o.class_axis;
+}
 
 /* "NAME=REST"; the name may hold '=' as little as the rest does. */
 static hawq_status split(const char *option, const char *text,
@@ -104,5 +115,8 @@ const char *hawq_input_text(hawq_arena *arena) {
     for (int i = 0; i < o.shapes.n && text; i++)
         text = hawq_arena_format(arena, "%s --input-shape %s", text,
                                  o.shapes.item[i]);
+    if (o.class_axis && text)
+        text =
+            hawq_arena_format(arena, "%s --class-axis %d", text, o.class_axis);
     return text;
 }

@@ -9,8 +9,11 @@
 #include "src/cli/kit/cli.h"
 #include "src/load/feeds.h"
 
-/* --input --input-shape */
+/* --input --input-shape --class-axis */
 extern const hawq_option hawq_input_rows[];
+
+/* --class-axis; 0 if it was not given. */
+int hawq_input_class_axis(void);
 
 /* What they and the arrays of `spec` (NULL: no data) say, in the arena. EINVAL
  * for text that is no shape or value, EIO, EFORMAT. */

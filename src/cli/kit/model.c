@@ -8,6 +8,8 @@
 #include "src/graph/score.h"
 #include "src/load/onnx.h"
 
+#include <string.h>
+
 /* Weights that no candidate of a layer covers. */
 static void note_rest(const hawq_cli *cli, const char *path,
                       const hawq_graph *g) {
@@ -36,12 +38,39 @@ static void note_quantized(const hawq_cli *cli, const char *path,
                   path, weights, g->n_layers, maps);
 }
 
+/* The shape of one image's labels, if the data has such, or NULL. */
+static const hawq_shape *labels_shape(const hawq_feeds *f, hawq_shape *room) {
+    for (size_t i = 0; i < f->n_members; i++) {
+        const hawq_member *m = &f->member[i];
+        if (strcmp(m->name, "y") != 0 || m->dtype != HAWQ_INT ||
+            m->shape.rank < 1)
+            continue;
+        *room = (hawq_shape){.rank = m->shape.rank - 1};
+        for (int k = 0; k < room->rank; k++) room->dim[k] = m->shape.dim[k + 1];
+        return room;
+    }
+    return NULL;
+}
+
+static hawq_status read(const char *path, const hawq_feeds *feeds, int batch,
+                        hawq_graph **out) {
+    hawq_graph *g;
+    hawq_shape  room;
+    HAWQ_TRY(hawq_onnx_load_fed(path, feeds, batch, &g));
+    hawq_status status = hawq_score_set_axis(g, hawq_input_class_axis(),
+                                             labels_shape(feeds, &room));
+    if (status == HAWQ_OK)
+        *out = g;
+    else
+        hawq_graph_free(g);
+    return status;
+}
+
 hawq_status hawq_model_read(const char *path, int batch, hawq_graph **out) {
     hawq_arena  arena = {0};
     hawq_feeds  feeds = {0};
     hawq_status status = hawq_input_feeds(hawq_data_spec(), &arena, &feeds);
-    if (status == HAWQ_OK)
-        status = hawq_onnx_load_fed(path, &feeds, batch, out);
+    if (status == HAWQ_OK) status = read(path, &feeds, batch, out);
     hawq_arena_free(&arena);
     return status;
 }
