@@ -5,10 +5,11 @@
  * sweep, and still do after being saved and read; the integer program's float
  * nodes give the same; (2) values and sizes may come from the data or be given;
  * what is not known, or does not fit, is said in a sentence; (3) gradients with
- * respect to what is gathered are differences of the loss.
+ * respect to what is gathered are differences of the loss; (4) labels for every
+ * row, some ignored, give the loss that numpy computes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/graph/sweep.h"
+#include "src/graph/score.h"
 #include "src/load/dataset.h"
 #include "src/load/onnx.h"
 #include "tests/check.h"
@@ -262,6 +263,65 @@ static void gradient(void) {
     hawq_graph_free(g);
 }
 
+/* --- labels by row ------------------------------------------------------- */
+
+static double known(const hawq_member *list, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return (double)list[i].value->data[0];
+    return NAN;
+}
+
+/* The mean is over the pixels that have a label, of all images together; the
+ * gradient is the difference of that. */
+static void segments(void) {
+    hawq_arena         arena = {0};
+    const hawq_member *list = NULL;
+    size_t             n = 0, correct = 0, counted = 0;
+    hawq_dataset       d;
+    hawq_graph        *g;
+    hawq_engine       *engine;
+    double             loss = 0, up = 0, down = 0, gradient[4 * 3];
+    CHECK_OK(hawq_dataset_list(fixture("segments", ".npz"), &arena, &list, &n));
+    if (!CHECK_OK(open_fed(fixture("segments", ".onnx"),
+                           fixture("segments", ".npz"), 2, &g, &d)))
+        return;
+    CHECK_FAILS(hawq_dataset_check_loss(&d, g, HAWQ_CROSS_ENTROPY, "d"),
+                HAWQ_EINVAL, "y holds integers");
+    CHECK_OK(hawq_score_set_axis(g, 0, &d.y));
+    CHECK_OK(hawq_dataset_check_loss(&d, g, HAWQ_CROSS_ENTROPY, "d"));
+    const hawq_batch batch = {.n = d.n, .x = d.x, .labels = d.labels};
+    real            *z = calloc(d.n * hawq_per_image(g, g->output), sizeof *z);
+    hawq_tensor     *w = hawq_graph_find(g, "conv2.weight");
+    size_t           offset[2] = {0, 12};
+    hawq_selection   at = {1, &w, offset};
+    counted = hawq_score_count(g, &batch);
+    if (CHECK_OK(hawq_engine_new(g, threads, 1, HAWQ_CROSS_ENTROPY, &engine))) {
+        hawq_engine_forward(engine, &batch, z, &loss, &correct);
+        CHECK_NEAR(loss, known(list, n, "loss"), 1e-6);
+        CHECK_NEAR((double)correct / (double)counted,
+                   known(list, n, "accuracy"), 1e-7);
+        hawq_score s = hawq_score_outputs(g, HAWQ_CROSS_ENTROPY, &batch, z, z);
+        CHECK_NEAR(s.loss, loss, 1e-12);
+        CHECK_NEAR(s.accuracy, known(list, n, "accuracy"), 1e-7);
+        hawq_engine_gradient(engine, &batch, &at, gradient, NULL, NULL);
+        for (size_t i = 0; i < 12; i++) {
+            real kept = w->data[i];
+            w->data[i] = kept + (real)0.015625;
+            hawq_engine_forward(engine, &batch, NULL, &up, NULL);
+            w->data[i] = kept - (real)0.015625;
+            hawq_engine_forward(engine, &batch, NULL, &down, NULL);
+            w->data[i] = kept;
+            CHECK_NEAR(gradient[i], (up - down) / 0.03125, 1e-5);
+        }
+        hawq_engine_free(engine);
+    }
+    free(z);
+    hawq_arena_free(&arena);
+    hawq_dataset_free(&d);
+    hawq_graph_free(g);
+}
+
 int main(void) {
     if (!CHECK_OK(hawq_threads_new(2, &threads))) return 1;
     agrees("tokens");
@@ -272,6 +332,7 @@ int main(void) {
     sizes();
     bad_ids();
     gradient();
+    segments();
     hawq_threads_free(threads);
     DONE();
 }

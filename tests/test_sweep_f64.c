@@ -273,6 +273,48 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     }
 }
 
+/* Classes along another axis are the same numbers elsewhere, and a row that is
+ * ignored has no loss, no gradient and no curvature. Row r of the 6 is row
+ * r % 2 of part r / 2. */
+static void rows_lie_anywhere(hawq_loss loss) {
+    enum { ROWS = 6, C = 4, INNER = 2, N = ROWS * C, SKIPPED = 3 };
+    const hawq_rows near = {ROWS, C, 1}, far = {ROWS, C, INNER};
+    const int64_t   label[ROWS] = {1, 0, 3, HAWQ_IGNORED, 2, 2};
+    double          a[5][N], b[5][N]; /* z, target, direction, two results */
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t k = 0; k < 3; k++)
+                b[k][(r / INNER * C + c) * INNER + r % INNER] =
+                    a[k][r * C + c] = hawq_rng_normal(17 + k, r * C + c);
+    const double *t = loss == HAWQ_CROSS_ENTROPY ? NULL : a[1];
+    double value = hawq_loss_value(loss, near, a[0], label, t, 0.7, a[3]);
+    CHECK(value ==
+          hawq_loss_value(loss, far, b[0], label, t ? b[1] : NULL, 0.7, b[3]));
+    for (int what = 0; what < 3; what++) {
+        if (what == 1) {
+            hawq_loss_curvature(loss, near, a[0], label, 0.7, a[2], a[3]);
+            hawq_loss_curvature(loss, far, b[0], label, 0.7, b[2], b[3]);
+        } else if (what == 2) {
+            hawq_loss_factor(loss, near, a[0], label, 0.7, 5, a[3]);
+            hawq_loss_factor(loss, far, b[0], label, 0.7, 5, b[3]);
+        }
+        for (size_t r = 0; r < ROWS; r++)
+            for (size_t c = 0; c < C; c++) {
+                double own = a[3][r * C + c];
+                CHECK(own == b[3][hawq_row_start(far, r) + c * INNER]);
+                CHECK(own != 0 || r == SKIPPED);
+                CHECK(r != SKIPPED || own == 0);
+            }
+    }
+    double without = 0; /* its own row alone is missing */
+    for (size_t r = 0; r < ROWS; r++)
+        if (r != SKIPPED)
+            without +=
+                hawq_loss_value(loss, (hawq_rows){1, C, 1}, a[0] + r * C,
+                                label + r, t ? t + r * C : NULL, 1, NULL);
+    CHECK_NEAR(value, without / ROWS, 1e-14);
+}
+
 /* Two classes, the others all but impossible: one column of the factor, whose
  * square is the curvature whatever the sign. */
 static void two_classes_leave_no_noise(void) {
@@ -512,6 +554,9 @@ int main(void) {
     loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY, 20);
     loss_factors_square_to_its_curvature(HAWQ_MSE, 3);
     two_classes_leave_no_noise();
+    rows_lie_anywhere(HAWQ_CROSS_ENTROPY);
+    rows_lie_anywhere(HAWQ_MSE);
+    rows_lie_anywhere(HAWQ_SELF_DISTILLATION);
     readings_are_diagonal_blocks(HAWQ_HESSIAN);
     readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();

@@ -59,14 +59,19 @@ static hawq_shape without(const hawq_shape *s, int axis) {
     return hawq_shape_squeeze(&rest, 0);
 }
 
-/* The last axis first: that is where classes are unless labels say otherwise.
- */
+static bool leaves(const hawq_shape *s, int axis, const hawq_shape *labels) {
+    hawq_shape rest = without(s, axis);
+    return s->dim[axis] > 1 && hawq_shape_equal(&rest, labels);
+}
+
+/* Where several axes would do, that of rows of tokens (the last of three), or
+ * of images (the second of more). */
 static int axis_by_labels(const hawq_shape *s, const hawq_shape *y) {
     hawq_shape labels = hawq_shape_squeeze(y, 0);
-    for (int axis = s->rank; axis-- > 1;) {
-        hawq_shape rest = without(s, axis);
-        if (s->dim[axis] > 1 && hawq_shape_equal(&rest, &labels)) return axis;
-    }
+    int        first = s->rank == 3 ? 2 : 1;
+    if (leaves(s, first, &labels)) return first;
+    for (int axis = s->rank; axis-- > 1;)
+        if (leaves(s, axis, &labels)) return axis;
     return 0;
 }
 
@@ -289,6 +294,12 @@ double hawq_score_accuracy(const hawq_graph *g, const hawq_batch *b,
                            size_t n_correct) {
     if (!b->labels) return NAN;
     return (double)n_correct / (double)hawq_score_count(g, b);
+}
+
+double hawq_score_perplexity(const hawq_graph *g, hawq_loss loss,
+                             double value) {
+    bool rows = hawq_score_has_classes(g) && hawq_score_rows(g).rows > 1;
+    return loss == HAWQ_CROSS_ENTROPY && rows ? exp(value) : NAN;
 }
 
 size_t hawq_score_agreeing(hawq_rows shape, const real *a, const real *b) {

@@ -26,8 +26,9 @@ bool hawq_score_has_classes(const hawq_graph *graph);
 
 /* Sets graph->class_axis: to `axis`, counted in the output (from its end if
  * negative), or, if that is 0, to what labels of shape y (of one image) tell:
- * the one axis without which the output has the labels' shape, where its shape
- * alone says otherwise. y may be NULL. EINVAL for an axis that is not there. */
+ * the axis without which the output has the labels' shape (of several the last
+ * of N x T x C and the second of N x C x H x W), where its shape alone says
+ * otherwise. y may be NULL. EINVAL for an axis that is not there. */
 HAWQ_NODISCARD hawq_status hawq_score_set_axis(hawq_graph *graph, int axis,
                                                const hawq_shape *y);
 
@@ -67,6 +68,11 @@ size_t hawq_score_agreeing(hawq_rows shape, const real *a, const real *b);
  * labels. */
 double hawq_score_accuracy(const hawq_graph *graph, const hawq_batch *batch,
                            size_t n_correct);
+
+/* The perplexity that a loss stands for: e to a cross-entropy of rows; NaN for
+ * other losses and where an image has but one row. */
+double hawq_score_perplexity(const hawq_graph *graph, hawq_loss loss,
+                             double value);
 
 /* NaN: not known. */
 typedef struct hawq_score {

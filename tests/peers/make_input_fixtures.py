@@ -129,3 +129,23 @@ save("free_size", [
     [w("conv.weight", 3, 2, 3, 3), i64("zero", [0]), i64("minus", [3, -1]),
      w("fc.weight", 3, 3), w("fc.bias", 3)],
     {"x": x})
+
+# classes along the second axis, a label for every pixel, some of none
+x = rng.uniform(-1, 1, (5, 2, 4, 3)).astype(np.float32)
+save("segments", [
+    node("Conv", "x conv1.weight", "a", pads=[1, 1, 1, 1]),
+    node("Relu", "a", "b"),
+    node("Conv", "b conv2.weight", "y")],
+    [("x", T.FLOAT, ["N", 2, 4, 3])],
+    [w("conv1.weight", 3, 2, 3, 3), w("conv2.weight", 4, 3, 1, 1)],
+    {"x": x}, rank=4)
+z = np.load(os.path.join(OUT, "segments.npz"))["y"].astype(np.float64)
+label = rng.randint(0, 4, (5, 4, 3))
+label[rng.uniform(size=label.shape) < 0.3] = -100
+label[2] = -100  # a whole image
+z -= np.log(np.exp(z).sum(1, keepdims=True))
+rows = np.moveaxis(z, 1, -1)[label >= 0]
+loss = -rows[np.arange(len(rows)), label[label >= 0]].mean()
+hits = (rows.argmax(-1) == label[label >= 0]).mean()
+np.savez(os.path.join(OUT, "segments.npz"), x=x, y=label,
+         loss=np.float64(loss), accuracy=np.float64(hits))
