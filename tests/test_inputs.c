@@ -6,7 +6,8 @@
  * nodes give the same; (2) values and sizes may come from the data or be given;
  * what is not known, or does not fit, is said in a sentence; (3) gradients with
  * respect to what is gathered are differences of the loss; (4) labels for every
- * row, some ignored, give the loss that numpy computes.
+ * row, some ignored, give the loss that numpy computes; (5) several outputs are
+ * read as one, of rows where they are alike.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/score.h"
@@ -322,6 +323,67 @@ static void segments(void) {
     hawq_graph_free(g);
 }
 
+/* --- several outputs -------------------------------------------------------
+ */
+
+static bool outputs_of(const char *name, size_t n, const char *const *output,
+                       const hawq_feeds *more, hawq_graph **g) {
+    hawq_feeds feeds = *more;
+    feeds.n_outputs = n;
+    feeds.output = output;
+    return CHECK_OK(hawq_onnx_load_fed(fixture(name, ".onnx"), &feeds, 2, g));
+}
+
+/* free_size: of a N x 3 x 6 x 8, c N x 3 and y N x 3. */
+static void joined(void) {
+    hawq_member       shape = {"x", {3, {2, 6, 8}}, HAWQ_FLOAT, NULL};
+    const hawq_feeds  feeds = {.n_shapes = 1, .shape = &shape};
+    const char *const alike[] = {"y", "c"}, *const mixed[] = {"y", "a"};
+    const char *const none[] = {"y", "q"}, *const early[] = {"b"};
+    hawq_graph *g, *alone;
+    if (outputs_of("free_size", 2, alike, &feeds, &g)) {
+        hawq_rows rows = hawq_score_rows(g);
+        CHECK(rows.rows == 2 && rows.classes == 3);
+        CHECK(hawq_per_image(g, g->output) == 6 && !g->left_out);
+        hawq_graph_free(g);
+    }
+    if (outputs_of("free_size", 2, mixed, &feeds, &g)) {
+        CHECK(hawq_per_image(g, g->output) == 3 + 3 * 48);
+        CHECK(!hawq_score_has_classes(g));
+        CHECK_OK(hawq_score_check_output(g, HAWQ_MSE));
+        CHECK_FAILS(hawq_score_check_output(g, HAWQ_CROSS_ENTROPY),
+                    HAWQ_EUNSUPPORTED, "--class-axis");
+        hawq_graph_free(g);
+    }
+    if (outputs_of("free_size", 1, early, &feeds, &g)) { /* inside */
+        CHECK(g->n_layers == 1 && hawq_per_image(g, g->output) == 3 * 48);
+        hawq_graph_free(g);
+    }
+    hawq_feeds wrong = feeds;
+    wrong.n_outputs = 2;
+    wrong.output = none;
+    refused("free_size", &wrong, HAWQ_EFORMAT, "'q' is made by no node");
+    /* the values are those of each alone */
+    if (!outputs_of("free_size", 2, alike, &feeds, &g)) return;
+    real         x[4 * 96], both[4 * 6], one[4 * 3];
+    hawq_engine *engine;
+    for (size_t i = 0; i < 4 * 96; i++) x[i] = (real)(i % 7) - 3;
+    const hawq_batch batch = {.n = 4, .x = x};
+    for (size_t k = 0; k < 2; k++) {
+        if (!outputs_of("free_size", 1, &alike[k], &feeds, &alone)) continue;
+        CHECK_OK(hawq_engine_new(g, threads, 0, HAWQ_MSE, &engine));
+        hawq_engine_forward(engine, &batch, both, NULL, NULL);
+        hawq_engine_free(engine);
+        CHECK_OK(hawq_engine_new(alone, threads, 0, HAWQ_MSE, &engine));
+        hawq_engine_forward(engine, &batch, one, NULL, NULL);
+        hawq_engine_free(engine);
+        for (size_t i = 0; i < 12; i++)
+            CHECK(both[i / 3 * 6 + 3 * k + i % 3] == one[i]);
+        hawq_graph_free(alone);
+    }
+    hawq_graph_free(g);
+}
+
 int main(void) {
     if (!CHECK_OK(hawq_threads_new(2, &threads))) return 1;
     agrees("tokens");
@@ -333,6 +395,7 @@ int main(void) {
     bad_ids();
     gradient();
     segments();
+    joined();
     hawq_threads_free(threads);
     DONE();
 }

@@ -356,12 +356,12 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
     return hawq_pass_layers(g);
 }
 
-/* The Softmax or LogSoftmax over the last axis that ends the network, or NULL.
- */
-static const hawq_node *last_softmax(const hawq_graph *g) {
-    const hawq_node *node = g->output->producer;
-    int              rank = g->output->shape.rank;
-    if (!node || g->output->n_uses ||
+/* The Softmax or LogSoftmax over the last axis that makes t, which at most
+ * `readers` nodes read, or NULL. */
+static const hawq_node *last_softmax(const hawq_tensor *t, int readers) {
+    const hawq_node *node = t->producer;
+    int              rank = t->shape.rank;
+    if (!node || t->n_uses > readers ||
         (!hawq_is(node, "Softmax") && !hawq_is(node, "LogSoftmax")))
         return NULL;
     int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
@@ -369,10 +369,24 @@ static const hawq_node *last_softmax(const hawq_graph *g) {
     return axis == rank - 1 ? node : NULL;
 }
 
+static bool take_joined(hawq_node *join) {
+    bool any = false;
+    for (int i = 0; i < join->n_in; i++) {
+        hawq_node       *part = join->in[i]->producer;
+        const hawq_node *node = part ? last_softmax(part->in[0], 1) : NULL;
+        if (!node) continue;
+        part->in[0] = node->in[0];
+        any = true;
+    }
+    return any;
+}
+
 bool hawq_graph_take_logits(hawq_graph *g) {
-    const hawq_node *node = last_softmax(g);
-    if (!node) return false;
-    g->output = node->in[0];
+    const hawq_node *node = last_softmax(g->output, 0);
+    hawq_node       *end = g->output->producer;
+    bool             joined = end && strcmp(end->name, HAWQ_JOINED) == 0;
+    if (joined ? !take_joined(end) : !node) return false;
+    if (!joined) g->output = node->in[0];
     hawq_pass_unused(g);
     return true;
 }
@@ -383,9 +397,7 @@ int hawq_graph_find_layer(const hawq_graph *g, const char *name) {
     return -1;
 }
 
-/* Elements that tell a constant: one row if all are equal, for a constant made
- * for every image (a class token) must not depend on their number. */
-static size_t distinct(const hawq_tensor *t) {
+size_t hawq_tensor_distinct(const hawq_tensor *t) {
     size_t rows = t->shape.rank < 2 ? 1 : (size_t)t->shape.dim[0];
     size_t each = rows ? t->n / rows : 0;
     for (size_t r = 1; r < rows; r++)
@@ -399,7 +411,8 @@ void hawq_graph_hash(const hawq_graph *g, char text[HAWQ_HASH_TEXT]) {
     for (int i = 0; i < g->n_nodes; i++)
         for (int j = 0; j < g->node[i]->n_in; j++) {
             const hawq_tensor *t = g->node[i]->in[j];
-            if (t && t->data) hawq_digest_reals(&digest, t->data, distinct(t));
+            if (t && t->data)
+                hawq_digest_reals(&digest, t->data, hawq_tensor_distinct(t));
         }
     hawq_digest_text(&digest, text);
 }

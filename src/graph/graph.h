@@ -56,6 +56,12 @@ typedef struct hawq_input {
     size_t       start; /* of them in the row */
 } hawq_input;
 
+enum { HAWQ_NO_CLASSES = -1 };
+
+/* The node that joins several outputs in one, and its inputs' makers begin with
+ * this name. */
+#define HAWQ_JOINED "outputs.joined"
+
 typedef struct hawq_graph {
     hawq_arena    arena;
     int           batch; /* images per sweep */
@@ -68,7 +74,7 @@ typedef struct hawq_graph {
     const hawq_tensor **rest;
     hawq_tensor        *input, *output; /* input: the first of the inputs */
     int class_axis; /* of the output, along which its classes lie; 0: as its
-                       shape tells (score.h) */
+                       shape tells (score.h); or HAWQ_NO_CLASSES */
     int         n_inputs;
     hawq_input *inputs;
     size_t      n_row; /* numbers of an image, over all inputs */
@@ -177,7 +183,8 @@ HAWQ_NODISCARD hawq_status hawq_graph_finish(hawq_graph *graph,
 
 /* A network that ends in Softmax or LogSoftmax over its classes (the last axis)
  * gives probabilities; losses and arg max want what goes in. Makes that input
- * the output and drops the node; false if there is none. After finish. */
+ * the output and drops the node; false if there is none. Of joined outputs,
+ * each. After finish. */
 bool hawq_graph_take_logits(hawq_graph *graph);
 
 /* Index of the layer of that name, or -1. */

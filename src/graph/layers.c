@@ -229,7 +229,8 @@ size_t hawq_graph_rest_elements(const hawq_graph *g) {
     size_t n = 0;
     for (int i = 0; i < g->n_rest; i++) {
         size_t held = in_file(g->rest[i])->n;
-        n += held < g->rest[i]->n ? held : g->rest[i]->n;
+        size_t own = hawq_tensor_distinct(g->rest[i]);
+        n += held < own ? held : own;
     }
     return n;
 }

@@ -41,14 +41,14 @@ static hawq_rows rows_along(const hawq_shape *s, int axis) {
 hawq_rows hawq_score_rows(const hawq_graph *g) {
     hawq_rows rows = {1, hawq_per_image(g, g->output), 1};
     if (g->class_axis > 0) return rows_along(&g->output->shape, g->class_axis);
-    read_rows(&g->output->shape, &rows);
+    if (g->class_axis == 0) read_rows(&g->output->shape, &rows);
     return rows;
 }
 
 bool hawq_score_has_classes(const hawq_graph *g) {
     hawq_rows rows;
     if (g->class_axis > 0) return g->output->shape.dim[g->class_axis] > 1;
-    return read_rows(&g->output->shape, &rows);
+    return g->class_axis == 0 && read_rows(&g->output->shape, &rows);
 }
 
 /* The output's shape without the images and axis `axis`. */
@@ -78,6 +78,7 @@ static int axis_by_labels(const hawq_shape *s, const hawq_shape *y) {
 hawq_status hawq_score_set_axis(hawq_graph *g, int axis, const hawq_shape *y) {
     const hawq_shape *s = &g->output->shape;
     char              text[SHAPE_TEXT];
+    if (axis == 0 && g->class_axis == HAWQ_NO_CLASSES) return HAWQ_OK;
     g->class_axis = 0;
     if (axis == 0 && (!y || s->rank < 3)) return HAWQ_OK;
     int found = axis == 0 ? axis_by_labels(s, y) : hawq_axis(axis, s->rank);

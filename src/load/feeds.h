@@ -25,6 +25,9 @@ typedef struct hawq_feeds {
     const hawq_member *value;  /* of one image, of all inputs that are fixed */
     const hawq_member *member; /* of the data; "x" serves the one input that no
                                   other member bears the name of */
+    size_t n_outputs;          /* that are asked for, by name; 0: the first
+                                  of floating type */
+    const char *const *output;
 } hawq_feeds;
 
 #endif

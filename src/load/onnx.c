@@ -11,6 +11,7 @@
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
 #include "src/load/onnx_inputs.h"
+#include "src/load/onnx_outputs.h"
 #include "src/load/proto.h"
 #include "src/ops/ops.h"
 
@@ -21,30 +22,21 @@ enum { FEW_IMAGES = 4, CHOSEN_USES = 320, MOST_ELEMENTS = 1 << 25 };
 
 /* What of the file the chosen output needs. */
 typedef struct plan {
-    const hawq_proto       *model;
-    const hawq_proto_value *output;
-    hawq_onnx_inputs        inputs;
-    hawq_names              needed; /* tensors */
-    bool                   *wanted; /* per node */
+    const hawq_proto *model;
+    hawq_onnx_outputs outputs;
+    hawq_onnx_inputs  inputs;
+    hawq_names        needed; /* tensors */
+    bool             *wanted; /* per node */
 } plan;
 
 /* --- what is needed ---------------------------------------------------- */
-
-static hawq_status choose_output(plan *p) {
-    const hawq_proto *m = p->model;
-    if (m->n_outputs == 0)
-        return hawq_fail(HAWQ_EFORMAT, "the graph has no output");
-    for (size_t i = m->n_outputs; i-- > 0;)
-        if (m->output[i].is_float) p->output = &m->output[i];
-    if (!p->output) p->output = &m->output[0];
-    return HAWQ_OK;
-}
 
 /* Backwards through the nodes, which the format keeps in topological order. */
 static hawq_status mark_needed(plan *p, hawq_arena *arena) {
     const hawq_proto *m = p->model;
     HAWQ_TAKE(p->wanted, arena, m->n_nodes);
-    HAWQ_TRY(hawq_names_add(&p->needed, arena, p->output->name));
+    for (size_t i = 0; i < p->outputs.n; i++)
+        HAWQ_TRY(hawq_names_add(&p->needed, arena, p->outputs.name[i]));
     for (size_t i = m->n_nodes; i-- > 0;) {
         const hawq_node_spec *spec = &m->node[i].spec;
         for (int j = 0; j < spec->n_out; j++)
@@ -185,12 +177,18 @@ static hawq_status check_output(const hawq_graph *g) {
                      g->batch);
 }
 
+static bool is_chosen(const plan *p, const char *name) {
+    for (size_t i = 0; i < p->outputs.n; i++)
+        if (strcmp(p->outputs.name[i], name) == 0) return true;
+    return false;
+}
+
 /* g->left_out = "'aux', 'mask'": the float outputs that are not chosen. */
 static hawq_status list_left_out(hawq_graph *g, const plan *p) {
     const hawq_proto *m = p->model;
     for (size_t i = 0; i < m->n_outputs; i++) {
         const hawq_proto_value *v = &m->output[i];
-        if (v == p->output || !v->is_float) continue;
+        if (!v->is_float || p->outputs.asked || is_chosen(p, v->name)) continue;
         g->left_out = hawq_arena_format(&g->arena, "%s%s'%s'",
                                         g->left_out ? g->left_out : "",
                                         g->left_out ? ", " : "", v->name);
@@ -207,7 +205,8 @@ static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
             HAWQ_TRY(add_tensor(g, m->constant[i].name, &m->constant[i]));
     for (size_t i = 0; i < m->n_nodes; i++)
         if (p->wanted[i]) HAWQ_TRY(add_node(g, &m->node[i]));
-    HAWQ_TRY(hawq_graph_finish(g, p->output->name));
+    HAWQ_TRY(hawq_onnx_join_outputs(&p->outputs, g));
+    HAWQ_TRY(hawq_graph_finish(g, p->outputs.joined));
     HAWQ_TRY(list_left_out(g, p));
     HAWQ_TRY(copy_texts(g, m));
     return check_output(g);
@@ -272,11 +271,12 @@ static hawq_status load(const char *path, const hawq_feeds *feeds, int batch,
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
     HAWQ_TRY(hawq_onnx_fix_inputs(&model, feeds, arena));
     HAWQ_TRY(hawq_proto_dequantize(&model, arena));
-    HAWQ_TRY(choose_output(&p));
+    HAWQ_TRY(hawq_onnx_choose_outputs(&model, feeds, arena, &p.outputs));
     HAWQ_TRY(mark_needed(&p, arena));
     HAWQ_TRY(hawq_onnx_collect(&model, arena, &defined));
-    HAWQ_TRY(
-        hawq_onnx_check_defined(&model, p.wanted, p.output->name, &defined));
+    for (size_t i = 0; i < p.outputs.n; i++)
+        HAWQ_TRY(hawq_onnx_check_defined(&model, p.wanted, p.outputs.name[i],
+                                         &defined));
     HAWQ_TRY(check_nodes(&p, arena));
     HAWQ_TRY(hawq_onnx_find_inputs(&model, &p.needed, feeds, arena, &p.inputs));
     hawq_graph *first = NULL;

@@ -153,7 +153,7 @@ const hawq_command hawq_command_this = {
     .summary = "Estimates, with errors, by how much the loss of a network "
                "rises when each of its layers is quantized.",
     .usage = "MODEL.onnx --data SPEC [options]",
-    .options = {options, hawq_data_rows, hawq_input_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows, hawq_output_rows},
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",

@@ -306,7 +306,7 @@ const hawq_command hawq_command_this = {
                "kernels: accuracy, bytes, time.",
     .usage = "MODEL.onnx --allocation ID|last|uniform8|... --data SPEC "
              "[options]",
-    .options = {options, hawq_data_rows, hawq_input_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows, hawq_output_rows},
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",

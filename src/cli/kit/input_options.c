@@ -10,7 +10,7 @@
 #include <string.h>
 
 static struct {
-    hawq_texts values, shapes;
+    hawq_texts values, shapes, outputs;
     int        class_axis;
 } o;
 
@@ -27,6 +27,14 @@ const hawq_option hawq_input_rows[] = {
                     "dimension of the output that its classes lie along "
                     "(default: as the shapes of output and labels tell)"),
     {0}};
+
+#define OUTPUTS(name)                                                          \
+    HAWQ_OPTION_TEXTS(name, 0, &o.outputs, "NAME",                             \
+                      "an output, or any tensor, to read as the output; of "   \
+                      "several all rows, or all numbers (repeatable; "         \
+                      "default: the first output of floating point)")
+const hawq_option hawq_output_rows[] = {OUTPUTS("output"), {0}};
+const hawq_option hawq_network_output_rows[] = {OUTPUTS("network-output"), {0}};
 
 int hawq_input_class_axis(void) {
     return o.class_axis;
@@ -102,6 +110,8 @@ hawq_status hawq_input_feeds(const char *spec, hawq_arena *arena,
     hawq_feeds f = {0};
     HAWQ_TRY(read_shapes(arena, &f));
     HAWQ_TRY(read_values(arena, &f));
+    f.n_outputs = (size_t)o.outputs.n;
+    f.output = o.outputs.item;
     if (spec) HAWQ_TRY(hawq_dataset_list(spec, arena, &f.member, &f.n_members));
     *out = f;
     return HAWQ_OK;
@@ -115,6 +125,9 @@ const char *hawq_input_text(hawq_arena *arena) {
     for (int i = 0; i < o.shapes.n && text; i++)
         text = hawq_arena_format(arena, "%s --input-shape %s", text,
                                  o.shapes.item[i]);
+    for (int i = 0; i < o.outputs.n && text; i++)
+        text =
+            hawq_arena_format(arena, "%s --output %s", text, o.outputs.item[i]);
     if (o.class_axis && text)
         text =
             hawq_arena_format(arena, "%s --class-axis %d", text, o.class_axis);

@@ -12,6 +12,10 @@
 /* --input --input-shape --class-axis */
 extern const hawq_option hawq_input_rows[];
 
+/* --output; and the same as --network-output, for programs whose --output is a
+ * file. */
+extern const hawq_option hawq_output_rows[], hawq_network_output_rows[];
+
 /* --class-axis; 0 if it was not given. */
 int hawq_input_class_axis(void);
 

@@ -87,6 +87,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
                       "operators were checked; those it left unchanged are "
                       "read as they were",
                       path, g->opset, HAWQ_CHECKED_OPSET);
+    if (end && strcmp(end->name, HAWQ_JOINED) == 0) last = "Softmax";
     if (logits && hawq_graph_take_logits(g))
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
@@ -96,8 +97,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
     if (g->left_out)
         hawq_cli_note(cli,
                       "%s: the first float output, '%s', is read as the "
-                      "%s; %s left out. To choose another, export the "
-                      "model with that output alone",
+                      "%s; %s left out. --output NAME chooses others",
                       path, g->output->name, logits ? "logits" : "output",
                       g->left_out);
     *out = g;

@@ -320,7 +320,8 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options, hawq_data_spec_rows, hawq_input_rows},
+    .options = {options, hawq_data_spec_rows, hawq_input_rows,
+                hawq_output_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",
