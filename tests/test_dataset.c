@@ -309,7 +309,7 @@ static void bad_specifications_are_named(void) {
     hawq_dataset d;
     char         spec[600];
     CHECK_FAILS(hawq_dataset_load("dir:images", NULL, &d), HAWQ_EUNSUPPORTED,
-                "supported are file.npz, idx:PREFIX and cifar:");
+                "supported are file.npz, idx:PREFIX, cifar:");
     CHECK_FAILS(hawq_dataset_load("images.png", NULL, &d), HAWQ_EUNSUPPORTED,
                 "images.png: is no kind of data that is read");
     CHECK_FAILS(hawq_dataset_load("idx:", NULL, &d), HAWQ_EINVAL,

@@ -7,7 +7,8 @@
  * what is not known, or does not fit, is said in a sentence; (3) gradients with
  * respect to what is gathered are differences of the loss; (4) labels for every
  * row, some ignored, give the loss that numpy computes; (5) several outputs are
- * read as one, of rows where they are alike.
+ * read as one, of rows where they are alike; (6) a stream of ids is cut into
+ * windows with the ids that follow.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/graph/score.h"
@@ -323,6 +324,59 @@ static void segments(void) {
     hawq_graph_free(g);
 }
 
+/* --- a stream of ids -------------------------------------------------------
+ */
+
+static void put_ids(const char *path, size_t bytes, size_t n) {
+    unsigned char id[4] = {0};
+    FILE         *f = fopen(path, "wb");
+    if (!CHECK(f != NULL)) return;
+    for (size_t i = 0; i < n; i++) {
+        id[0] = (unsigned char)(i % 19);
+        CHECK(fwrite(id, 1, bytes, f) == bytes);
+    }
+    fclose(f);
+}
+
+static void streams(void) {
+    int64_t          one = 1;
+    hawq_tensor      mask = {.dtype = HAWQ_INT, .ints = &one, .n = 1};
+    hawq_member      value = {"mask", scalar, HAWQ_INT, &mask};
+    const hawq_feeds feeds = {.n_values = 1, .value = &value};
+    const char      *spec[] = {"tokens:ids.bin", "tokens:ids.u32"};
+    hawq_dataset     d;
+    hawq_graph      *g;
+    if (!CHECK_OK(
+            hawq_onnx_load_fed(fixture("tokens", ".onnx"), &feeds, 2, &g)))
+        return;
+    hawq_dataset_options o = {.graph = g};
+    put_ids("ids.bin", 2,
+            24); /* 3 windows of 6; the fourth has no last label */
+    put_ids("ids.u32", 4, 25);
+    for (size_t k = 0; k < 2; k++) {
+        if (!CHECK_OK(hawq_dataset_load(spec[k], &o, &d))) continue;
+        CHECK(d.n == 3 + k && d.y.rank == 1 && d.y.dim[0] == 6);
+        for (size_t i = 0; i < d.n * 6; i++)
+            CHECK(d.x[i] == (real)(i % 19) &&
+                  d.labels[i] == (int64_t)((i + 1) % 19));
+        hawq_dataset_free(&d);
+    }
+    o.skip = o.limit = 1;
+    if (CHECK_OK(hawq_dataset_load(spec[1], &o, &d))) {
+        CHECK(d.n == 1 && d.x[0] == 6 && d.labels[0] == 7);
+        hawq_dataset_free(&d);
+    }
+    put_ids("ids.bin", 2, 6);
+    CHECK_FAILS(hawq_dataset_load(spec[0], &o, &d), HAWQ_EFORMAT,
+                "holds 12 bytes, expected more than 6 ids of 2 bytes");
+    o.graph = NULL;
+    CHECK_FAILS(hawq_dataset_load(spec[0], &o, &d), HAWQ_EINVAL,
+                "has not been given");
+    remove("ids.bin");
+    remove("ids.u32");
+    hawq_graph_free(g);
+}
+
 /* --- several outputs -------------------------------------------------------
  */
 
@@ -395,6 +449,7 @@ int main(void) {
     bad_ids();
     gradient();
     segments();
+    streams();
     joined();
     hawq_threads_free(threads);
     DONE();

@@ -253,7 +253,7 @@ static hawq_status select_images(const hawq_images          *from,
 /* --- specifications ---------------------------------------------------- */
 
 static const char supported[] =
-    "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
+    "supported are file.npz, idx:PREFIX, cifar:FILE.bin,... and tokens:FILE";
 
 static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
                                hawq_arena *arena, hawq_images *out) {
@@ -272,6 +272,15 @@ static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
         return hawq_idx_read(spec + 4, want, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
         return hawq_cifar_read(spec + 6, arena, out);
+    if (strncmp(spec, "tokens:", 7) == 0) {
+        if (!o->graph || !o->graph->input->whole)
+            return hawq_fail(HAWQ_EINVAL,
+                             "feeds networks whose input is integers; this one "
+                             "%s",
+                             o->graph ? "takes floating point"
+                                      : "has not been given");
+        return hawq_tokens_read(spec + 7, o->graph->n_row, most, arena, out);
+    }
     if (strncmp(spec, "dir:", 4) == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
@@ -287,7 +296,8 @@ hawq_status hawq_dataset_load(const char                 *spec,
     hawq_dataset         set = {0};
     hawq_images          images = {0};
     hawq_arena           scratch = {0};
-    if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:"))
+    if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:") ||
+        !strcmp(spec, "tokens:"))
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
     if (!options) options = &none;

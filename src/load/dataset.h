@@ -8,6 +8,9 @@
  *     idx:PREFIX               PREFIX-images-idx3-ubyte and
  *                              PREFIX-labels-idx1-ubyte, each plain or .gz
  *     cifar:FILE.bin[,FILE...] CIFAR-10 binary, 1 + 3072 bytes an image
+ *     tokens:FILE              ids of 16 bits (of 32 in FILE.u32), cut into
+ *                              windows as long as the network's input, the ids
+ *                              that follow as labels; for a network only
  *
  * Values are (pixel * scale - mean[c]) / std[c], c the channel: the first
  * dimension of an image of three dimensions, else 0.

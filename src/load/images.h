@@ -51,6 +51,11 @@ HAWQ_NODISCARD hawq_status hawq_idx_read(const char    *prefix,
 HAWQ_NODISCARD hawq_status hawq_cifar_read(const char *files, hawq_arena *arena,
                                            hawq_images *out);
 
+/* Windows of `window` ids each. */
+HAWQ_NODISCARD hawq_status hawq_tokens_read(const char *path, size_t window,
+                                            size_t most, hawq_arena *arena,
+                                            hawq_images *out);
+
 /* Names and shapes of all arrays of an .npz archive, and the numbers of those
  * of at most 1 MiB, but of y. One that is no array is left out. */
 HAWQ_NODISCARD hawq_status hawq_npz_list(const char *path, hawq_arena *arena,

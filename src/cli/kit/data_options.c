@@ -18,7 +18,8 @@ static struct {
 
 const hawq_option hawq_data_rows[] = {
     HAWQ_OPTION_TEXT("data", 'd', &o.data, "SPEC",
-                     "file.npz (x, y), idx:PREFIX or cifar:FILE.bin,..."),
+                     "file.npz (x, or a member for each input; y), idx:PREFIX, "
+                     "cifar:FILE.bin,... or tokens:FILE"),
     HAWQ_OPTION_REAL("scale", 0, &o.scale, 1e-30, 1e30, "S",
                      "images are (pixel*S - mean)/std (default 1)"),
     HAWQ_OPTION_REALS("mean", 0, &o.mean, "R,G,B",
