@@ -2,18 +2,22 @@
  * free size and with images along another axis than the first.
  *
  * Claims: (1) they give the outputs of onnxruntime, in every number of images a
- * sweep, and still do after being saved and read; the integer program's float
- * nodes give the same; (2) values and sizes may come from the data or be given;
- * what is not known, or does not fit, is said in a sentence; (3) gradients with
- * respect to what is gathered are differences of the loss; (4) labels for every
- * row, some ignored, give the loss that numpy computes; (5) several outputs are
- * read as one, of rows where they are alike; (6) a stream of ids is cut into
- * windows with the ids that follow.
+ * sweep, and still do after being saved and read; integer programs, whose
+ * float nodes handle the integers, give them nearly; (2) values and sizes may
+ * come from the data or be given; what is not known, or does not fit, is said
+ * in a sentence; (3) gradients with respect to what is gathered are differences
+ * of the loss; (4) labels for every row, some ignored, give the loss that numpy
+ * computes; (5) several outputs are read as one, of rows where they are alike;
+ * (6) a stream of ids is cut into windows with the ids that follow.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/deploy/program.h"
+#include "src/deploy/run.h"
 #include "src/graph/score.h"
 #include "src/load/dataset.h"
 #include "src/load/onnx.h"
+#include "src/quant/choice.h"
+#include "src/quant/quantize.h"
 #include "tests/check.h"
 #include "tests/npz.h"
 
@@ -81,6 +85,60 @@ static void agrees(const char *name) {
         hawq_graph_free(g);
     }
     remove("inputs.onnx");
+}
+
+/* --- as an integer program --------------------------------------------------
+ */
+
+/* Integers of the data stay as they are; each input is found where it is. */
+static void deployed(const char *name) {
+    hawq_arena       arena = {0};
+    hawq_calibration seen;
+    hawq_choice     *choice;
+    hawq_quantized  *q;
+    hawq_dataset     d;
+    hawq_graph      *g;
+    hawq_engine     *engine;
+    hawq_program    *p;
+    hawq_runner     *r;
+    if (!CHECK_OK(
+            open_fed(fixture(name, ".onnx"), fixture(name, ".npz"), 1, &g, &d)))
+        return;
+    const hawq_batch batch = {.n = d.n, .x = d.x, .targets = d.targets};
+    size_t           n = d.n * hawq_dataset_answers(&d);
+    real            *y = calloc(n, sizeof *y);
+    double           worst = 0;
+    CHECK_OK(hawq_engine_new(g, threads, 1, HAWQ_MSE, &engine));
+    CHECK_OK(hawq_calibrate(engine, g, &batch, &arena, &seen));
+    hawq_engine_free(engine);
+    for (int k = 0; k < g->n_inputs; k++) {
+        const hawq_tensor *t = g->inputs[k].tensor;
+        CHECK(!seen.tensor[t->id] == t->whole);
+    }
+    CHECK_OK(hawq_choice_uniform(g, 8, 8, &arena, &choice));
+    CHECK_OK(
+        hawq_quantize_choices(g, g->n_layers, choice, threads, &arena, &q));
+    const hawq_lower_options o = {.n_choices = g->n_layers,
+                                  .choice = choice,
+                                  .quantized = q,
+                                  .activation_range = HAWQ_RANGE_MAX};
+    if (CHECK_OK(hawq_program_lower(g, &seen, &o, &p))) {
+        CHECK(p->n_in == g->n_row);
+        if (CHECK_OK(
+                hawq_runner_new(p, hawq_kernels_select("ref"), threads, &r))) {
+            hawq_runner_run(r, d.n, d.x, y);
+            for (size_t i = 0; i < n; i++)
+                worst = fmax(worst, fabs((double)(y[i] - d.targets[i])));
+            if (!CHECK(worst < 0.03))
+                printf("    %s: off by %g\n", name, worst);
+            hawq_runner_free(r);
+        }
+        hawq_program_free(p);
+    }
+    free(y);
+    hawq_arena_free(&arena);
+    hawq_dataset_free(&d);
+    hawq_graph_free(g);
 }
 
 /* --- what is known of them -------------------------------------------------
@@ -438,11 +496,47 @@ static void joined(void) {
     hawq_graph_free(g);
 }
 
+/* --- a language model --------------------------------------------------------
+ */
+
+/* The mean cross-entropy of a token as computed in float64 elsewhere. */
+static void stories(void) {
+    const char *folder = check_data();
+    static const struct {
+        const char *archive;
+        double      loss;
+    } known_loss[] = {{"stories_test", 1.555994669},
+                      {"stories_calibration", 1.396220652}};
+    for (size_t k = 0; folder && k < 2; k++) {
+        char         model[512], archive[512];
+        hawq_dataset d;
+        hawq_graph  *g;
+        hawq_engine *engine;
+        double       loss = 0;
+        snprintf(model, sizeof model, "%s/models/stories260k.onnx", folder);
+        snprintf(archive, sizeof archive, "%s/tinystories/%s.npz", folder,
+                 known_loss[k].archive);
+        if (!CHECK_OK(open_fed(model, archive, 0, &g, &d))) return;
+        const hawq_batch batch = {.n = d.n, .x = d.x, .labels = d.labels};
+        CHECK_OK(hawq_dataset_check_loss(&d, g, HAWQ_CROSS_ENTROPY, archive));
+        CHECK_OK(hawq_engine_new(g, threads, 0, HAWQ_CROSS_ENTROPY, &engine));
+        hawq_engine_forward(engine, &batch, NULL, &loss, NULL);
+        CHECK_NEAR(loss, known_loss[k].loss, 1e-6);
+        CHECK_NEAR(hawq_score_perplexity(g, HAWQ_CROSS_ENTROPY, loss),
+                   exp(known_loss[k].loss), 1e-5);
+        hawq_engine_free(engine);
+        hawq_dataset_free(&d);
+        hawq_graph_free(g);
+    }
+}
+
 int main(void) {
     if (!CHECK_OK(hawq_threads_new(2, &threads))) return 1;
     agrees("tokens");
     agrees("several");
     agrees("free_size");
+    deployed("tokens");
+    deployed("several");
     structure();
     given();
     sizes();
@@ -451,6 +545,7 @@ int main(void) {
     segments();
     streams();
     joined();
+    stories();
     hawq_threads_free(threads);
     DONE();
 }
