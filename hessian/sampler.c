@@ -25,7 +25,7 @@ hawq_status hawq_sampler_init(hawq_sampler *s, const hawq_graph *graph,
                          "%zu; give more images or a smaller --batch-size",
                          data->n, size);
     *s = (hawq_sampler){.data = *data, .size = size, .seed = seed};
-    s->per_x = hawq_per_image(graph, graph->input);
+    s->per_x = graph->n_row;
     s->per_target = hawq_per_image(graph, graph->output);
     s->per_label = hawq_score_rows(graph).rows;
     HAWQ_TAKE(s->order, arena, data->n);

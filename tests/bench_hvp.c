@@ -98,7 +98,7 @@ static double peak(const bench *b) {
 /* --- the work ----------------------------------------------------------- */
 
 static hawq_status draw_batch(bench *b, size_t images) {
-    size_t   each = hawq_per_image(b->graph, b->graph->input);
+    size_t   each = b->graph->n_row;
     size_t   out = hawq_per_image(b->graph, b->graph->output);
     size_t   total = hawq_selection_total(&b->weights);
     real    *x;

@@ -102,7 +102,7 @@ static inline void fixture_open(fixture *f, hawq_graph *g) {
     hawq_engine *engine = NULL;
     CHECK_OK(hawq_threads_new(3, &f->threads));
     CHECK_OK(hawq_engine_new(g, f->threads, 1, HAWQ_CROSS_ENTROPY, &engine));
-    f->n_in = hawq_per_image(g, g->input);
+    f->n_in = g->n_row;
     f->n_out = hawq_per_image(g, g->output);
     f->x = hawq_arena_take(&f->arena, IMAGES * f->n_in, sizeof *f->x);
     f->output = hawq_arena_take(&f->arena, IMAGES * f->n_out, sizeof *f->x);

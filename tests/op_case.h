@@ -18,7 +18,15 @@
 enum { OP_IN = 8, OP_OUT = 4, OP_ATTR = 8, OP_LANES = 3 };
 
 typedef struct op_in {
-    enum { OP_END, OP_OMITTED, OP_ACT, OP_WEIGHT, OP_FIXED, OP_INTS } kind;
+    enum {
+        OP_END,
+        OP_OMITTED,
+        OP_ACT,
+        OP_WEIGHT,
+        OP_FIXED,
+        OP_INTS,
+        OP_WHOLE /* integers computed from the data, of `values` */
+    } kind;
     hawq_shape     shape;
     const int64_t *ints;      /* OP_INTS */
     const double  *values;    /* floats; NULL: uniform in [low, high] */
@@ -71,6 +79,13 @@ typedef struct op_case {
     {                                                                          \
         .kind = OP_INTS, .ints = (const int64_t[]) {                           \
             value                                                              \
+        }                                                                      \
+    }
+#define WHOLE(shape_of, ...)                                                   \
+    {                                                                          \
+        .kind = OP_WHOLE, .shape = OP_SHAPE shape_of,                          \
+        .values = (const double[]) {                                           \
+            __VA_ARGS__                                                        \
         }                                                                      \
     }
 #define OMITTED                                                                \
@@ -130,7 +145,7 @@ static hawq_status op_input(op_run *r, int k, const char *name) {
         return hawq_graph_constant(r->graph, name, HAWQ_INT, &in->shape,
                                    in->ints);
     r->x[k] = op_plane(n);
-    r->free[k] = in->kind != OP_FIXED;
+    r->free[k] = in->kind != OP_FIXED && in->kind != OP_WHOLE;
     for (size_t i = 0; i < n; i++)
         r->x[k][i] = (real)(in->values   ? in->values[i]
                             : r->c->iota ? 100.0 * k + (double)i
@@ -138,8 +153,9 @@ static hawq_status op_input(op_run *r, int k, const char *name) {
                                          : op_draw(r, in->low, in->high));
     HAWQ_TRY(
         hawq_graph_constant(r->graph, name, HAWQ_FLOAT, &in->shape, r->x[k]));
-    if (in->kind == OP_ACT)
-        hawq_graph_find(r->graph, name)->role = HAWQ_ACTIVATION;
+    hawq_tensor *t = hawq_graph_find(r->graph, name);
+    if (in->kind == OP_ACT || in->kind == OP_WHOLE) t->role = HAWQ_ACTIVATION;
+    t->whole = in->kind == OP_WHOLE;
     return HAWQ_OK;
 }
 
@@ -213,7 +229,7 @@ static void op_call(const op_run *r, op_function f, int lanes,
     }
     for (int k = 0; k < r->n_in; k++) {
         if (!r->in[k]) continue;
-        p.val[r->in[k]->id] = r->x[k];
+        p.val[r->in[k]->id] = r->x[k] ? r->x[k] : r->in[k]->data;
         p.bar[r->in[k]->id] = q->in_bar[k];
         for (int l = 0; l < OP_LANES; l++) {
             dot[l][r->in[k]->id] = q->dot[l][k];

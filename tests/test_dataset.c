@@ -309,7 +309,7 @@ static void bad_specifications_are_named(void) {
     hawq_dataset d;
     char         spec[600];
     CHECK_FAILS(hawq_dataset_load("dir:images", NULL, &d), HAWQ_EUNSUPPORTED,
-                "supported are file.npz, idx:PREFIX and cifar:");
+                "supported are file.npz, idx:PREFIX, cifar:");
     CHECK_FAILS(hawq_dataset_load("images.png", NULL, &d), HAWQ_EUNSUPPORTED,
                 "images.png: is no kind of data that is read");
     CHECK_FAILS(hawq_dataset_load("idx:", NULL, &d), HAWQ_EINVAL,
@@ -380,7 +380,11 @@ static void misfits_are_named(void) {
     hawq_graph  *g, *fixed;
     real         x[96] = {0};
     int64_t      labels[4] = {0, 4, 2, 1};
-    hawq_dataset d = {.n = 4, .item = {3, {2, 3, 4}}, .x = x, .labels = labels};
+    hawq_dataset d = {.n = 4,
+                      .item = {3, {2, 3, 4}},
+                      .x = x,
+                      .n_inputs = 1,
+                      .labels = labels};
     const char  *free_batch = data_file("", "onnx/reshape_chain_opset13.onnx");
     if (!CHECK_OK(hawq_onnx_load(free_batch, 3, &g))) return;
     if (!CHECK_OK(
@@ -413,7 +417,8 @@ static void misfits_are_named(void) {
                 "holds targets, one of integers labels");
     d.n = 0;
     CHECK_FAILS(hawq_dataset_check(&d, g, "d"), HAWQ_EINVAL, "no image");
-    d = (hawq_dataset){.n = 1, .item = {2, {2, 2}}, .x = x, .labels = labels};
+    d = (hawq_dataset){
+        .n = 1, .item = {2, {2, 2}}, .x = x, .n_inputs = 1, .labels = labels};
     CHECK_FAILS(hawq_dataset_check(&d, fixed, "d"), HAWQ_EINVAL,
                 "fewer images than a batch: found 1, the model fixes batches "
                 "of 2");

@@ -219,9 +219,9 @@ static void curvature_is_carried_back(void) {
         real   s[4];
         for (size_t k = 0; k < 6; k++) u[k] = (double)f.x[i * 6 + k];
         for (size_t r = 0; r < 5; r++) z[r] = output(a, u, r, 6);
-        hawq_loss_factor(HAWQ_SELF_DISTILLATION, (hawq_rows){1, 4},
-                         f.float_output + i * 4, 1, hawq_rng_key(77, i, 0, 0),
-                         s);
+        hawq_loss_factor(HAWQ_SELF_DISTILLATION, (hawq_rows){1, 4, 1},
+                         f.float_output + i * 4, NULL, 1,
+                         hawq_rng_key(77, i, 0, 0), s);
         for (size_t r = 0; r < 5; r++)
             for (size_t c = 0; z[r] > 0 && c < 4; c++)
                 delta[r] += (double)b->weight->data[hawq_weight_at(b, c, r)] *

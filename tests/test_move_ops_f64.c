@@ -47,8 +47,6 @@ static void reshaping(void) {
     FAILS(EFORMAT, "missing", "Unsqueeze", .in = {ACT(2)});
     FAILS(EUNSUPPORTED, "training_mode", "Dropout",
           .in = {ACT(2, 3), FIXED_SCALAR(0.5), INT_SCALAR(1)});
-    FAILS(EUNSUPPORTED, "cast to int64", "Cast", .in = {ACT(2, 3)},
-          .attr = {A_INT("to", 7)});
 }
 
 /* The mask that older exporters name becomes a constant of ones. */

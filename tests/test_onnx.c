@@ -123,7 +123,6 @@ static const struct {
     {"huge_weight", HAWQ_EFORMAT, "too many elements"},
     {"infinite_weight", HAWQ_ENONFINITE,
      "initializer 'fc.weight': has infinity at element 4"},
-    {"integer_input", HAWQ_EUNSUPPORTED, "input 'x' is int64"},
     {"nan_weight", HAWQ_ENONFINITE,
      "initializer 'fc.weight': has NaN at element 4"},
     {"no_shape", HAWQ_EUNSUPPORTED, "input 'x' has no declared shape"},
@@ -136,7 +135,6 @@ static const struct {
     {"string_weight", HAWQ_EUNSUPPORTED, "holds elements of type string"},
     {"subgraph", HAWQ_EUNSUPPORTED,
      "node 'choose' (If): its condition 'flag' depends on the data"},
-    {"two_inputs", HAWQ_EUNSUPPORTED, "inputs 'x' and 'z'"},
     {"undefined", HAWQ_EFORMAT, "node 'fc' (MatMul): input 'q'"},
 };
 

@@ -260,9 +260,49 @@ static void labels_are_within_the_classes(void) {
                 HAWQ_EINVAL, "label of image 11, row 1 is 4, expected 0 to 3");
     labels[4] = 3;
     CHECK_OK(hawq_score_check(g, HAWQ_CROSS_ENTROPY, &b, &three, 10));
-    labels[0] = -100;
+    labels[0] = -99;
     CHECK_FAILS(hawq_score_check(g, HAWQ_MSE, &b, &three, 0), HAWQ_EINVAL,
-                "is -100");
+                "is -99");
+    labels[0] = HAWQ_IGNORED;
+    CHECK_OK(hawq_score_check(g, HAWQ_CROSS_ENTROPY, &b, &three, 0));
+    CHECK(hawq_score_count(g, &b) == 5);
+    for (int i = 0; i < 6; i++) labels[i] = HAWQ_IGNORED;
+    CHECK_FAILS(hawq_score_check(g, HAWQ_CROSS_ENTROPY, &b, &three, 0),
+                HAWQ_EINVAL, "all labels are -100");
+}
+
+/* Where classes are: as the option says, else as the labels tell. */
+static void class_axes(void) {
+    network          n;
+    hawq_graph      *g = of_shape(&n, 4, (int64_t[]){2, 5, 3, 4});
+    const hawq_shape image = {2, {3, 4}}, one = {1, {4}};
+    int64_t          labels[24] = {4};
+    hawq_batch       b = {.n = 2, .labels = labels};
+    CHECK(!hawq_score_has_classes(g));
+    CHECK_OK(hawq_score_set_axis(g, 0, &image));
+    hawq_rows rows = hawq_score_rows(g);
+    CHECK(g->class_axis == 1 && hawq_score_has_classes(g));
+    CHECK(rows.rows == 12 && rows.classes == 5 && rows.inner == 12);
+    CHECK(hawq_row_start(rows, 3) == 3);
+    CHECK_OK(hawq_score_check_output(g, HAWQ_CROSS_ENTROPY));
+    CHECK_OK(hawq_score_check(g, HAWQ_CROSS_ENTROPY, &b, &image, 0));
+    CHECK_FAILS(hawq_score_check(g, HAWQ_CROSS_ENTROPY, &b, &one, 0),
+                HAWQ_EINVAL, "12 rows of 5 classes");
+    CHECK_OK(hawq_score_set_axis(g, 0, &one));
+    CHECK(g->class_axis == 0);
+    CHECK_OK(hawq_score_set_axis(g, 0, &(hawq_shape){2, {5, 3}}));
+    CHECK(g->class_axis == 3);
+    CHECK_OK(hawq_score_set_axis(g, -2, NULL));
+    rows = hawq_score_rows(g);
+    CHECK(g->class_axis == 2 && rows.rows == 20 && rows.inner == 4);
+    CHECK(hawq_row_start(rows, 5) == 13);
+    CHECK_FAILS(hawq_score_set_axis(g, 4, NULL), HAWQ_EINVAL, "--class-axis 4");
+    CHECK_FAILS(hawq_score_set_axis(g, -4, NULL), HAWQ_EINVAL, "the images'");
+    g = of_shape(&n, 3, (int64_t[]){2, 3, 4});
+    CHECK_OK(hawq_score_set_axis(g, 0, &(hawq_shape){1, {3}}));
+    CHECK(g->class_axis == 0); /* the last, as without labels */
+    CHECK_OK(hawq_score_set_axis(g, 0, &one));
+    CHECK(g->class_axis == 1);
 }
 
 /* Two images of two rows of three classes: logits whose softmax is known. */
@@ -296,6 +336,7 @@ static void outputs_are_scored_by_rows(void) {
 }
 
 int main(void) {
+    class_axes();
     shapes_are_read();
     outputs_are_checked();
     answers_are_checked();

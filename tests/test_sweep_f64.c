@@ -245,7 +245,7 @@ static void selections_are_blocks_of_the_whole(void) {
  * order. */
 static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     enum { N = 20000, ROWS = 2, MOST_Z = 40 };
-    const hawq_rows shape = {ROWS, c};
+    const hawq_rows shape = {ROWS, c, 1};
     const size_t    n = ROWS * c;
     static double   sum[MOST_Z][MOST_Z], squares[MOST_Z][MOST_Z];
     double          z[MOST_Z], bar[MOST_Z];
@@ -253,7 +253,8 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     memset(squares, 0, sizeof squares);
     for (size_t i = 0; i < n; i++) z[i] = 1.5 * hawq_rng_normal(c, i);
     for (uint64_t k = 0; k < N; k++) {
-        hawq_loss_factor(loss, shape, z, 0.7, hawq_rng_key(8, k, 0, 0), bar);
+        hawq_loss_factor(loss, shape, z, NULL, 0.7, hawq_rng_key(8, k, 0, 0),
+                         bar);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++) {
                 sum[i][j] += bar[i] * bar[j];
@@ -263,7 +264,7 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     for (size_t j = 0; j < n; j++) {
         double unit[MOST_Z] = {0}, column[MOST_Z];
         unit[j] = 1;
-        hawq_loss_curvature(loss, shape, z, 0.7, unit, column);
+        hawq_loss_curvature(loss, shape, z, NULL, 0.7, unit, column);
         for (size_t i = 0; i < n; i++) {
             double mean = sum[i][j] / N;
             double var = squares[i][j] / N - mean * mean;
@@ -272,15 +273,57 @@ static void loss_factors_square_to_its_curvature(hawq_loss loss, size_t c) {
     }
 }
 
+/* Classes along another axis are the same numbers elsewhere, and a row that is
+ * ignored has no loss, no gradient and no curvature. Row r of the 6 is row
+ * r % 2 of part r / 2. */
+static void rows_lie_anywhere(hawq_loss loss) {
+    enum { ROWS = 6, C = 4, INNER = 2, N = ROWS * C, SKIPPED = 3 };
+    const hawq_rows near = {ROWS, C, 1}, far = {ROWS, C, INNER};
+    const int64_t   label[ROWS] = {1, 0, 3, HAWQ_IGNORED, 2, 2};
+    double          a[5][N], b[5][N]; /* z, target, direction, two results */
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t k = 0; k < 3; k++)
+                b[k][(r / INNER * C + c) * INNER + r % INNER] =
+                    a[k][r * C + c] = hawq_rng_normal(17 + k, r * C + c);
+    const double *t = loss == HAWQ_CROSS_ENTROPY ? NULL : a[1];
+    double value = hawq_loss_value(loss, near, a[0], label, t, 0.7, a[3]);
+    CHECK(value ==
+          hawq_loss_value(loss, far, b[0], label, t ? b[1] : NULL, 0.7, b[3]));
+    for (int what = 0; what < 3; what++) {
+        if (what == 1) {
+            hawq_loss_curvature(loss, near, a[0], label, 0.7, a[2], a[3]);
+            hawq_loss_curvature(loss, far, b[0], label, 0.7, b[2], b[3]);
+        } else if (what == 2) {
+            hawq_loss_factor(loss, near, a[0], label, 0.7, 5, a[3]);
+            hawq_loss_factor(loss, far, b[0], label, 0.7, 5, b[3]);
+        }
+        for (size_t r = 0; r < ROWS; r++)
+            for (size_t c = 0; c < C; c++) {
+                double own = a[3][r * C + c];
+                CHECK(own == b[3][hawq_row_start(far, r) + c * INNER]);
+                CHECK(own != 0 || r == SKIPPED);
+                CHECK(r != SKIPPED || own == 0);
+            }
+    }
+    double without = 0; /* its own row alone is missing */
+    for (size_t r = 0; r < ROWS; r++)
+        if (r != SKIPPED)
+            without +=
+                hawq_loss_value(loss, (hawq_rows){1, C, 1}, a[0] + r * C,
+                                label + r, t ? t + r * C : NULL, 1, NULL);
+    CHECK_NEAR(value, without / ROWS, 1e-14);
+}
+
 /* Two classes, the others all but impossible: one column of the factor, whose
  * square is the curvature whatever the sign. */
 static void two_classes_leave_no_noise(void) {
-    const hawq_rows shape = {1, 4};
+    const hawq_rows shape = {1, 4, 1};
     const double    z[4] = {-50, 1, -60, 0.5}, unit[4] = {0, 1, 0, 0};
     double          bar[4], column[4];
-    hawq_loss_curvature(HAWQ_CROSS_ENTROPY, shape, z, 1, unit, column);
+    hawq_loss_curvature(HAWQ_CROSS_ENTROPY, shape, z, NULL, 1, unit, column);
     for (uint64_t k = 0; k < 8; k++) {
-        hawq_loss_factor(HAWQ_CROSS_ENTROPY, shape, z, 1, k, bar);
+        hawq_loss_factor(HAWQ_CROSS_ENTROPY, shape, z, NULL, 1, k, bar);
         for (int i = 0; i < 4; i++)
             CHECK_NEAR(bar[i] * bar[1], column[i], 1e-10);
     }
@@ -511,6 +554,9 @@ int main(void) {
     loss_factors_square_to_its_curvature(HAWQ_CROSS_ENTROPY, 20);
     loss_factors_square_to_its_curvature(HAWQ_MSE, 3);
     two_classes_leave_no_noise();
+    rows_lie_anywhere(HAWQ_CROSS_ENTROPY);
+    rows_lie_anywhere(HAWQ_MSE);
+    rows_lie_anywhere(HAWQ_SELF_DISTILLATION);
     readings_are_diagonal_blocks(HAWQ_HESSIAN);
     readings_are_diagonal_blocks(HAWQ_GAUSS_NEWTON);
     threads_and_lanes_change_no_bit();

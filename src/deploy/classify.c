@@ -260,6 +260,13 @@ static hawq_status check_concat(const hawq_node *node) {
                           "concatenation along axis 0");
 }
 
+/* Does it read or make integers or truth values? They have no map. */
+static bool handles_whole(const hawq_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (is_activation(node->in[i]) && node->in[i]->whole) return true;
+    return node->out[0]->whole;
+}
+
 static hawq_status classify(lowering *low, int i) {
     const hawq_node *node = low->graph->node[i];
     node_plan       *plan = &low->plan[i];
@@ -268,6 +275,10 @@ static hawq_status classify(lowering *low, int i) {
     hawq_pool        pool;
     plan->layer = layer_of(low->graph, node);
     if (low->failed[i]) return keep_float(low, plan, low->failed[i]);
+    if (handles_whole(node))
+        return keep_float(low, plan,
+                          "it works on integers of the data, which are not "
+                          "quantized");
     if (plan->layer >= 0)
         return take_kind(low, node, plan, KIND_LAYER,
                          check_layer(low, node, plan));

@@ -143,11 +143,10 @@ static bool reads_floats(const hawq_node *node, const bool *is_float,
 }
 
 /* Does it read floats and the image, which is there in floats, and no more? */
-static bool reads_exact(const lowering *low, const hawq_node *node,
-                        const bool *is_float) {
+static bool reads_exact(const hawq_node *node, const bool *is_float) {
     for (int i = 0; i < node->n_in; i++)
         if (is_activation(node->in[i]) && !is_float[node->in[i]->id] &&
-            node->in[i] != low->graph->input)
+            !hawq_is_input(node->in[i]))
             return false;
     return true;
 }
@@ -159,7 +158,7 @@ static node_kind follow(const lowering *low, int i, const bool *is_float,
     node_kind        kind = low->plan[i].kind;
     bool             leaves = !by->wanted[node->out[0]->id];
     if (!passes(kind) && !combines(kind)) return kind;
-    if (by->needed[node->out[0]->id] && reads_exact(low, node, is_float))
+    if (by->needed[node->out[0]->id] && reads_exact(node, is_float))
         return KIND_FLOAT;
     if (kind == KIND_POINTWISE) {
         if (!reads_floats(node, is_float, false)) return kind;
@@ -252,6 +251,13 @@ static int layer_behind(const lowering *low, const hawq_tensor *t) {
     return -1;
 }
 
+/* Where an input's numbers begin in the row of an image. */
+static size_t start_of(const hawq_graph *g, const hawq_tensor *t) {
+    for (int k = 0; k < g->n_inputs; k++)
+        if (g->inputs[k].tensor == t) return g->inputs[k].start;
+    return 0;
+}
+
 hawq_status hawq_lower_quantized(lowering *low, const hawq_tensor *t) {
     value     x = {0};
     int       from = low->floats[t->id];
@@ -263,6 +269,7 @@ hawq_status hawq_lower_quantized(lowering *low, const hawq_tensor *t) {
     step.out = (size_t)x.slot;
     step.u.boundary = (hawq_boundary){.n = x.n,
                                       .outside = from == IMAGE,
+                                      .first = start_of(low->graph, t),
                                       .factor = 1 / x.q.scale,
                                       .zero = x.q.zero,
                                       .high = x.q.high};

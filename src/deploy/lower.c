@@ -407,9 +407,10 @@ static hawq_status lower_graph(lowering *low) {
     HAWQ_TAKE(low->value, low->scratch, (size_t)g->n_tensors);
     HAWQ_TAKE(low->floats, low->scratch, (size_t)g->n_tensors);
     for (int i = 0; i < g->n_tensors; i++) low->floats[i] = NO_SLOT;
-    low->floats[g->input->id] = IMAGE;
+    for (int k = 0; k < g->n_inputs; k++)
+        low->floats[g->inputs[k].tensor->id] = IMAGE;
     p->graph = g;
-    p->n_in = hawq_per_image(g, g->input);
+    p->n_in = g->n_row;
     for (low->node = 0; low->node < g->n_nodes; low->node++)
         HAWQ_TRY(lower_node(low, low->node));
     HAWQ_TRY(lower_output(low));

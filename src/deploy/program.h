@@ -60,6 +60,7 @@ typedef struct hawq_boundary {
     size_t n;
     bool   outside; /* QUANTIZE: x is the image; else y is the outputs;
                              if not so, they are in the workspace */
+    size_t       first; /* of the image's numbers, where x is the image */
     float        factor;
     uint8_t      zero, high;
     size_t       channels, n_scales;

@@ -127,7 +127,9 @@ static void dequantize(const hawq_boundary *b, const uint8_t *q, float *y) {
 
 static void run_float(const hawq_program *p, const hawq_node *node,
                       const float *x, const hawq_planes *planes) {
-    planes->val[p->graph->input->id] = (real *)x; /* read only */
+    const hawq_graph *g = p->graph;
+    for (int k = 0; k < g->n_inputs; k++) /* read only */
+        planes->val[g->inputs[k].tensor->id] = (real *)x + g->inputs[k].start;
     node->op->forward(node, planes);
 }
 
@@ -144,7 +146,7 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
     void                      *scratch = r->scratch[worker];
     switch (s->kind) {
     case HAWQ_STEP_QUANTIZE:
-        k->quantize(b->n, b->outside ? x : (const float *)(const void *)in,
+        k->quantize(b->n, b->outside ? x + b->first : (const float *)(const void *)in,
                     b->factor, b->zero, 0, b->high, out);
         break;
     case HAWQ_STEP_CONV:

@@ -81,6 +81,12 @@ static hawq_status save(const char *folder, c_emit *e,
                         hawq_c_source_bytes *bytes) {
     c_text       header = {.arena = e->arena}, source = header, check = header;
     hawq_program cut;
+    if (e->program->graph->n_inputs > 1)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "C source takes one input, and the network has %d: "
+                         "give the others one value for all images (--input "
+                         "NAME=VALUE)",
+                         e->program->graph->n_inputs);
     HAWQ_TRY(cut_softmax(e, &cut));
     HAWQ_TRY(check_steps(e->program));
     HAWQ_TRY(emit(e));

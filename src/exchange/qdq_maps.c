@@ -41,7 +41,7 @@ static bool is_among_floats(const hawq_program *p, const hawq_node *node) {
             return true;
     if (!x || !has_floats(p, x)) return false;
     if (p->float_at[y->id] == p->float_at[x->id]) return true;
-    return is_clamp(node) && x != p->graph->input && p->has_map[y->id] &&
+    return is_clamp(node) && !hawq_is_input(x) && p->has_map[y->id] &&
            !has_floats(p, y);
 }
 

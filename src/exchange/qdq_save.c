@@ -230,7 +230,10 @@ static hawq_status build(hawq_qdq_writer *w) {
     HAWQ_TRY(make_room(w));
     HAWQ_TRY(hawq_qdq_find_floats(w));
     HAWQ_TRY(hawq_qdq_layers(w));
-    HAWQ_TRY(round_tensor(w, g->input, w->name[g->input->id]));
+    for (int k = 0; k < g->n_inputs; k++) {
+        const hawq_tensor *t = g->inputs[k].tensor;
+        HAWQ_TRY(round_tensor(w, t, w->name[t->id]));
+    }
     for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(write_node(w, i));
     copy_constants(w);
     return write_texts(w);

@@ -24,7 +24,8 @@ typedef struct hawq_worker {
     real     ***dot, ***bardot; /* [HAWQ_TOGETHER][id], activations */
     real     ***result;         /* [lane][id], bardot of constants */
     double     *reading;        /* [lane][channel of every layer] */
-    real       *input;          /* the padded last chunk */
+    real       *input;          /* a chunk of all inputs, where it cannot be
+                                   read in place: the padded last one */
     double      loss;           /* of the chunk just done */
     size_t      correct;
 } hawq_worker;

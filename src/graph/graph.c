@@ -97,8 +97,8 @@ hawq_tensor *hawq_graph_find(const hawq_graph *g, const char *name) {
 
 /* --- building ---------------------------------------------------------- */
 
-static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
-                              hawq_tensor **out) {
+hawq_status hawq_tensor_new(hawq_graph *g, const char *name, hawq_role role,
+                            hawq_tensor **out) {
     hawq_tensor *t;
     HAWQ_TRY(grow(g, &g->tensor, g->n_tensors, &g->capacity_tensors));
     HAWQ_TAKE(t, &g->arena, 1);
@@ -112,7 +112,7 @@ static hawq_status tensor_new(hawq_graph *g, const char *name, hawq_role role,
     return HAWQ_OK;
 }
 
-static hawq_status count_elements(hawq_tensor *t) {
+hawq_status hawq_tensor_count(hawq_tensor *t) {
     char text[128];
     t->n = 1;
     for (int i = 0; i < t->shape.rank; i++) {
@@ -125,37 +125,14 @@ static hawq_status count_elements(hawq_tensor *t) {
     return HAWQ_OK;
 }
 
-hawq_status hawq_graph_input(hawq_graph *g, const char *name,
-                             const hawq_shape *shape) {
-    if (g->input)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "inputs '%s' and '%s': networks with one input are "
-                         "supported",
-                         g->input->name, name);
-    if (shape->rank < 1 || shape->dim[0] < 1)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "input '%s': expected a leading batch dimension",
-                         name);
-    hawq_tensor *t;
-    HAWQ_TRY(tensor_new(g, name, HAWQ_INPUT, &t));
-    t->shape = *shape;
-    HAWQ_TRY(count_elements(t));
-    g->input = t;
-    g->batch = (int)shape->dim[0];
-    t->shape.dim[0] = 0;
-    hawq_digest_constant(&g->digest, t); /* without the number of images */
-    t->shape.dim[0] = g->batch;
-    return HAWQ_OK;
-}
-
 hawq_status hawq_graph_constant(hawq_graph *g, const char *name,
                                 hawq_dtype dtype, const hawq_shape *shape,
                                 const void *data) {
     hawq_tensor *t;
-    HAWQ_TRY(tensor_new(g, name, HAWQ_CONSTANT, &t));
+    HAWQ_TRY(hawq_tensor_new(g, name, HAWQ_CONSTANT, &t));
     t->dtype = dtype;
     t->shape = *shape;
-    HAWQ_TRY(count_elements(t));
+    HAWQ_TRY(hawq_tensor_count(t));
     hawq_originate(t);
     if (dtype == HAWQ_FLOAT) {
         HAWQ_TAKE(t->data, &g->arena, t->n);
@@ -211,7 +188,8 @@ static hawq_status make_outputs(hawq_graph *g, const hawq_node_spec *spec,
     HAWQ_TAKE(node->out, &g->arena, (size_t)spec->n_out);
     for (int i = 0; i < spec->n_out; i++) {
         if (!spec->out[i][0]) continue;
-        HAWQ_TRY(tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
+        HAWQ_TRY(
+            hawq_tensor_new(g, spec->out[i], HAWQ_ACTIVATION, &node->out[i]));
         node->out[i]->producer = node;
     }
     return HAWQ_OK;
@@ -287,6 +265,19 @@ static hawq_status in_room(hawq_graph *g, hawq_node *node, bool fold) {
     return hawq_prefix("node '%s' (%s): ", node->name, node->op->name);
 }
 
+/* Of what a node reads: are all of it integers or truth values, and some of it
+ * not constant? */
+static bool reads_whole(const hawq_node *node) {
+    bool any = false;
+    for (int i = 0; i < node->n_in; i++) {
+        const hawq_tensor *t = node->in[i];
+        if (!t || t->dtype == HAWQ_INT) continue;
+        if (!t->whole) return false;
+        any = true;
+    }
+    return any;
+}
+
 static hawq_status check_activations(const hawq_node *node) {
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] && node->out[i]->dtype != HAWQ_FLOAT)
@@ -326,13 +317,15 @@ hawq_status hawq_graph_add(hawq_graph *g, const hawq_node_spec *spec) {
     HAWQ_TRY(make_outputs(g, spec, node));
     HAWQ_TRY(in_room(g, node, false));
     for (int i = 0; i < node->n_out; i++)
-        if (node->out[i] && count_elements(node->out[i]) != HAWQ_OK)
+        if (node->out[i] && hawq_tensor_count(node->out[i]) != HAWQ_OK)
             return hawq_prefix("node '%s' (%s): ", node->name, op->name);
     if (node->out[0]->role == HAWQ_CONSTANT) {
         hawq_originate(node->out[0]); /* its numbers are in the node */
         return HAWQ_OK;
     }
     if (all_constant(node)) return in_room(g, node, true);
+    for (int i = 0; i < node->n_out && !node->op->retypes; i++)
+        if (node->out[i]) node->out[i]->whole = reads_whole(node);
     HAWQ_TRY(check_activations(node));
     HAWQ_TRY(grow(g, &g->node, g->n_nodes, &g->capacity_nodes));
     g->node[g->n_nodes++] = node;
@@ -364,12 +357,12 @@ hawq_status hawq_graph_finish(hawq_graph *g, const char *output) {
     return hawq_pass_layers(g);
 }
 
-/* The Softmax or LogSoftmax over the last axis that ends the network, or NULL.
- */
-static const hawq_node *last_softmax(const hawq_graph *g) {
-    const hawq_node *node = g->output->producer;
-    int              rank = g->output->shape.rank;
-    if (!node || g->output->n_uses ||
+/* The Softmax or LogSoftmax over the last axis that makes t, which at most
+ * `readers` nodes read, or NULL. */
+static const hawq_node *last_softmax(const hawq_tensor *t, int readers) {
+    const hawq_node *node = t->producer;
+    int              rank = t->shape.rank;
+    if (!node || t->n_uses > readers ||
         (!hawq_is(node, "Softmax") && !hawq_is(node, "LogSoftmax")))
         return NULL;
     int64_t last = node->opset < 13 ? 1 : -1; /* ONNX's default axis */
@@ -377,10 +370,24 @@ static const hawq_node *last_softmax(const hawq_graph *g) {
     return axis == rank - 1 ? node : NULL;
 }
 
+static bool take_joined(hawq_node *join) {
+    bool any = false;
+    for (int i = 0; i < join->n_in; i++) {
+        hawq_node       *part = join->in[i]->producer;
+        const hawq_node *node = part ? last_softmax(part->in[0], 1) : NULL;
+        if (!node) continue;
+        part->in[0] = node->in[0];
+        any = true;
+    }
+    return any;
+}
+
 bool hawq_graph_take_logits(hawq_graph *g) {
-    const hawq_node *node = last_softmax(g);
-    if (!node) return false;
-    g->output = node->in[0];
+    const hawq_node *node = last_softmax(g->output, 0);
+    hawq_node       *end = g->output->producer;
+    bool             joined = end && strcmp(end->name, HAWQ_JOINED) == 0;
+    if (joined ? !take_joined(end) : !node) return false;
+    if (!joined) g->output = node->in[0];
     hawq_pass_unused(g);
     return true;
 }
@@ -391,9 +398,7 @@ int hawq_graph_find_layer(const hawq_graph *g, const char *name) {
     return -1;
 }
 
-/* Elements that tell a constant: one row if all are equal, for a constant made
- * for every image (a class token) must not depend on their number. */
-static size_t distinct(const hawq_tensor *t) {
+size_t hawq_tensor_distinct(const hawq_tensor *t) {
     size_t rows = t->shape.rank < 2 ? 1 : (size_t)t->shape.dim[0];
     size_t each = rows ? t->n / rows : 0;
     for (size_t r = 1; r < rows; r++)
@@ -407,7 +412,8 @@ static hawq_digest digest_of(const hawq_graph *g) {
     for (int i = 0; !g->digest_is_kept && i < g->n_nodes; i++)
         for (int j = 0; j < g->node[i]->n_in; j++) {
             const hawq_tensor *t = g->node[i]->in[j];
-            if (t && t->data) hawq_digest_reals(&digest, t->data, distinct(t));
+            if (t && t->data)
+                hawq_digest_reals(&digest, t->data, hawq_tensor_distinct(t));
         }
     return digest;
 }

@@ -47,6 +47,21 @@ typedef struct hawq_text {
     const char *key, *value;
 } hawq_text;
 
+/* What the caller feeds. The numbers of an image, of all inputs one after the
+ * other, are a row; within an input they keep their order. */
+typedef struct hawq_input {
+    hawq_tensor *tensor;
+    int          axis;  /* along which the images lie */
+    size_t       n;     /* numbers of an image */
+    size_t       start; /* of them in the row */
+} hawq_input;
+
+enum { HAWQ_NO_CLASSES = -1 };
+
+/* The node that joins several outputs in one, and its inputs' makers begin with
+ * this name. */
+#define HAWQ_JOINED "outputs.joined"
+
 typedef struct hawq_graph {
     hawq_arena    arena;
     int           batch; /* images per sweep */
@@ -57,8 +72,13 @@ typedef struct hawq_graph {
     int           n_rest; /* float constants of two dimensions or more that no
                              layer has: they are not quantized */
     const hawq_tensor **rest;
-    hawq_tensor        *input, *output;
-    int                 opset;
+    hawq_tensor        *input, *output; /* input: the first of the inputs */
+    int class_axis; /* of the output, along which its classes lie; 0: as its
+                       shape tells (score.h); or HAWQ_NO_CLASSES */
+    int         n_inputs;
+    hawq_input *inputs;
+    size_t      n_row; /* numbers of an image, over all inputs */
+    int         opset;
     bool        fixed_batch; /* the file itself fixes the batch dimension */
     const char *left_out;    /* further float outputs of the file, or NULL */
     int         n_texts;     /* what else the file says: keys and values */
@@ -86,9 +106,45 @@ HAWQ_NODISCARD hawq_status
                     hawq_graph **out);
 void hawq_graph_free(hawq_graph *graph);
 
-/* The network's one float input. shape->dim[0] is the batch. */
+/* A float input. shape->dim[0] is the batch. */
 HAWQ_NODISCARD hawq_status hawq_graph_input(hawq_graph *graph, const char *name,
                                             const hawq_shape *shape);
+/* An input whose images lie along `axis`; all inputs have the same number of
+ * them. whole: it holds integers or truth values. EUNSUPPORTED for an axis that
+ * is not there, is empty or has another length than the first input's. */
+HAWQ_NODISCARD hawq_status hawq_graph_add_input(hawq_graph       *graph,
+                                                const char       *name,
+                                                const hawq_shape *shape,
+                                                int axis, bool whole);
+
+/* An input that has the same value for every image: a constant. shape and data
+ * are those of one image, the axis of the images included (of length 1) unless
+ * `axis` is -1: then there is none. batch: images, if no input came before. */
+HAWQ_NODISCARD hawq_status hawq_graph_fix_input(
+    hawq_graph *graph, const char *name, hawq_dtype dtype,
+    const hawq_shape *shape, int axis, int batch, const void *data);
+
+/* A tensor's number of elements from its shape. EFORMAT if that is absurd. */
+HAWQ_NODISCARD hawq_status hawq_tensor_count(hawq_tensor *tensor);
+
+/* Whether a row per image, one after the other, is the first input's tensor. */
+static inline bool hawq_graph_takes_rows(const hawq_graph *g) {
+    return g->n_inputs == 1 && g->inputs[0].axis == 0;
+}
+
+/* The numbers of an image (g->n_row of them) to place i of the inputs' planes;
+ * row NULL: zeros. val: by tensor id. */
+void hawq_graph_feed(const hawq_graph *graph, size_t i, const real *row,
+                     real *const *val);
+
+/* The smallest number of slices that a Gather whose indices are input k,
+ * perhaps in another shape, has to choose from; 0 if there is none. */
+int64_t hawq_graph_input_limit(const hawq_graph *graph, int k);
+
+/* Is the tensor an input? */
+static inline bool hawq_is_input(const hawq_tensor *t) {
+    return t->role == HAWQ_INPUT;
+}
 
 /* A constant of the graph; `data` is real[] or int64_t[] and is copied. Its
  * numbers are checked by finish, which knows where they are used. EFORMAT for
@@ -128,7 +184,8 @@ HAWQ_NODISCARD hawq_status hawq_graph_finish(hawq_graph *graph,
 
 /* A network that ends in Softmax or LogSoftmax over its classes (the last axis)
  * gives probabilities; losses and arg max want what goes in. Makes that input
- * the output and drops the node; false if there is none. After finish. */
+ * the output and drops the node; false if there is none. Of joined outputs,
+ * each. After finish. */
 bool hawq_graph_take_logits(hawq_graph *graph);
 
 /* Index of the layer of that name, or -1. */

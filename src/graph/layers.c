@@ -197,7 +197,7 @@ static void add_nodes(hawq_graph *g, const int *layer_of) {
 /* A constant for each channel, a bound or an epsilon is no weight. */
 static bool is_matrix(const hawq_tensor *t) {
     int wide = 0;
-    if (!t || !t->data) return false;
+    if (!t || !t->data || t->dtype != HAWQ_FLOAT) return false;
     const hawq_shape *s = &in_file(t)->shape;
     for (int i = 0; i < s->rank; i++) wide += s->dim[i] > 1;
     return wide >= 2;
@@ -232,7 +232,8 @@ size_t hawq_graph_rest_elements(const hawq_graph *g) {
     size_t n = 0;
     for (int i = 0; i < g->n_rest; i++) {
         size_t held = in_file(g->rest[i])->n;
-        n += held < g->rest[i]->n ? held : g->rest[i]->n;
+        size_t own = hawq_tensor_distinct(g->rest[i]);
+        n += held < own ? held : own;
     }
     return n;
 }

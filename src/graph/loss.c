@@ -20,28 +20,31 @@ const char *hawq_loss_name(hawq_loss loss) {
     return names[loss];
 }
 
-static double log_sum_exp(size_t n, const real *z) {
+/* Of a row, element i is z[i * step]. */
+static double log_sum_exp(size_t n, size_t step, const real *z) {
     double largest = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++)
-        if (z[i] > largest) largest = z[i];
-    for (size_t i = 0; i < n; i++) sum += exp(z[i] - largest);
+        if (z[i * step] > largest) largest = z[i * step];
+    for (size_t i = 0; i < n; i++) sum += exp(z[i * step] - largest);
     return largest + log(sum);
 }
 
-static double row_cross_entropy(size_t n, const real *z, int64_t label,
-                                double weight, real *bar) {
-    double total = log_sum_exp(n, z);
+static double row_cross_entropy(size_t n, size_t step, const real *z,
+                                int64_t label, double weight, real *bar) {
+    double total = log_sum_exp(n, step, z);
     for (size_t i = 0; bar && i < n; i++)
-        bar[i] =
-            (real)(weight * (exp(z[i] - total) - (i == (size_t)label ? 1 : 0)));
-    return total - z[label];
+        bar[i * step] = (real)(weight * (exp(z[i * step] - total) -
+                                         (i == (size_t)label ? 1 : 0)));
+    return total - z[(size_t)label * step];
 }
 
-static double row_distillation(size_t n, const real *z, const real *teacher,
-                               double weight, real *bar) {
-    double total = log_sum_exp(n, z), teacher_total = log_sum_exp(n, teacher);
+static double row_distillation(size_t n, size_t step, const real *z,
+                               const real *teacher, double weight, real *bar) {
+    double total = log_sum_exp(n, step, z);
+    double teacher_total = log_sum_exp(n, step, teacher);
     double value = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t k = 0; k < n; k++) {
+        size_t i = k * step;
         double log_t = teacher[i] - teacher_total, log_p = z[i] - total;
         value += exp(log_t) * (log_t - log_p);
         if (bar) bar[i] = (real)(weight * (exp(log_p) - exp(log_t)));
@@ -49,11 +52,13 @@ static double row_distillation(size_t n, const real *z, const real *teacher,
     return value;
 }
 
-static double row_mse(size_t n, const real *z, const int64_t *label,
-                      const real *target, double weight, real *bar) {
+static double row_mse(size_t n, size_t step, const real *z,
+                      const int64_t *label, const real *target, double weight,
+                      real *bar) {
     double value = 0;
-    for (size_t i = 0; i < n; i++) {
-        double y = target ? target[i] : (i == (size_t)*label ? 1 : 0);
+    for (size_t k = 0; k < n; k++) {
+        size_t i = k * step;
+        double y = target ? target[i] : (k == (size_t)*label ? 1 : 0);
         double error = z[i] - y;
         value += error * error;
         if (bar) bar[i] = (real)(weight * 2 * error / (double)n);
@@ -61,43 +66,62 @@ static double row_mse(size_t n, const real *z, const int64_t *label,
     return value / (double)n;
 }
 
+static void zero_row(size_t n, size_t step, real *row) {
+    for (size_t i = 0; row && i < n; i++) row[i * step] = 0;
+}
+
+static bool is_ignored(const int64_t *label, size_t row) {
+    return label && label[row] == HAWQ_IGNORED;
+}
+
 double hawq_loss_value(hawq_loss loss, hawq_rows shape, const real *z,
                        const int64_t *label, const real *target, double weight,
                        real *bar) {
     double sum = 0, each = weight / (double)shape.rows;
+    size_t n = shape.classes, step = hawq_class_step(shape);
     for (size_t r = 0; r < shape.rows; r++) {
-        size_t         at = r * shape.classes;
+        size_t         at = hawq_row_start(shape, r);
         const real    *t = target ? target + at : NULL;
         const int64_t *y = label ? label + r : NULL;
         real          *b = bar ? bar + at : NULL;
-        if (loss == HAWQ_CROSS_ENTROPY)
-            sum += row_cross_entropy(shape.classes, z + at, *y, each, b);
+        if (is_ignored(label, r))
+            zero_row(n, step, b);
+        else if (loss == HAWQ_CROSS_ENTROPY)
+            sum += row_cross_entropy(n, step, z + at, *y, each, b);
         else if (loss == HAWQ_SELF_DISTILLATION)
-            sum += row_distillation(shape.classes, z + at, t, each, b);
+            sum += row_distillation(n, step, z + at, t, each, b);
         else
-            sum += row_mse(shape.classes, z + at, y, t, each, b);
+            sum += row_mse(n, step, z + at, y, t, each, b);
     }
     return sum / (double)shape.rows;
 }
 
-static void row_softmax_curvature(size_t n, const real *z, double weight,
-                                  const real *dot, real *bardot) {
-    double total = log_sum_exp(n, z), mean = 0;
-    for (size_t i = 0; i < n; i++) mean += exp(z[i] - total) * dot[i];
-    for (size_t i = 0; i < n; i++)
+static void row_softmax_curvature(size_t n, size_t step, const real *z,
+                                  double weight, const real *dot,
+                                  real *bardot) {
+    double total = log_sum_exp(n, step, z), mean = 0;
+    for (size_t i = 0; i < n * step; i += step)
+        mean += exp(z[i] - total) * dot[i];
+    for (size_t i = 0; i < n * step; i += step)
         bardot[i] = (real)(weight * exp(z[i] - total) * (dot[i] - mean));
 }
 
 void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
-                         double weight, const real *dot, real *bardot) {
-    size_t n = shape.classes;
+                         const int64_t *label, double weight, const real *dot,
+                         real *bardot) {
+    size_t n = shape.classes, step = hawq_class_step(shape);
     double each = weight / (double)shape.rows;
-    for (size_t at = 0; at < n * shape.rows; at += n) {
-        if (loss != HAWQ_MSE) {
-            row_softmax_curvature(n, z + at, each, dot + at, bardot + at);
+    for (size_t r = 0; r < shape.rows; r++) {
+        size_t at = hawq_row_start(shape, r);
+        if (is_ignored(label, r)) {
+            zero_row(n, step, bardot + at);
             continue;
         }
-        for (size_t i = at; i < at + n; i++)
+        if (loss != HAWQ_MSE) {
+            row_softmax_curvature(n, step, z + at, each, dot + at, bardot + at);
+            continue;
+        }
+        for (size_t i = at; i < at + n * step; i += step)
             bardot[i] = (real)(each * 2 * dot[i] / (double)n);
     }
 }
@@ -105,11 +129,12 @@ void hawq_loss_curvature(hawq_loss loss, hawq_rows shape, const real *z,
 enum { LIKELY = 16 }; /* classes put in order; the others come as they are */
 
 /* Indices of the largest n_likely entries of z, largest first. */
-static void find_likely(size_t n, const real *z, int n_likely, size_t *likely) {
+static void find_likely(size_t n, size_t step, const real *z, int n_likely,
+                        size_t *likely) {
     int found = 0;
     for (size_t i = 0; i < n; i++) {
         int at = found < n_likely ? found++ : n_likely;
-        for (; at > 0 && z[i] > z[likely[at - 1]]; at--)
+        for (; at > 0 && z[i * step] > z[likely[at - 1] * step]; at--)
             if (at < n_likely) likely[at] = likely[at - 1];
         if (at < n_likely) likely[at] = i;
     }
@@ -138,37 +163,46 @@ static real next_class(factor *f, double p, uint64_t sign) {
     return (real)(f->root * (a - own));
 }
 
-static void row_softmax_factor(size_t n, const real *z, double root,
-                               uint64_t key, uint64_t at, real *bar) {
+static void row_softmax_factor(size_t n, size_t step, const real *z,
+                               double root, uint64_t key, uint64_t at,
+                               real *bar) {
     size_t likely[LIKELY];
     int    n_likely = n < LIKELY ? (int)n : LIKELY;
-    double total = log_sum_exp(n, z), rest = 0;
-    find_likely(n, z, n_likely, likely);
+    double total = log_sum_exp(n, step, z), rest = 0;
+    find_likely(n, step, z, n_likely, likely);
     for (size_t i = 0; i < n; i++)
-        if (!is_among(i, n_likely, likely)) rest += exp(z[i] - total);
+        if (!is_among(i, n_likely, likely)) rest += exp(z[i * step] - total);
     factor f = {.root = root, .key = key};
     for (int k = 0; k < n_likely; k++) {
         size_t i = likely[k];
         f.later = rest; /* summed from the small ones up: no cancellation */
-        for (int j = n_likely; j-- > k;) f.later += exp(z[likely[j]] - total);
-        bar[i] = next_class(&f, exp(z[i] - total), at + i);
+        for (int j = n_likely; j-- > k;)
+            f.later += exp(z[likely[j] * step] - total);
+        bar[i * step] = next_class(&f, exp(z[i * step] - total), at + i);
     }
     f.later = rest;
     for (size_t i = 0; i < n; i++)
         if (!is_among(i, n_likely, likely))
-            bar[i] = next_class(&f, exp(z[i] - total), at + i);
+            bar[i * step] = next_class(&f, exp(z[i * step] - total), at + i);
 }
 
 void hawq_loss_factor(hawq_loss loss, hawq_rows shape, const real *z,
-                      double weight, uint64_t key, real *bar) {
-    size_t n = shape.classes;
+                      const int64_t *label, double weight, uint64_t key,
+                      real *bar) {
+    size_t n = shape.classes, step = hawq_class_step(shape);
     double root = sqrt(weight / (double)shape.rows);
-    for (size_t at = 0; at < n * shape.rows; at += n) {
-        if (loss != HAWQ_MSE) {
-            row_softmax_factor(n, z + at, root, key, at, bar + at);
+    for (size_t r = 0; r < shape.rows; r++) {
+        size_t at = hawq_row_start(shape, r), first = r * n;
+        if (is_ignored(label, r)) {
+            zero_row(n, step, bar + at);
             continue;
         }
-        for (size_t i = at; i < at + n; i++)
-            bar[i] = (real)(root * sqrt(2 / (double)n) * hawq_rng_sign(key, i));
+        if (loss != HAWQ_MSE) {
+            row_softmax_factor(n, step, z + at, root, key, first, bar + at);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++)
+            bar[at + i * step] = (real)(root * sqrt(2 / (double)n) *
+                                        hawq_rng_sign(key, first + i));
     }
 }

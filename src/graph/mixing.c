@@ -23,12 +23,20 @@ typedef struct trial {
 } trial;
 
 /* Image i of run r: the shared image, or one of the other two. */
-static void make_images(const hawq_graph *g, int r, real *x) {
-    size_t n = hawq_per_image(g, g->input);
+static void make_images(const hawq_graph *g, int r, real *row,
+                        real *const *val) {
     for (int i = 0; i < g->batch; i++) {
         uint64_t which = i == r ? 0 : 1 + (uint64_t)r;
-        for (size_t k = 0; k < n; k++)
-            *x++ = (real)hawq_rng_uniform(hawq_rng_key(which, 0, 0, 0), k);
+        for (int k = 0; k < g->n_inputs; k++) {
+            const hawq_input *in = &g->inputs[k];
+            uint64_t          key = hawq_rng_key(which, (uint64_t)k, 0, 0);
+            for (size_t j = 0; j < in->n; j++) {
+                double x = hawq_rng_uniform(key, j);
+                row[in->start + j] =
+                    (real)(in->tensor->whole ? floor(2 * x) : x);
+            }
+        }
+        hawq_graph_feed(g, (size_t)i, row, val);
     }
 }
 
@@ -46,7 +54,10 @@ static hawq_status take_planes(trial *t, const hawq_sharing *s,
     for (int i = 0; i < g->n_tensors; i++)
         planes->val[i] =
             s->buffer[i] >= 0 ? buffer[s->buffer[i]] : g->tensor[i]->data;
-    HAWQ_TAKE(planes->val[g->input->id], &t->arena, g->input->n);
+    for (int k = 0; k < g->n_inputs; k++) {
+        const hawq_tensor *x = g->inputs[k].tensor;
+        HAWQ_TAKE(planes->val[x->id], &t->arena, x->n);
+    }
     return HAWQ_OK;
 }
 
@@ -55,20 +66,23 @@ static hawq_status prepare(trial *t, bool *ok) {
     const hawq_graph *g = t->g;
     hawq_lives        lives;
     hawq_sharing      s;
-    size_t            elements = g->input->n;
+    size_t            elements = g->n_row * (size_t)g->batch;
+    real             *row;
     HAWQ_TRY(hawq_mm_open());
     HAWQ_TRY(hawq_lives_find(g, &t->arena, &lives));
     HAWQ_TRY(hawq_share(g, &lives, false, NULL, &t->arena, &s));
     for (int i = 0; i < s.n; i++) elements += s.size[i];
     *ok = elements <= most_elements / 2;
     if (!*ok) return HAWQ_OK;
+    HAWQ_TAKE(row, &t->arena, g->n_row);
     HAWQ_TAKE(t->same, &t->arena, (size_t)g->n_tensors);
     HAWQ_TAKE(t->recovers, &t->arena, (size_t)g->n_tensors);
     for (int r = 0; r < 2; r++) {
         HAWQ_TRY(take_planes(t, &s, &t->run[r]));
-        make_images(g, r, t->run[r].val[g->input->id]);
+        make_images(g, r, row, t->run[r].val);
     }
-    t->same[g->input->id] = true;
+    for (int k = 0; k < g->n_inputs; k++)
+        t->same[g->inputs[k].tensor->id] = true;
     return HAWQ_OK;
 }
 

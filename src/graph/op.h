@@ -72,7 +72,12 @@ typedef struct hawq_tensor {
     hawq_dtype        dtype;
     hawq_shape        shape;
     size_t            n;        /* elements */
-    real             *data;     /* value of a float constant, else NULL */
+    /* It holds integers or truth values that are carried as reals, exactly up
+     * to 2^24 (2^53 in a double build): an input of such a type, or what is
+     * computed from one. They are never rounded to a grid. */
+    bool whole;
+    real             *data;     /* value of a float constant, and of an integer
+                                   one that meets run-time integers */
     int64_t          *ints;     /* value of an integer constant, else NULL */
     struct hawq_node *producer; /* NULL for inputs and constants */
     int               n_uses;   /* node inputs that read it, after finish */
@@ -149,6 +154,9 @@ typedef struct hawq_op {
     /* An element of the result depends on the elements at its own place, of
      * inputs of one shape or of single numbers. */
     bool pointwise;
+    /* `shape` says whether the result is whole. Else it is where all it reads
+     * is. */
+    bool retypes;
 
     /* Checks attributes and input shapes; fills out[i]->shape, ->dtype,
      * node->param, node->scratch. May make out[0] a CONSTANT by setting its

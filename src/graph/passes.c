@@ -40,8 +40,9 @@ hawq_status hawq_pass_identities(hawq_graph *g) {
     for (int i = 0; i < g->n_nodes; i++) {
         hawq_node *node = g->node[i];
         rename_inputs(&s, node);
-        if (hawq_is(node, "Identity") || hawq_is(node, "Dropout") ||
-            hawq_is(node, "Cast")) {
+        bool cast = hawq_is(node, "Cast") && !node->op->tangent &&
+                    node->in[0]->whole == node->out[0]->whole;
+        if (hawq_is(node, "Identity") || hawq_is(node, "Dropout") || cast) {
             s.of[node->out[0]->id] = node->in[0];
             keep_grid(node->out[0], node->in[0]);
         } else {
@@ -56,7 +57,7 @@ hawq_status hawq_pass_identities(hawq_graph *g) {
 static void mark_needed(hawq_graph *g) {
     for (int i = 0; i < g->n_tensors; i++) g->tensor[i]->n_uses = 0;
     g->output->n_uses = 1;
-    g->input->n_uses = 1;
+    for (int k = 0; k < g->n_inputs; k++) g->inputs[k].tensor->n_uses = 1;
     for (int i = g->n_nodes; i-- > 0;) {
         hawq_node *node = g->node[i];
         bool       needed = false;
@@ -66,9 +67,9 @@ static void mark_needed(hawq_graph *g) {
             if (node->in[j]) node->in[j]->n_uses++;
         if (!needed) g->node[i] = NULL;
     }
-    /* the output and the input were counted once for being what they are */
+    /* the output and the inputs were counted once for being what they are */
     g->output->n_uses--;
-    g->input->n_uses--;
+    for (int k = 0; k < g->n_inputs; k++) g->inputs[k].tensor->n_uses--;
 }
 
 void hawq_pass_unused(hawq_graph *g) {
@@ -85,7 +86,7 @@ void hawq_pass_unused(hawq_graph *g) {
     n = 0;
     for (int i = 0; i < g->n_tensors; i++) {
         hawq_tensor *t = g->tensor[i];
-        if (!t->n_uses && t != g->input && t != g->output) continue;
+        if (!t->n_uses && !hawq_is_input(t) && t != g->output) continue;
         if (t->n_uses < 0) t->n_uses = 0;
         t->id = n;
         g->tensor[n++] = t;

@@ -43,6 +43,14 @@ HAWQ_NODISCARD hawq_status hawq_pass_fold(hawq_graph *graph);
  * tensor and the element. */
 HAWQ_NODISCARD hawq_status hawq_pass_check_finite(const hawq_graph *graph);
 
+/* A new tensor of that name, the latest from now on; without shape. ENOMEM. */
+HAWQ_NODISCARD hawq_status hawq_tensor_new(hawq_graph *graph, const char *name,
+                                           hawq_role role, hawq_tensor **out);
+
+/* Elements that tell a float constant: one row if all are equal, for a constant
+ * made for every image (a class token) must not depend on their number. */
+size_t hawq_tensor_distinct(const hawq_tensor *tensor);
+
 /* Fills graph->layer: every Conv, ConvTranspose, Gemm and MatMul with constant
  * weights (product.h); and graph->rest, the weights of other nodes. */
 HAWQ_NODISCARD hawq_status hawq_pass_layers(hawq_graph *graph);

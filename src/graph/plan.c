@@ -107,7 +107,7 @@ static hawq_status worker_plan(hawq_engine *e, const shared *s,
     HAWQ_TAKE(w->kept, &e->arena, n);
     HAWQ_TAKE(w->planes.val, &e->arena, n);
     HAWQ_TAKE(w->planes.bar, &e->arena, n);
-    take_reals(e, &e->size.planes, g->input->n, &w->input);
+    take_reals(e, &e->size.planes, g->n_row * (size_t)g->batch, &w->input);
     take_reals(e, &e->size.scratch, scratch_reals(g, together(e->lanes)),
                &w->planes.scratch);
     HAWQ_TRY(take_planes(e, &s->val, &w->val));

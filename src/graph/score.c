@@ -7,33 +7,6 @@
 
 enum { SHAPE_TEXT = 160 };
 
-/* --- rows and classes ---------------------------------------------------- */
-
-/* False if the shape has no rows of classes. */
-static bool read_rows(const hawq_shape *s, hawq_rows *out) {
-    hawq_shape wide = hawq_shape_squeeze(s, 1);
-    if (wide.rank == 1)
-        *out = (hawq_rows){1, (size_t)wide.dim[0]};
-    else if (wide.rank == 2 && s->rank == 3)
-        *out = (hawq_rows){(size_t)wide.dim[0], (size_t)wide.dim[1]};
-    else
-        return false;
-    return true;
-}
-
-hawq_rows hawq_score_rows(const hawq_graph *g) {
-    hawq_rows rows = {1, hawq_per_image(g, g->output)};
-    read_rows(&g->output->shape, &rows);
-    return rows;
-}
-
-bool hawq_score_has_classes(const hawq_graph *g) {
-    hawq_rows rows;
-    return read_rows(&g->output->shape, &rows);
-}
-
-/* --- whether all fits ---------------------------------------------------- */
-
 /* "N x 7 x 4": N for the images, then the dimensions from `from` on. */
 static const char *shape_text(const hawq_shape *s, int from,
                               char text[SHAPE_TEXT]) {
@@ -43,6 +16,83 @@ static const char *shape_text(const hawq_shape *s, int from,
                          (long long)s->dim[i]);
     return text;
 }
+
+/* --- rows and classes ---------------------------------------------------- */
+
+/* False if the shape has no rows of classes. */
+static bool read_rows(const hawq_shape *s, hawq_rows *out) {
+    hawq_shape wide = hawq_shape_squeeze(s, 1);
+    if (wide.rank == 1)
+        *out = (hawq_rows){1, (size_t)wide.dim[0], 1};
+    else if (wide.rank == 2 && s->rank == 3)
+        *out = (hawq_rows){(size_t)wide.dim[0], (size_t)wide.dim[1], 1};
+    else
+        return false;
+    return true;
+}
+
+/* Rows of classes that lie along the axis. */
+static hawq_rows rows_along(const hawq_shape *s, int axis) {
+    size_t inner = (size_t)hawq_shape_count(s, axis + 1, s->rank);
+    return (hawq_rows){(size_t)hawq_shape_count(s, 1, axis) * inner,
+                       (size_t)s->dim[axis], inner};
+}
+
+hawq_rows hawq_score_rows(const hawq_graph *g) {
+    hawq_rows rows = {1, hawq_per_image(g, g->output), 1};
+    if (g->class_axis > 0) return rows_along(&g->output->shape, g->class_axis);
+    if (g->class_axis == 0) read_rows(&g->output->shape, &rows);
+    return rows;
+}
+
+bool hawq_score_has_classes(const hawq_graph *g) {
+    hawq_rows rows;
+    if (g->class_axis > 0) return g->output->shape.dim[g->class_axis] > 1;
+    return g->class_axis == 0 && read_rows(&g->output->shape, &rows);
+}
+
+/* The output's shape without the images and axis `axis`. */
+static hawq_shape without(const hawq_shape *s, int axis) {
+    hawq_shape rest = {0};
+    for (int i = 1; i < s->rank; i++)
+        if (i != axis) rest.dim[rest.rank++] = s->dim[i];
+    return hawq_shape_squeeze(&rest, 0);
+}
+
+static bool leaves(const hawq_shape *s, int axis, const hawq_shape *labels) {
+    hawq_shape rest = without(s, axis);
+    return s->dim[axis] > 1 && hawq_shape_equal(&rest, labels);
+}
+
+/* Where several axes would do, that of rows of tokens (the last of three), or
+ * of images (the second of more). */
+static int axis_by_labels(const hawq_shape *s, const hawq_shape *y) {
+    hawq_shape labels = hawq_shape_squeeze(y, 0);
+    int        first = s->rank == 3 ? 2 : 1;
+    if (leaves(s, first, &labels)) return first;
+    for (int axis = s->rank; axis-- > 1;)
+        if (leaves(s, axis, &labels)) return axis;
+    return 0;
+}
+
+hawq_status hawq_score_set_axis(hawq_graph *g, int axis, const hawq_shape *y) {
+    const hawq_shape *s = &g->output->shape;
+    char              text[SHAPE_TEXT];
+    if (axis == 0 && g->class_axis == HAWQ_NO_CLASSES) return HAWQ_OK;
+    g->class_axis = 0;
+    if (axis == 0 && (!y || s->rank < 3)) return HAWQ_OK;
+    int found = axis == 0 ? axis_by_labels(s, y) : hawq_axis(axis, s->rank);
+    if (found < 1 && axis != 0)
+        return hawq_fail(HAWQ_EINVAL,
+                         "--class-axis %d: the output has shape %s, and axis 0 "
+                         "is the images'",
+                         axis, shape_text(s, 1, text));
+    if (found == s->rank - 1 && s->rank <= 3) found = 0; /* as without */
+    g->class_axis = found > 0 ? found : 0;
+    return HAWQ_OK;
+}
+
+/* --- whether all fits ---------------------------------------------------- */
 
 static const char *output_text(const hawq_graph *g, char text[SHAPE_TEXT]) {
     return shape_text(&g->output->shape, 1, text);
@@ -67,8 +117,9 @@ hawq_status hawq_score_check_output(const hawq_graph *g, hawq_loss loss) {
                          hawq_loss_name(loss));
     return hawq_fail(HAWQ_EUNSUPPORTED,
                      "the output '%s' has shape %s; %s expects N x classes, or "
-                     "N x tokens x classes; use --loss mse, with a y of "
-                     "floating point and that shape",
+                     "N x tokens x classes; say with --class-axis where the "
+                     "classes are, or use --loss mse, with a y of floating "
+                     "point and that shape",
                      g->output->name, output_text(g, text),
                      hawq_loss_name(loss));
 }
@@ -123,7 +174,10 @@ static hawq_status check_label_shape(const hawq_graph *g, hawq_loss loss,
     hawq_shape wide = hawq_shape_squeeze(y, 0);
     char       found[SHAPE_TEXT], wanted[SHAPE_TEXT], output[SHAPE_TEXT];
     size_t     each = (size_t)hawq_shape_count(y, 0, y->rank);
-    bool       fits = wide.rank == (rows.rows > 1) && each == rows.rows;
+    hawq_shape rest = without(&g->output->shape, g->class_axis);
+    bool       fits = g->class_axis > 0
+                          ? hawq_shape_equal(&wide, &rest)
+                          : wide.rank == (rows.rows > 1) && each == rows.rows;
     if (fits && hawq_score_has_classes(g)) return HAWQ_OK;
     shape_text(y, 0, found);
     output_text(g, output);
@@ -146,6 +200,13 @@ static hawq_status check_label_shape(const hawq_graph *g, hawq_loss loss,
                      rows.classes, labels_text(rows, wanted), advice);
 }
 
+size_t hawq_score_count(const hawq_graph *g, const hawq_batch *b) {
+    size_t rows = b->n * hawq_score_rows(g).rows, ignored = 0;
+    for (size_t i = 0; b->labels && i < rows; i++)
+        ignored += b->labels[i] == HAWQ_IGNORED;
+    return rows - ignored;
+}
+
 static hawq_status check_labels(const hawq_graph *g, const hawq_batch *b,
                                 size_t first) {
     hawq_rows rows = hawq_score_rows(g);
@@ -153,7 +214,7 @@ static hawq_status check_labels(const hawq_graph *g, const hawq_batch *b,
     for (size_t i = 0; i < b->n * rows.rows; i++) {
         long long label = (long long)b->labels[i];
         size_t    image = first + i / rows.rows;
-        if (label >= 0 && label <= most) continue;
+        if ((label >= 0 && label <= most) || label == HAWQ_IGNORED) continue;
         if (rows.rows == 1)
             return hawq_fail(HAWQ_EINVAL,
                              "label of image %zu is %lld, expected 0 to %lld: "
@@ -164,6 +225,9 @@ static hawq_status check_labels(const hawq_graph *g, const hawq_batch *b,
                          "%lld: a row has %zu classes",
                          image, i % rows.rows, label, most, rows.classes);
     }
+    if (hawq_score_count(g, b) == 0)
+        return hawq_fail(HAWQ_EINVAL, "all labels are %d, which is ignored",
+                         HAWQ_IGNORED);
     return HAWQ_OK;
 }
 
@@ -203,17 +267,19 @@ hawq_batch hawq_score_part(const hawq_graph *g, const hawq_batch *b,
                            size_t first, size_t n) {
     hawq_rows  rows = hawq_score_rows(g);
     hawq_batch part = {.n = n};
-    if (b->x) part.x = b->x + first * hawq_per_image(g, g->input);
+    if (b->x) part.x = b->x + first * g->n_row;
     if (b->labels) part.labels = b->labels + first * rows.rows;
     if (b->targets)
         part.targets = b->targets + first * rows.rows * rows.classes;
     return part;
 }
 
-static size_t largest(size_t n, const real *z) {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (z[i] > z[best]) best = i;
+/* The class of row r. */
+static size_t largest(hawq_rows s, const real *z, size_t r) {
+    size_t best = 0, step = hawq_class_step(s);
+    z += hawq_row_start(s, r);
+    for (size_t i = 1; i < s.classes; i++)
+        if (z[i * step] > z[best * step]) best = i;
     return best;
 }
 
@@ -221,21 +287,26 @@ size_t hawq_score_correct(hawq_rows shape, const real *z,
                           const int64_t *label) {
     size_t correct = 0;
     for (size_t r = 0; r < shape.rows; r++)
-        correct +=
-            (int64_t)largest(shape.classes, z + r * shape.classes) == label[r];
+        correct += label[r] >= 0 && (int64_t)largest(shape, z, r) == label[r];
     return correct;
 }
 
 double hawq_score_accuracy(const hawq_graph *g, const hawq_batch *b,
                            size_t n_correct) {
-    size_t rows = b->n * hawq_score_rows(g).rows;
-    return b->labels ? (double)n_correct / (double)rows : NAN;
+    if (!b->labels) return NAN;
+    return (double)n_correct / (double)hawq_score_count(g, b);
+}
+
+double hawq_score_perplexity(const hawq_graph *g, hawq_loss loss,
+                             double value) {
+    bool rows = hawq_score_has_classes(g) && hawq_score_rows(g).rows > 1;
+    return loss == HAWQ_CROSS_ENTROPY && rows ? exp(value) : NAN;
 }
 
 size_t hawq_score_agreeing(hawq_rows shape, const real *a, const real *b) {
-    size_t agreeing = 0, n = shape.classes;
-    for (size_t at = 0; at < shape.rows * n; at += n)
-        agreeing += largest(n, a + at) == largest(n, b + at);
+    size_t agreeing = 0;
+    for (size_t r = 0; r < shape.rows; r++)
+        agreeing += largest(shape, a, r) == largest(shape, b, r);
     return agreeing;
 }
 
@@ -257,7 +328,10 @@ hawq_score hawq_score_outputs(const hawq_graph *g, hawq_loss loss,
                                    NULL);
         if (one.labels) correct += hawq_score_correct(shape, own, one.labels);
     }
-    bool classes = hawq_score_has_classes(g) && !batch->targets;
+    bool   classes = hawq_score_has_classes(g) && !batch->targets;
+    double rows = n * (double)shape.rows;
+    double counted = (double)hawq_score_count(g, batch);
+    if (counted < rows) sum *= rows / counted;
     return (hawq_score){.loss = known ? sum / n : NAN,
                         .accuracy = hawq_score_accuracy(g, batch, correct),
                         .agreement = classes ? (double)agreeing /

@@ -37,6 +37,7 @@ typedef struct call {
     const hawq_factors   *factors;  /* instead of all else, or NULL */
     uint64_t              key;      /* of the signs for squares and factors */
     double                loss;
+    double                images; /* the rows that count are worth so many */
     size_t                correct;
     hawq_visit           *visit;
     void                 *visitor;
@@ -226,19 +227,23 @@ static size_t images_in(const call *c, size_t chunk) {
 
 static void load_input(const call *c, hawq_worker *w, size_t chunk, size_t n) {
     const hawq_graph    *g = c->e->graph;
-    size_t               each = hawq_per_image(g, g->input);
-    const real          *x = c->batch->x + chunk * (size_t)g->batch * each;
+    const real          *x = c->batch->x + chunk * (size_t)g->batch * g->n_row;
     const hawq_rounding *all = c->e->rounding;
-    bool                 rounds = all && all[g->input->id].round;
-    if (n == (size_t)g->batch && !rounds) {
+    bool                 rounds = false;
+    for (int k = 0; all && k < g->n_inputs; k++)
+        rounds |= all[g->inputs[k].tensor->id].round != NULL;
+    if (n == (size_t)g->batch && !rounds && hawq_graph_takes_rows(g)) {
         w->planes.val[g->input->id] = (real *)x; /* read only */
         return;
     }
+    for (int k = 0; k < g->n_inputs; k++)
+        w->planes.val[g->inputs[k].tensor->id] =
+            w->input + g->inputs[k].start * (size_t)g->batch;
     for (size_t i = 0; i < (size_t)g->batch; i++) /* pad with the last image */
-        memcpy(w->input + i * each, x + (i < n ? i : n - 1) * each,
-               each * sizeof(real));
-    w->planes.val[g->input->id] = w->input;
-    if (rounds) round_values(c->e, w, g->input);
+        hawq_graph_feed(g, i, x + (i < n ? i : n - 1) * g->n_row,
+                        w->planes.val);
+    for (int k = 0; rounds && k < g->n_inputs; k++)
+        round_values(c->e, w, g->inputs[k].tensor);
 }
 
 /* Loss of the chunk; seeds bar of the output if it is wanted. */
@@ -260,12 +265,19 @@ static void seed_loss(const call *c, hawq_worker *w, size_t chunk, size_t n) {
             b->targets ? b->targets + (first + i) * each : NULL;
         w->loss +=
             hawq_loss_value(c->e->loss, rows, z + i * each, label, target,
-                            1 / (double)b->n, bar ? bar + i * each : NULL);
+                            1 / c->images, bar ? bar + i * each : NULL);
         if (label) w->correct += hawq_score_correct(rows, z + i * each, label);
     }
 }
 
-static void seed_curvature(const call *c, hawq_worker *w, size_t n) {
+/* The labels of image i of the batch, or NULL. */
+static const int64_t *labels_of(const call *c, size_t i) {
+    const int64_t *labels = c->batch->labels;
+    return labels ? labels + i * hawq_score_rows(c->e->graph).rows : NULL;
+}
+
+static void seed_curvature(const call *c, hawq_worker *w, size_t first,
+                           size_t n) {
     const hawq_graph *g = c->e->graph;
     hawq_rows         rows = hawq_score_rows(g);
     size_t            each = rows.rows * rows.classes;
@@ -277,18 +289,19 @@ static void seed_curvature(const call *c, hawq_worker *w, size_t n) {
         bool seeded = dot && c->curvature != HAWQ_SECOND_ORDER;
         for (size_t i = 0; seeded && i < n; i++)
             hawq_loss_curvature(c->e->loss, rows, z + i * each,
-                                1 / (double)c->batch->n, dot + i * each,
-                                bardot + i * each);
+                                labels_of(c, first + i), 1 / c->images,
+                                dot + i * each, bardot + i * each);
     }
 }
 
-/* Directions from `first` on, as many as fit in the planes; n images. */
+/* Directions from `first` on, as many as fit in the planes; n images from
+ * `image` on. */
 static void sweep_directions(const call *c, hawq_worker *w, int first,
-                             size_t n) {
+                             size_t image, size_t n) {
     int left = c->lanes - first;
     point_lanes(c, w, first, left < HAWQ_TOGETHER ? left : HAWQ_TOGETHER);
     sweep_tangent(c, w);
-    seed_curvature(c, w, n);
+    seed_curvature(c, w, image, n);
     sweep_adjoint_tangent(c, w, first);
 }
 
@@ -306,8 +319,8 @@ static void square_gradients(const call *c, hawq_worker *w, size_t image) {
     const hawq_engine *e = c->e;
     int                z = e->graph->output->id;
     hawq_loss_factor(e->loss, hawq_score_rows(e->graph), w->planes.val[z],
-                     1 / (double)c->batch->n, hawq_rng_key(c->key, image, 0, 0),
-                     w->planes.bar[z]);
+                     labels_of(c, image), 1 / c->images,
+                     hawq_rng_key(c->key, image, 0, 0), w->planes.bar[z]);
     sweep_adjoint(c, w, 1);
     memset(w->reading, 0, e->channels * sizeof *w->reading);
     for (int l = 0; l < e->graph->n_layers; l++)
@@ -326,7 +339,8 @@ static void sweep_factors(const call *c, hawq_worker *w, size_t first,
     real             *bar = w->planes.bar[g->output->id];
     memset(bar, 0, g->output->n * sizeof *bar);
     for (size_t i = 0; i < n; i++)
-        hawq_loss_factor(c->e->loss, hawq_score_rows(g), z + i * each, 1,
+        hawq_loss_factor(c->e->loss, hawq_score_rows(g), z + i * each,
+                         labels_of(c, first + i), 1,
                          hawq_rng_key(c->key, first + i, 0, 0), bar + i * each);
     sweep_adjoint(c, w, n);
 }
@@ -355,7 +369,7 @@ static void work(void *self, size_t chunk, int index) {
         memset(w->reading, 0,
                (size_t)c->lanes * c->e->channels * sizeof *w->reading);
     for (int l = 0; c->seed && l < c->lanes; l += HAWQ_TOGETHER)
-        sweep_directions(c, w, l, n);
+        sweep_directions(c, w, l, first, n);
 }
 
 static void add_selection(const hawq_selection *at, real *const *table,
@@ -389,6 +403,16 @@ static void commit(void *self, size_t chunk, int index) {
                  chunk * (size_t)c->e->graph->batch, images_in(c, chunk));
 }
 
+/* As many images as all rows that count make. */
+static double count_images(const call *c) {
+    const hawq_batch *b = c->batch;
+    double            n = (double)b->n;
+    if (!b->labels) return n;
+    double rows = (double)hawq_score_rows(c->e->graph).rows;
+    double counted = (double)hawq_score_count(c->e->graph, b);
+    return counted == 0 ? n : counted / rows;
+}
+
 static void run(call *c) {
     hawq_engine *e = c->e;
     mark_needs(e, c->seed, c->at);
@@ -397,8 +421,10 @@ static void run(call *c) {
     size_t size = (size_t)e->graph->batch;
     c->loss = 0;
     c->correct = 0;
+    c->images = count_images(c);
     hawq_threads_run(e->threads, (c->batch->n + size - 1) / size, work, commit,
                      c);
+    c->loss /= c->images;
 }
 
 /* --- the public calls -------------------------------------------------- */
@@ -410,7 +436,7 @@ void hawq_engine_forward(hawq_engine *engine, const hawq_batch *batch,
               .outputs = outputs,
               .want_loss = loss || n_correct};
     run(&c);
-    if (loss) *loss = c.loss / (double)batch->n;
+    if (loss) *loss = c.loss;
     if (n_correct) *n_correct = c.correct;
 }
 
@@ -424,7 +450,7 @@ void hawq_engine_gradient(hawq_engine *engine, const hawq_batch *batch,
               .gradient = gradient};
     memset(gradient, 0, hawq_selection_total(at) * sizeof *gradient);
     run(&c);
-    if (loss) *loss = c.loss / (double)batch->n;
+    if (loss) *loss = c.loss;
     if (n_correct) *n_correct = c.correct;
 }
 

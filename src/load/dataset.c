@@ -6,6 +6,7 @@
 #include "src/load/images.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- options ----------------------------------------------------------- */
@@ -53,39 +54,165 @@ static hawq_status read_affine(const hawq_dataset_options *o,
 
 /* --- conversion -------------------------------------------------------- */
 
-static hawq_status convert(const hawq_images *from, const affine *a,
-                           hawq_arena *scratch, hawq_dataset *out) {
-    size_t   n = (size_t)hawq_shape_count(&from->item, 0, from->item.rank);
-    bool     whole = hawq_number_dtype(from->type) == HAWQ_INT;
-    size_t   plane = n / a->channels;
-    int64_t *ints;
-    HAWQ_TAKE(ints, scratch, n);
-    HAWQ_TAKE(out->x, &out->arena, out->n * n);
-    for (size_t i = 0; i < out->n; i++) {
-        real          *x = out->x + i * n;
-        const uint8_t *bytes = from->bytes + (out->first + i) * from->stride;
-        hawq_numbers_read(from->type, bytes, n,
-                          whole ? (void *)ints : (void *)x);
-        for (size_t k = 0; k < n; k++) {
-            size_t c = k / plane;
-            double pixel = whole ? (double)ints[k] : (double)x[k];
-            x[k] = (real)((pixel * a->scale - a->mean[c]) / a->std[c]);
-            if (!isfinite(x[k]))
-                return hawq_fail(HAWQ_ENONFINITE,
-                                 "image %zu holds NaN or infinity",
-                                 out->first + i);
-        }
+/* Where the numbers of an image lie in a file, and what they become: `outer`
+ * runs of `inner`. */
+typedef struct source {
+    const uint8_t     *bytes;
+    hawq_number        type;
+    size_t             outer, inner;
+    size_t             run, image; /* bytes from one to the next */
+    size_t             start;      /* in the row of the image */
+    affine             affine;
+    const hawq_tensor *whole; /* the input, if it holds integers; else NULL */
+    int64_t            limit; /* of its slices, see hawq_graph_input_limit */
+} source;
+
+/* Integers are carried as reals. */
+static hawq_status check_whole(const source *s, size_t image, double value,
+                               bool exact) {
+    const char *name = s->whole->name;
+    if (!exact || fabs(value) > 0x1p24)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "image %zu has %.17g for input '%s', expected an "
+                         "integer of at most 16777216 (it is carried as a "
+                         "float)",
+                         image, value, name);
+    if (s->limit && (value >= (double)s->limit || value < -(double)s->limit))
+        return hawq_fail(HAWQ_EINVAL,
+                         "image %zu has %.17g for input '%s', expected 0 to "
+                         "%lld",
+                         image, value, name, (long long)(s->limit - 1));
+    return HAWQ_OK;
+}
+
+/* One run of an image into its row. */
+static hawq_status convert_run(const source *s, size_t image, size_t o,
+                               int64_t *ints, real *x) {
+    bool           whole = hawq_number_dtype(s->type) == HAWQ_INT;
+    size_t         plane = s->outer * s->inner / s->affine.channels;
+    const uint8_t *bytes = s->bytes + image * s->image + o * s->run;
+    hawq_numbers_read(s->type, bytes, s->inner,
+                      whole ? (void *)ints : (void *)x);
+    for (size_t k = 0; k < s->inner; k++) {
+        size_t c = (o * s->inner + k) / plane;
+        double pixel = whole ? (double)ints[k] : (double)x[k];
+        if (s->whole)
+            HAWQ_TRY(
+                check_whole(s, image, pixel, whole || pixel == trunc(pixel)));
+        x[k] = (real)((pixel * s->affine.scale - s->affine.mean[c]) /
+                      s->affine.std[c]);
+        if (!isfinite(x[k]))
+            return hawq_fail(HAWQ_ENONFINITE, "image %zu holds NaN or infinity",
+                             image);
     }
     return HAWQ_OK;
 }
 
-static hawq_status select_targets(const hawq_images *from, hawq_dataset *out) {
+static hawq_status convert(const source *s, size_t row, hawq_arena *scratch,
+                           hawq_dataset *out) {
+    int64_t *ints;
+    HAWQ_TAKE(ints, scratch, s->inner);
+    for (size_t i = 0; i < out->n; i++)
+        for (size_t o = 0; o < s->outer; o++)
+            HAWQ_TRY(convert_run(s, out->first + i, o, ints,
+                                 out->x + i * row + s->start + o * s->inner));
+    return HAWQ_OK;
+}
+
+/* Images lie along `axis` of an array of this shape. */
+static void spread_images(const hawq_shape *shape, int axis, source *s) {
+    size_t bytes = hawq_number_bytes(s->type);
+    s->outer = (size_t)hawq_shape_count(shape, 0, axis);
+    s->inner = (size_t)hawq_shape_count(shape, axis + 1, shape->rank);
+    s->image = s->inner * bytes;
+    s->run = s->image * (size_t)shape->dim[axis];
+}
+
+/* Dimensions of one say nothing. */
+static hawq_status check_item(const hawq_input *in, const hawq_shape *item) {
+    char       found[128], expected[128];
+    hawq_shape image = in->tensor->shape;
+    image.dim[in->axis] = 1;
+    hawq_shape a = hawq_shape_squeeze(item, 0);
+    hawq_shape b = hawq_shape_squeeze(&image, 0);
+    if (hawq_shape_equal(&a, &b)) return HAWQ_OK;
+    for (int i = in->axis; i + 1 < image.rank; i++)
+        image.dim[i] = image.dim[i + 1];
+    image.rank--;
+    return hawq_fail(HAWQ_EINVAL,
+                     "images have shape %s, the model's input %s%s%s%s%s",
+                     hawq_shape_text(item, found), in->start ? "'" : "",
+                     in->start ? in->tensor->name : "", in->start ? "' " : "",
+                     "expects ", hawq_shape_text(&image, expected));
+}
+
+static hawq_status describe(const hawq_graph *g, int k, source *s) {
+    const hawq_input *in = &g->inputs[k];
+    s->start = in->start;
+    if (!in->tensor->whole) return HAWQ_OK;
+    s->whole = in->tensor;
+    s->limit = hawq_graph_input_limit(g, k);
+    return HAWQ_OK;
+}
+
+/* The first input: what the options of scale, mean and deviation are for. */
+static hawq_status convert_first(const hawq_images          *from,
+                                 const hawq_dataset_options *o, size_t row,
+                                 hawq_arena *scratch, hawq_dataset *out) {
+    const hawq_graph *g = o->graph;
+    source            s = {.bytes = from->bytes,
+                           .type = from->type,
+                           .outer = 1,
+                           .inner =
+                               (size_t)hawq_shape_count(&from->item, 0, from->item.rank),
+                           .image = from->stride};
+    HAWQ_TRY(read_affine(o, &from->item, &s.affine));
+    if (!g) return convert(&s, row, scratch, out);
+    HAWQ_TRY(check_item(&g->inputs[0], &from->item));
+    HAWQ_TRY(describe(g, 0, &s));
+    if (s.whole && (o->n_mean || o->n_std || (o->scale != 0 && o->scale != 1)))
+        return hawq_fail(HAWQ_EINVAL,
+                         "--scale, --mean and --std are for images; input "
+                         "'%s' holds integers",
+                         s.whole->name);
+    if (g->inputs[0].axis > 0) { /* of the array, not of the image */
+        hawq_shape all = from->item;
+        for (int i = all.rank++; i > g->inputs[0].axis; i--)
+            all.dim[i] = all.dim[i - 1];
+        all.dim[g->inputs[0].axis] = (int64_t)from->n;
+        spread_images(&all, g->inputs[0].axis, &s);
+    }
+    return convert(&s, row, scratch, out);
+}
+
+static hawq_status convert_more(const hawq_images *from, const hawq_graph *g,
+                                hawq_arena *scratch, hawq_dataset *out) {
+    for (size_t k = 1; k <= from->n_more; k++) {
+        const hawq_array *a = &from->more[k - 1];
+        const hawq_input *in = &g->inputs[k];
+        hawq_shape        item = a->shape;
+        source            s = {
+                       .bytes = a->bytes, .type = a->type, .affine = {1, 1, {0}, {1}}};
+        item.dim[in->axis] = 1;
+        HAWQ_TRY(check_item(in, &item));
+        HAWQ_TRY(describe(g, (int)k, &s));
+        spread_images(&a->shape, in->axis, &s);
+        HAWQ_TRY(convert(&s, g->n_row, scratch, out));
+    }
+    return HAWQ_OK;
+}
+
+static hawq_status select_targets(const hawq_images          *from,
+                                  const hawq_dataset_options *o,
+                                  hawq_dataset               *out) {
     size_t m = (size_t)hawq_shape_count(&from->y, 0, from->y.rank);
     out->y = from->y;
     if (from->labels) {
         HAWQ_TAKE(out->labels, &out->arena, out->n * m);
         memcpy(out->labels, from->labels + out->first * m,
                out->n * m * sizeof *out->labels);
+        for (size_t i = 0; o->ignores && i < out->n * m; i++)
+            if (out->labels[i] == o->ignored) out->labels[i] = HAWQ_IGNORED;
         return HAWQ_OK;
     }
     if (!from->targets) return HAWQ_OK;
@@ -103,26 +230,30 @@ static hawq_status select_targets(const hawq_images *from, hawq_dataset *out) {
 static hawq_status select_images(const hawq_images          *from,
                                  const hawq_dataset_options *o,
                                  hawq_arena *scratch, hawq_dataset *out) {
-    affine a = {0};
+    const hawq_graph *g = o->graph;
     if (from->n == 0 || hawq_shape_count(&from->item, 0, from->item.rank) == 0)
         return hawq_fail(HAWQ_EFORMAT, "holds no image");
     if (o->skip >= from->n)
         return hawq_fail(HAWQ_EINVAL,
                          "--skip %zu leaves no image: %zu are there", o->skip,
                          from->n);
-    HAWQ_TRY(read_affine(o, &from->item, &a));
     out->first = o->skip;
     out->n = from->n - o->skip;
     if (o->limit && o->limit < out->n) out->n = o->limit;
     out->item = from->item;
-    HAWQ_TRY(convert(from, &a, scratch, out));
-    return select_targets(from, out);
+    size_t row =
+        g ? g->n_row : (size_t)hawq_shape_count(&out->item, 0, out->item.rank);
+    HAWQ_TAKE(out->x, &out->arena, out->n * row);
+    out->n_inputs = g ? g->n_inputs : 1;
+    HAWQ_TRY(convert_first(from, o, row, scratch, out));
+    if (g) HAWQ_TRY(convert_more(from, g, scratch, out));
+    return select_targets(from, o, out);
 }
 
 /* --- specifications ---------------------------------------------------- */
 
 static const char supported[] =
-    "supported are file.npz, idx:PREFIX and cifar:FILE.bin,...";
+    "supported are file.npz, idx:PREFIX, cifar:FILE.bin,... and tokens:FILE";
 
 static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
                                hawq_arena *arena, hawq_images *out) {
@@ -130,15 +261,30 @@ static hawq_status read_images(const char *spec, const hawq_dataset_options *o,
     hawq_labelling want = o->labels;
     size_t         most =
         o->limit && o->skip < SIZE_MAX - o->limit ? o->skip + o->limit : 0;
+    bool npz = n > 4 && strcmp(spec + n - 4, ".npz") == 0;
+    if (!npz && o->graph && o->graph->n_inputs > 1)
+        return hawq_fail(HAWQ_EINVAL,
+                         "feeds one input, and the network has %d: '%s', "
+                         "'%s', ...; expected file.npz with a member for each",
+                         o->graph->n_inputs, o->graph->inputs[0].tensor->name,
+                         o->graph->inputs[1].tensor->name);
     if (strncmp(spec, "idx:", 4) == 0)
         return hawq_idx_read(spec + 4, want, arena, out);
     if (strncmp(spec, "cifar:", 6) == 0)
         return hawq_cifar_read(spec + 6, arena, out);
+    if (strncmp(spec, "tokens:", 7) == 0) {
+        if (!o->graph || !o->graph->input->whole)
+            return hawq_fail(HAWQ_EINVAL,
+                             "feeds networks whose input is integers; this one "
+                             "%s",
+                             o->graph ? "takes floating point"
+                                      : "has not been given");
+        return hawq_tokens_read(spec + 7, o->graph->n_row, most, arena, out);
+    }
     if (strncmp(spec, "dir:", 4) == 0)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "folders of images are not supported; %s", supported);
-    if (n > 4 && strcmp(spec + n - 4, ".npz") == 0)
-        return hawq_npz_read(spec, want, most, arena, out);
+    if (npz) return hawq_npz_read(spec, want, most, o->graph, arena, out);
     return hawq_fail(HAWQ_EUNSUPPORTED, "is no kind of data that is read; %s",
                      supported);
 }
@@ -150,7 +296,8 @@ hawq_status hawq_dataset_load(const char                 *spec,
     hawq_dataset         set = {0};
     hawq_images          images = {0};
     hawq_arena           scratch = {0};
-    if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:"))
+    if (!spec[0] || !strcmp(spec, "idx:") || !strcmp(spec, "cifar:") ||
+        !strcmp(spec, "tokens:"))
         return hawq_fail(HAWQ_EINVAL, "data '%s' name no file; %s", spec,
                          supported);
     if (!options) options = &none;
@@ -166,6 +313,38 @@ hawq_status hawq_dataset_load(const char                 *spec,
     return hawq_prefix("%s: ", spec);
 }
 
+hawq_status hawq_dataset_list(const char *spec, hawq_arena *arena,
+                              const hawq_member **out, size_t *n) {
+    size_t length = strlen(spec);
+    *out = NULL;
+    *n = 0;
+    if (length <= 4 || strcmp(spec + length - 4, ".npz") != 0) return HAWQ_OK;
+    hawq_status status = hawq_npz_list(spec, arena, out, n);
+    return status == HAWQ_OK ? status : hawq_prefix("%s: ", spec);
+}
+
+hawq_status hawq_dataset_value(const char *text, hawq_arena *arena,
+                               hawq_tensor **out) {
+    hawq_member m = {.name = text};
+    hawq_array  a = {0};
+    size_t      length = strlen(text);
+    char       *end;
+    double      number = strtod(text, &end);
+    if (length > 4 && strcmp(text + length - 4, ".npy") == 0) {
+        hawq_status status = hawq_npy_read(text, arena, &a);
+        if (status != HAWQ_OK) return hawq_prefix("%s: ", text);
+    } else if (length == 0 || *end || !isfinite(number)) {
+        return hawq_fail(HAWQ_EINVAL,
+                         "'%s' is neither a number nor a file .npy", text);
+    } else {
+        a = (hawq_array){
+            .type = HAWQ_F64, .n = 1, .bytes = (const uint8_t *)&number};
+    }
+    HAWQ_TRY(hawq_array_value(&a, arena, &m));
+    *out = m.value;
+    return HAWQ_OK;
+}
+
 void hawq_dataset_free(hawq_dataset *dataset) {
     if (!dataset) return;
     hawq_arena_free(&dataset->arena);
@@ -175,16 +354,14 @@ void hawq_dataset_free(hawq_dataset *dataset) {
 /* --- against a network ------------------------------------------------- */
 
 static hawq_status check_shape(const hawq_dataset *d, const hawq_graph *g) {
-    char       found[128], expected[128];
-    hawq_shape image = {.rank = g->input->shape.rank - 1};
-    for (int i = 0; i < image.rank; i++)
-        image.dim[i] = g->input->shape.dim[i + 1];
-    hawq_shape a = hawq_shape_squeeze(&d->item, 0);
-    hawq_shape b = hawq_shape_squeeze(&image, 0);
-    if (hawq_shape_equal(&a, &b)) return HAWQ_OK;
-    return hawq_fail(
-        HAWQ_EINVAL, "images have shape %s, the model's input expects %s",
-        hawq_shape_text(&d->item, found), hawq_shape_text(&image, expected));
+    if (d->n_inputs == g->n_inputs)
+        return g->n_inputs == 1 ? check_item(&g->inputs[0], &d->item) : HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL,
+                     "was read for %d input%s, the model has %d: '%s', '%s', "
+                     "...",
+                     d->n_inputs, d->n_inputs == 1 ? "" : "s", g->n_inputs,
+                     g->inputs[0].tensor->name,
+                     g->inputs[g->n_inputs - 1].tensor->name);
 }
 
 size_t hawq_dataset_answers(const hawq_dataset *d) {

@@ -10,34 +10,27 @@
 #include "src/load/dequantize.h"
 #include "src/load/names.h"
 #include "src/load/onnx_check.h"
+#include "src/load/onnx_inputs.h"
+#include "src/load/onnx_outputs.h"
 #include "src/load/proto.h"
 #include "src/load/rewrite.h"
 #include "src/ops/ops.h"
 
 #include <string.h>
 
-enum { MOST_IMAGES = 65536, CHOSEN_IMAGES = 32, CHOSEN_ELEMENTS = 1 << 20 };
+enum { CHOSEN_IMAGES = 32, CHOSEN_ELEMENTS = 1 << 20 };
 enum { FEW_IMAGES = 4, CHOSEN_USES = 320, MOST_ELEMENTS = 1 << 25 };
 
 /* What of the file the chosen output needs. */
 typedef struct plan {
-    const hawq_proto       *model;
-    const hawq_proto_value *input, *output;
-    hawq_names              needed; /* tensors */
-    bool                   *wanted; /* per node */
+    const hawq_proto *model;
+    hawq_onnx_outputs outputs;
+    hawq_onnx_inputs  inputs;
+    hawq_names        needed; /* tensors */
+    bool             *wanted; /* per node */
 } plan;
 
 /* --- what is needed ---------------------------------------------------- */
-
-static hawq_status choose_output(plan *p) {
-    const hawq_proto *m = p->model;
-    if (m->n_outputs == 0)
-        return hawq_fail(HAWQ_EFORMAT, "the graph has no output");
-    for (size_t i = m->n_outputs; i-- > 0;)
-        if (m->output[i].is_float) p->output = &m->output[i];
-    if (!p->output) p->output = &m->output[0];
-    return HAWQ_OK;
-}
 
 /* What a node reads; a body of its own reads what is around it, too. */
 static hawq_status add_read(plan *p, const hawq_proto_node *node,
@@ -58,7 +51,8 @@ static hawq_status add_read(plan *p, const hawq_proto_node *node,
 static hawq_status mark_needed(plan *p, hawq_arena *arena) {
     const hawq_proto *m = p->model;
     HAWQ_TAKE(p->wanted, arena, m->n_nodes);
-    HAWQ_TRY(hawq_names_add(&p->needed, arena, p->output->name));
+    for (size_t i = 0; i < p->outputs.n; i++)
+        HAWQ_TRY(hawq_names_add(&p->needed, arena, p->outputs.name[i]));
     for (size_t i = m->n_nodes; i-- > 0;) {
         const hawq_node_spec *spec = &m->node[i].spec;
         for (int j = 0; j < spec->n_out; j++)
@@ -87,62 +81,7 @@ static hawq_status check_nodes(const plan *p, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
-/* The one needed input that is not an initializer (before IR version 4 every
- * initializer was listed among the inputs too). */
-static hawq_status choose_input(plan *p, hawq_arena *arena) {
-    const hawq_proto *m = p->model;
-    hawq_names        constants = {0};
-    for (size_t i = 0; i < m->n_constants; i++)
-        HAWQ_TRY(hawq_names_add(&constants, arena, m->constant[i].name));
-    for (size_t i = 0; i < m->n_inputs; i++) {
-        const hawq_proto_value *v = &m->input[i];
-        if (hawq_names_has(&constants, v->name) ||
-            !hawq_names_has(&p->needed, v->name))
-            continue;
-        if (p->input)
-            return hawq_fail(HAWQ_EUNSUPPORTED,
-                             "has inputs '%s' and '%s'; networks with one "
-                             "input are supported",
-                             p->input->name, v->name);
-        p->input = v;
-    }
-    if (!p->input)
-        return hawq_fail(HAWQ_EFORMAT,
-                         "output '%s' does not depend on any input",
-                         p->output->name);
-    return HAWQ_OK;
-}
-
 /* --- building ---------------------------------------------------------- */
-
-/* The input's shape with the batch put in; fixed: the file's own batch. */
-static hawq_status input_shape(const hawq_proto_value *v, int batch,
-                               hawq_shape *shape, bool *fixed) {
-    if (v->defect)
-        return hawq_fail(HAWQ_EUNSUPPORTED, "input '%s' %s", v->name,
-                         v->defect);
-    *shape = v->shape;
-    if (shape->rank < 1)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "input '%s' is a scalar, expected a leading batch "
-                         "dimension",
-                         v->name);
-    for (int i = 1; i < shape->rank; i++)
-        if (shape->dim[i] < 0)
-            return hawq_fail(HAWQ_EUNSUPPORTED,
-                             "dimension %d of input '%s' is free; only the "
-                             "batch (dimension 0) may be: export with a fixed "
-                             "size of the image",
-                             i, v->name);
-    *fixed = shape->dim[0] > 0;
-    if (!*fixed) shape->dim[0] = batch;
-    if (shape->dim[0] > MOST_IMAGES)
-        return hawq_fail(HAWQ_EUNSUPPORTED,
-                         "input '%s' has a batch of %lld images, at most %d "
-                         "are supported",
-                         v->name, (long long)shape->dim[0], MOST_IMAGES);
-    return HAWQ_OK;
-}
 
 /* Arrays and names of the attributes into the graph's own memory. */
 static hawq_status copy_attribute(const hawq_attr *from, hawq_arena *arena,
@@ -254,12 +193,18 @@ static hawq_status check_output(const hawq_graph *g) {
                      g->batch);
 }
 
+static bool is_chosen(const plan *p, const char *name) {
+    for (size_t i = 0; i < p->outputs.n; i++)
+        if (strcmp(p->outputs.name[i], name) == 0) return true;
+    return false;
+}
+
 /* g->left_out = "'aux', 'mask'": the float outputs that are not chosen. */
 static hawq_status list_left_out(hawq_graph *g, const plan *p) {
     const hawq_proto *m = p->model;
     for (size_t i = 0; i < m->n_outputs; i++) {
         const hawq_proto_value *v = &m->output[i];
-        if (v == p->output || !v->is_float) continue;
+        if (!v->is_float || p->outputs.asked || is_chosen(p, v->name)) continue;
         g->left_out = hawq_arena_format(&g->arena, "%s%s'%s'",
                                         g->left_out ? g->left_out : "",
                                         g->left_out ? ", " : "", v->name);
@@ -270,16 +215,15 @@ static hawq_status list_left_out(hawq_graph *g, const plan *p) {
 
 static hawq_status fill(hawq_graph *g, const plan *p, int batch) {
     const hawq_proto *m = p->model;
-    hawq_shape        shape;
-    HAWQ_TRY(input_shape(p->input, batch, &shape, &g->fixed_batch));
-    HAWQ_TRY(hawq_graph_input(g, p->input->name, &shape));
+    HAWQ_TRY(hawq_onnx_add_inputs(&p->inputs, batch, g));
     for (size_t i = 0; i < m->n_constants; i++)
         if (hawq_names_has(&p->needed, m->constant[i].name))
             HAWQ_TRY(hawq_onnx_add_constant(g, m->constant[i].name,
                                             &m->constant[i]));
     for (size_t i = 0; i < m->n_nodes; i++)
         if (p->wanted[i]) HAWQ_TRY(hawq_onnx_add_node(g, &m->node[i]));
-    HAWQ_TRY(hawq_graph_finish(g, p->output->name));
+    HAWQ_TRY(hawq_onnx_join_outputs(&p->outputs, g));
+    HAWQ_TRY(hawq_graph_finish(g, p->outputs.joined));
     HAWQ_TRY(list_left_out(g, p));
     HAWQ_TRY(copy_texts(g, m));
     return check_output(g);
@@ -333,23 +277,25 @@ static hawq_status check_mixing(const plan *p) {
     return status;
 }
 
-static hawq_status load(const char *path, int batch, hawq_arena *arena,
-                        hawq_graph **out) {
+static hawq_status load(const char *path, const hawq_feeds *feeds, int batch,
+                        hawq_arena *arena, hawq_graph **out) {
     hawq_proto model;
     plan       p = {.model = &model};
     hawq_names defined = {0};
-    if (batch < 0 || batch > MOST_IMAGES)
+    if (batch < 0 || batch > HAWQ_MOST_IMAGES)
         return hawq_fail(HAWQ_EINVAL, "batch of %d images, expected 0 to %d",
-                         batch, MOST_IMAGES);
+                         batch, HAWQ_MOST_IMAGES);
     HAWQ_TRY(hawq_proto_read(path, true, arena, &model));
+    HAWQ_TRY(hawq_onnx_fix_inputs(&model, feeds, arena));
     HAWQ_TRY(hawq_proto_dequantize(&model, arena));
-    HAWQ_TRY(choose_output(&p));
+    HAWQ_TRY(hawq_onnx_choose_outputs(&model, feeds, arena, &p.outputs));
     HAWQ_TRY(mark_needed(&p, arena));
     HAWQ_TRY(hawq_onnx_collect(&model, arena, &defined));
-    HAWQ_TRY(
-        hawq_onnx_check_defined(&model, p.wanted, p.output->name, &defined));
+    for (size_t i = 0; i < p.outputs.n; i++)
+        HAWQ_TRY(hawq_onnx_check_defined(&model, p.wanted, p.outputs.name[i],
+                                         &defined));
     HAWQ_TRY(check_nodes(&p, arena));
-    HAWQ_TRY(choose_input(&p, arena));
+    HAWQ_TRY(hawq_onnx_find_inputs(&model, &p.needed, feeds, arena, &p.inputs));
     hawq_graph *first = NULL;
     HAWQ_TRY(build(&p, batch ? batch : 1, &first));
     hawq_status status = check_mixing(&p);
@@ -365,11 +311,17 @@ static hawq_status load(const char *path, int batch, hawq_arena *arena,
     return build(&p, batch, out);
 }
 
-hawq_status hawq_onnx_load(const char *path, int batch, hawq_graph **out) {
+hawq_status hawq_onnx_load_fed(const char *path, const hawq_feeds *feeds,
+                               int batch, hawq_graph **out) {
     hawq_arena  arena = {0};
-    hawq_status status = load(path, batch, &arena, out);
+    hawq_status status = load(path, feeds, batch, &arena, out);
     hawq_arena_free(&arena);
     return status == HAWQ_OK ? status : hawq_prefix("%s: ", path);
+}
+
+hawq_status hawq_onnx_load(const char *path, int batch, hawq_graph **out) {
+    const hawq_feeds none = {0};
+    return hawq_onnx_load_fed(path, &none, batch, out);
 }
 
 /* --- judging nodes one by one ------------------------------------------ */
@@ -434,23 +386,33 @@ static hawq_status judge(trial *t, const hawq_proto_node *node,
     return HAWQ_OK;
 }
 
-/* Constants, and the first input that can be one. */
+/* An input as far as it is known without data; those of which too little is
+ * are not there. */
+static hawq_status try_input(trial *t, const hawq_proto *m,
+                             const hawq_proto_value *v) {
+    const hawq_feeds none = {0};
+    hawq_names       name = {0};
+    hawq_onnx_inputs one = {0};
+    HAWQ_TRY(hawq_names_add(&name, t->scratch, v->name));
+    if (hawq_onnx_find_inputs(m, &name, &none, t->scratch, &one) != HAWQ_OK ||
+        (t->graph->input && one.images && one.images != t->graph->batch) ||
+        hawq_onnx_add_inputs(&one, t->graph->input ? t->graph->batch : 1,
+                             t->graph) != HAWQ_OK)
+        return HAWQ_OK;
+    return hawq_names_add(&t->known, t->scratch, v->name);
+}
+
+/* Constants, and the inputs that can be some. */
 static hawq_status begin(trial *t, const hawq_proto *m, bool numbers) {
-    hawq_shape shape;
     HAWQ_TRY(hawq_graph_new(hawq_op_find, m->opset, &t->graph));
     for (size_t i = 0; numbers && i < m->n_constants; i++) {
         const char *name = m->constant[i].name;
         HAWQ_TRY(hawq_onnx_add_constant(t->graph, name, &m->constant[i]));
         HAWQ_TRY(hawq_names_add(&t->known, t->scratch, name));
     }
-    for (size_t i = 0; i < m->n_inputs && !t->graph->input; i++) {
-        const hawq_proto_value *v = &m->input[i];
-        if (hawq_names_has(&t->known, v->name) ||
-            input_shape(v, 1, &shape, &t->graph->fixed_batch) != HAWQ_OK)
-            continue;
-        HAWQ_TRY(hawq_graph_input(t->graph, v->name, &shape));
-        HAWQ_TRY(hawq_names_add(&t->known, t->scratch, v->name));
-    }
+    for (size_t i = 0; i < m->n_inputs; i++)
+        if (!hawq_names_has(&t->known, m->input[i].name))
+            HAWQ_TRY(try_input(t, m, &m->input[i]));
     return HAWQ_OK;
 }
 

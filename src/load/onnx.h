@@ -20,6 +20,7 @@
 #ifndef HAWQ_ONNX_H
 #define HAWQ_ONNX_H
 #include "src/graph/graph.h"
+#include "src/load/feeds.h"
 
 /* Reads, folds and finishes a network.
  * batch: images per sweep for a model whose batch dimension is free, 1 to
@@ -33,6 +34,12 @@
  * *out belongs to the caller. */
 HAWQ_NODISCARD hawq_status hawq_onnx_load(const char *path, int batch,
                                           hawq_graph **out);
+
+/* The same with what is known of its inputs (onnx_inputs.h says how they are
+ * found). EINVAL too: for a value or a size that does not fit the file. */
+HAWQ_NODISCARD hawq_status hawq_onnx_load_fed(const char       *path,
+                                              const hawq_feeds *feeds,
+                                              int batch, hawq_graph **out);
 
 /* Writes the network as it stands: in the opset its nodes were read under
  * (graph->opset), batch dimension "N" (or the number, if graph->fixed_batch or

@@ -146,6 +146,22 @@ static hawq_status add_value(writer *w, const hawq_tensor *t,
     return name_of(w, t, &(*out)->name);
 }
 
+static hawq_status add_inputs(writer *w) {
+    const hawq_graph *g = w->graph;
+    hawq_proto_value *v;
+    HAWQ_TAKE(v, w->arena, (size_t)g->n_inputs);
+    for (int k = 0; k < g->n_inputs; k++) {
+        const hawq_input *in = &g->inputs[k];
+        v[k] = (hawq_proto_value){.shape = in->tensor->shape,
+                                  .is_whole = in->tensor->whole};
+        if (!w->fixed) v[k].shape.dim[in->axis] = -1;
+        HAWQ_TRY(name_of(w, in->tensor, &v[k].name));
+    }
+    w->file.input = v;
+    w->file.n_inputs = (size_t)g->n_inputs;
+    return HAWQ_OK;
+}
+
 static hawq_status fill(writer *w, const char *producer) {
     const hawq_graph *g = w->graph;
     size_t            most = (size_t)g->n_tensors + (size_t)g->n_nodes;
@@ -156,7 +172,7 @@ static hawq_status fill(writer *w, const char *producer) {
     HAWQ_TRY(name_weights(w));
     HAWQ_TAKE(w->file.constant, w->arena, most);
     HAWQ_TAKE(w->file.node, w->arena, (size_t)g->n_nodes);
-    HAWQ_TRY(add_value(w, g->input, &w->file.input, &w->file.n_inputs));
+    HAWQ_TRY(add_inputs(w));
     HAWQ_TRY(add_value(w, g->output, &w->file.output, &w->file.n_outputs));
     for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(add_node(w, g->node[i]));
     return HAWQ_OK;

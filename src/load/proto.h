@@ -16,8 +16,11 @@
 typedef struct hawq_proto_value {
     const char *name;
     bool        is_float; /* or of no declared type */
+    bool        is_whole; /* integers or truth values */
+    hawq_number number;   /* its type in the file, if it is one or the other */
     hawq_shape  shape;    /* -1 where a dimension is free */
-    const char *defect;   /* why it cannot be an input; else NULL */
+    const char *symbol[HAWQ_MAX_RANK]; /* what a free one is called, or NULL */
+    const char *defect; /* why it cannot be an input; else NULL */
 } hawq_proto_value;
 
 typedef struct hawq_proto_node {

@@ -425,7 +425,8 @@ static hawq_status read_node(const Onnx__ModelProto *model,
 /* --- the graph --------------------------------------------------------- */
 
 static hawq_status read_shape(const Onnx__TensorShapeProto *declared,
-                              hawq_shape                   *shape) {
+                              hawq_proto_value             *out) {
+    hawq_shape *shape = &out->shape;
     if (declared->n_dim > HAWQ_MAX_RANK)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "has %zu dimensions, at most %d are supported",
@@ -437,6 +438,8 @@ static hawq_status read_shape(const Onnx__TensorShapeProto *declared,
                      ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         /* exporters write -1 and 0 as well for a dimension left free */
         shape->dim[i] = fixed && d->dim_value > 0 ? d->dim_value : -1;
+        if (!fixed && d->dim_param && d->dim_param[0])
+            out->symbol[i] = d->dim_param;
     }
     return HAWQ_OK;
 }
@@ -449,14 +452,18 @@ static hawq_status read_type(const Onnx__TypeProto *type,
     const Onnx__TypeProto__Tensor *tensor = type->tensor_type;
     struct data_type               kind = data_type(tensor->elem_type);
     out->is_float = kind.known && hawq_number_dtype(kind.number) == HAWQ_FLOAT;
-    if (!out->is_float)
-        return hawq_fail(HAWQ_EUNSUPPORTED, "is %s, expected a floating type",
+    out->is_whole = kind.known && !out->is_float;
+    out->number = kind.number;
+    if (!kind.known)
+        return hawq_fail(HAWQ_EUNSUPPORTED,
+                         "is %s, expected floating point, integers or truth "
+                         "values",
                          kind.name);
     if (!tensor->shape)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "has no declared shape; export with a fixed size of "
                          "the image");
-    return read_shape(tensor->shape, &out->shape);
+    return read_shape(tensor->shape, out);
 }
 
 static hawq_status read_values(Onnx__ValueInfoProto **value, size_t n,

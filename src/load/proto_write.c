@@ -163,7 +163,8 @@ static hawq_status write_value(const hawq_proto_value *v, hawq_arena *arena,
     Onnx__TypeProto__Tensor *tensor = out->type->tensor_type;
     onnx__type_proto__tensor__init(tensor);
     tensor->has_elem_type = 1;
-    tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    tensor->elem_type = v->is_whole ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64
+                                    : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     return write_shape(&v->shape, arena, &tensor->shape);
 }
 

@@ -87,10 +87,15 @@ hawq_status hawq_binary_plan(hawq_node *node, hawq_arena *arena) {
 }
 
 hawq_status hawq_binary_shape(hawq_node *node, hawq_arena *arena) {
-    if (node->in[A]->dtype != node->in[B]->dtype)
+    const hawq_tensor *a = node->in[A], *b = node->in[B];
+    if (a->dtype != b->dtype && !(hawq_is_integer(a) && hawq_is_integer(b)))
         return hawq_node_fail(node, HAWQ_EFORMAT,
                               "one operand is integer, the other is not");
-    return hawq_binary_plan(node, arena);
+    HAWQ_TRY(hawq_binary_plan(node, arena));
+    if (a->dtype == b->dtype) return HAWQ_OK;
+    HAWQ_TRY(hawq_take_reals(node, arena, A));
+    HAWQ_TRY(hawq_take_reals(node, arena, B));
+    return hawq_set_out(node, 0, HAWQ_FLOAT, &node->out[0]->shape);
 }
 
 /* --- linear: y = a + sign b -------------------------------------------- */
@@ -159,6 +164,12 @@ static inline hawq_jet2 divide(real a, real b) {
 }
 BINARY_SWEEPS(divide)
 
+/* Of integers that are computed: the quotient truncated, of 0 if by 0. */
+static inline hawq_jet2 quotient(real a, real b) {
+    return (hawq_jet2){.f = b == 0 ? 0 : (real)trunc((double)(a / b))};
+}
+BINARY_SWEEPS(quotient)
+
 /* c a^e, without 0 times infinity: c = 0 ends a polynomial. Squares are what
  * networks are full of. */
 static inline double term(double c, double a, double e) {
@@ -217,6 +228,18 @@ static hawq_status power_shape(hawq_node *node, hawq_arena *arena) {
     return HAWQ_OK;
 }
 
+/* Division of integers is another operator than of numbers. */
+static const hawq_op integer_division;
+
+static hawq_status divide_shape(hawq_node *node, hawq_arena *arena) {
+    HAWQ_TRY(hawq_binary_shape(node, arena));
+    bool computed = node->in[A]->whole || node->in[B]->whole;
+    if (computed && hawq_is_integer(node->in[A]) &&
+        hawq_is_integer(node->in[B]))
+        node->op = &integer_division;
+    return HAWQ_OK;
+}
+
 static hawq_status modulo_shape(hawq_node *node, hawq_arena *arena) {
     if (node->in[A]->dtype == HAWQ_FLOAT && !hawq_attr_int(node, "fmod", 0))
         return hawq_node_fail(node, HAWQ_EFORMAT,
@@ -271,6 +294,9 @@ static hawq_status mul_fold(hawq_node *node, hawq_arena *arena) {
 static hawq_status divide_fold(hawq_node *node, hawq_arena *arena) {
     return hawq_fold_binary_ints(node, arena, int_div);
 }
+static hawq_status quotient_fold(hawq_node *node, hawq_arena *arena) {
+    return hawq_fold_binary_ints(node, arena, int_div);
+}
 static hawq_status modulo_fold(hawq_node *node, hawq_arena *arena) {
     return hawq_fold_binary_ints(
         node, arena, hawq_attr_int(node, "fmod", 0) ? int_fmod : int_mod);
@@ -317,8 +343,10 @@ const hawq_op hawq_op_sub = {
     .adjoint = sub_adjoint,
     .pointwise = true,
 };
-const hawq_op hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
-const hawq_op hawq_op_div = BINARY_OP("Div", "", hawq_binary_shape, divide);
+const hawq_op        hawq_op_mul = BINARY_OP("Mul", "", hawq_binary_shape, mul);
+const hawq_op        hawq_op_div = BINARY_OP("Div", "", divide_shape, divide);
+static const hawq_op integer_division =
+    BINARY_OP("Div", "", divide_shape, quotient);
 const hawq_op hawq_op_pow = BINARY_OP("Pow", "", power_shape, power);
 const hawq_op hawq_op_mod = BINARY_OP("Mod", "fmod", modulo_shape, modulo);
 const hawq_op hawq_op_prelu = {

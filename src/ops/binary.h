@@ -34,8 +34,8 @@ HAWQ_NODISCARD hawq_status hawq_broadcast_index(hawq_arena       *arena,
                                                 const hawq_shape *to,
                                                 const int32_t   **index);
 
-/* Two operands of one type, both float or both integer constants: out[0] takes
- * type and broadcast shape, param becomes the hawq_operands. */
+/* Two operands of one type, both float or both integer, constant or computed:
+ * out[0] takes type and broadcast shape, param becomes the hawq_operands. */
 HAWQ_NODISCARD hawq_status hawq_binary_shape(hawq_node  *node,
                                              hawq_arena *arena);
 

@@ -1,10 +1,14 @@
 /* cast.c -- Cast. Between floating-point types it is the identity (everything
  * is computed in one type); between floating point and integers it is done at
- * once, on constants. SPDX-License-Identifier: GPL-3.0-or-later */
+ * once on constants. What is computed keeps its numbers when it becomes
+ * floating point, and has them truncated toward zero, or made 0 and 1, when it
+ * becomes integers or truth values; these have no derivative.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/move.h"
 #include "src/ops/ops.h"
 
 #include <math.h>
+#include <string.h>
 
 /* TensorProto.DataType of onnx.proto; integer types with their range. */
 static const struct type {
@@ -60,6 +64,8 @@ static hawq_status to_ints(hawq_node *node, const struct type *to) {
     return HAWQ_OK;
 }
 
+static const hawq_op to_whole, to_truth;
+
 static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     const hawq_tensor *x = node->in[0];
     const struct type *to = find_type(hawq_attr_int(node, "to", 0));
@@ -71,21 +77,61 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     HAWQ_TRY(hawq_need_value(node, 0));
     if (x->dtype == HAWQ_FLOAT && to->dtype == HAWQ_FLOAT)
         return hawq_move_reshape(node, arena, &x->shape);
-    if (x->role != HAWQ_CONSTANT)
-        return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
-                              "'%s' depends on the data and is cast to %s; "
-                              "only floating-point activations are supported",
-                              x->name, to->name);
+    if (x->role != HAWQ_CONSTANT) {
+        bool same = x->whole && to->most != 1;
+        node->out[0]->whole = true;
+        if (same) return hawq_move_reshape(node, arena, &x->shape);
+        node->op = to->most == 1 ? &to_truth : &to_whole;
+        return hawq_set_out(node, 0, HAWQ_FLOAT, &x->shape);
+    }
     HAWQ_TRY(hawq_make_constant(node, arena, to->dtype, &x->shape));
     if (to->dtype == HAWQ_INT) return to_ints(node, to);
     for (size_t i = 0; i < x->n; i++) node->out[0]->data[i] = (real)x->ints[i];
     return HAWQ_OK;
 }
 
+/* --- of what is computed, to integers --------------------------------------
+ */
+
+static void whole_forward(const hawq_node *node, const hawq_planes *p) {
+    const real *x = hawq_val(p, node->in[0]);
+    real       *y = hawq_val(p, node->out[0]);
+    for (size_t i = 0; i < node->out[0]->n; i++)
+        y[i] = (real)trunc((double)x[i]);
+}
+
+static void truth_forward(const hawq_node *node, const hawq_planes *p) {
+    const real *x = hawq_val(p, node->in[0]);
+    real       *y = hawq_val(p, node->out[0]);
+    for (size_t i = 0; i < node->out[0]->n; i++) y[i] = x[i] != 0;
+}
+
+static void no_tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        real *dy = hawq_dot(p, l, node->out[0]);
+        if (dy) memset(dy, 0, node->out[0]->n * sizeof *dy);
+    }
+}
+
+static void no_adjoint(const hawq_node *node, const hawq_planes *p) {
+    (void)node;
+    (void)p;
+}
+
+#define TO_INTEGERS(fn)                                                        \
+    {                                                                          \
+        .name = "Cast", .attributes = "to saturate", .min_in = 1, .max_in = 1, \
+        .shape = shape, .forward = (fn), .tangent = no_tangent,                \
+        .adjoint = no_adjoint, .adjoint_tangent = no_adjoint, .retypes = true  \
+    }
+static const hawq_op to_whole = TO_INTEGERS(whole_forward);
+static const hawq_op to_truth = TO_INTEGERS(truth_forward);
+
 const hawq_op hawq_op_cast = {.name = "Cast",
                               .attributes = "to saturate",
                               .min_in = 1,
                               .max_in = 1,
                               .shape = shape,
+                              .retypes = true,
                               .forward = hawq_move_forward,
                               .adjoint = hawq_move_adjoint};

@@ -31,6 +31,7 @@ static hawq_status plan(hawq_node *node, hawq_arena *arena, comparison given) {
     HAWQ_TAKE(c, arena, 1);
     *c = given;
     node->param = c;
+    node->out[0]->whole = !constant;
     return hawq_set_out(node, 0, constant ? HAWQ_INT : HAWQ_FLOAT,
                         &node->out[0]->shape);
 }
@@ -105,6 +106,7 @@ static hawq_status logic(hawq_node *node, hawq_arena *arena, comparison given) {
                                  .max_in = (inputs),                           \
                                  .shape = x##_shape,                           \
                                  .fold = fold,                                 \
+                                 .retypes = true,                              \
                                  .forward = forward,                           \
                                  .tangent = tangent,                           \
                                  .adjoint = adjoint,                           \

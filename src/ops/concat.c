@@ -88,7 +88,8 @@ static hawq_status check_piece(const hawq_node *node, int k, int axis) {
     HAWQ_TRY(hawq_need_value(node, k));
     hawq_shape same = node->in[k]->shape;
     if (same.rank == s->rank) same.dim[axis] = s->dim[axis];
-    if (!hawq_shape_equal(&same, s) || node->in[k]->dtype != node->in[0]->dtype)
+    if (!hawq_shape_equal(&same, s) ||
+        hawq_is_integer(node->in[k]) != hawq_is_integer(node->in[0]))
         return hawq_node_fail(
             node, HAWQ_EFORMAT,
             "input '%s' of shape %s does not fit '%s' of "
@@ -110,7 +111,13 @@ static hawq_status concat_shape(hawq_node *node, hawq_arena *arena) {
         length[k] = node->in[k]->shape.dim[axis];
         out.dim[axis] += length[k];
     }
-    HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, &out));
+    bool computed = false;
+    for (int k = 0; k < node->n_in; k++)
+        computed |= node->in[k]->role != HAWQ_CONSTANT;
+    for (int k = 0; computed && k < node->n_in; k++)
+        HAWQ_TRY(hawq_take_reals(node, arena, k));
+    HAWQ_TRY(hawq_set_out(node, 0, computed ? HAWQ_FLOAT : node->in[0]->dtype,
+                          &out));
     return plan(node, arena, &out, axis, (size_t)node->n_in, length);
 }
 

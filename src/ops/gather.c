@@ -1,9 +1,17 @@
-/* gather.c -- Gather: the slices of `axis` that a constant index tensor names;
+/* gather.c -- Gather: the slices of `axis` that an index tensor names, a
+ * constant, or computed (the tokens of an embedding): then
+ *     forward   y[a, i, :] = x[a, index[i], :]
+ *     adjoint   bar x[a, index[i], :] += bar y[a, i, :]
+ * and the index, an integer, has no derivative. One out of range reads the
+ * nearest slice: nothing can fail in a sweep, and who feeds the network checks
+ * what he feeds (hawq_graph_input_limit).
  * GatherElements: y[..., i, ...] = x[..., index[..., i, ...], ...]; GatherND:
  * the last axis of the index is a position on leading axes of x.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/move.h"
 #include "src/ops/ops.h"
+
+#include <string.h>
 
 static hawq_status index_route(const hawq_node *node, hawq_arena *arena,
                                int64_t dim, int64_t stride, hawq_route *out) {
@@ -22,12 +30,17 @@ static hawq_status index_route(const hawq_node *node, hawq_arena *arena,
     return HAWQ_OK;
 }
 
+static hawq_status computed_shape(hawq_node *node, hawq_arena *arena, int axis,
+                                  const hawq_shape *out);
+
 static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     const int64_t *index;
     size_t         n;
     hawq_route     route[3]; /* before the axis, the indices, after it */
     HAWQ_TRY(hawq_need_value(node, 0));
-    HAWQ_TRY(hawq_read_ints(node, NULL, 1, &index, &n));
+    HAWQ_TRY(hawq_need_value(node, 1));
+    bool computed = node->in[1]->role != HAWQ_CONSTANT;
+    if (!computed) HAWQ_TRY(hawq_read_ints(node, NULL, 1, &index, &n));
     const hawq_shape *s = &node->in[0]->shape, *q = &node->in[1]->shape;
     int64_t           given = hawq_attr_int(node, "axis", 0);
     int               axis = hawq_axis(given, s->rank);
@@ -45,7 +58,9 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
             for (int b = 0; b < q->rank; b++) out.dim[o++] = q->dim[b];
         else
             out.dim[o++] = s->dim[a];
+    if (computed) return computed_shape(node, arena, axis, &out);
     HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, &out));
+    node->out[0]->whole = node->in[0]->whole;
     int64_t inner = hawq_shape_count(s, axis + 1, s->rank);
     HAWQ_TRY(hawq_route_stride(arena, hawq_shape_count(s, 0, axis), 0,
                                inner * s->dim[axis], &route[0]));
@@ -62,7 +77,113 @@ const hawq_op hawq_op_gather = {.name = "Gather",
                                 .fold = hawq_move_fold,
                                 .forward = hawq_move_forward,
                                 .adjoint = hawq_move_adjoint,
+                                .retypes = true,
                                 .moves = true};
+
+/* --- Gather by computed indices ------------------------------------------ */
+
+/* param: x is outer x n slices of `block` elements; `count` indices. */
+typedef struct lookup {
+    size_t outer, n, block, count;
+} lookup;
+
+static const hawq_op computed_gather;
+
+static hawq_status computed_shape(hawq_node *node, hawq_arena *arena, int axis,
+                                  const hawq_shape *out) {
+    const hawq_tensor *x = node->in[0], *index = node->in[1];
+    lookup            *t;
+    if (!index->whole)
+        return hawq_node_fail(node, HAWQ_EFORMAT,
+                              "the index '%s' holds floating point, expected "
+                              "integers",
+                              index->name);
+    if (x->shape.dim[axis] < 1)
+        return hawq_node_fail(node, HAWQ_EFORMAT, "there is nothing to read");
+    HAWQ_TRY(hawq_take_reals(node, arena, 0));
+    HAWQ_TRY(hawq_set_out(node, 0, HAWQ_FLOAT, out));
+    node->out[0]->whole = hawq_is_integer(x);
+    HAWQ_TAKE(t, arena, 1);
+    *t = (lookup){(size_t)hawq_shape_count(&x->shape, 0, axis),
+                  (size_t)x->shape.dim[axis],
+                  (size_t)hawq_shape_count(&x->shape, axis + 1, x->shape.rank),
+                  index->n};
+    node->param = t;
+    node->op = &computed_gather;
+    return HAWQ_OK;
+}
+
+/* Where slice `at` begins in its part of x. */
+static size_t slice(const lookup *t, real at) {
+    double i = at < 0 ? (double)at + (double)t->n : (double)at;
+    double last = (double)(t->n - 1);
+    i = i > 0 ? i : 0;
+    return (size_t)(i < last ? i : last) * t->block;
+}
+
+/* y from x, overwritten; x NULL: zero. */
+static void look_up(const lookup *t, const real *index, const real *x,
+                    real *y) {
+    for (size_t a = 0; a < t->outer; a++)
+        for (size_t i = 0; i < t->count; i++, y += t->block)
+            if (x)
+                memcpy(y, x + a * t->n * t->block + slice(t, index[i]),
+                       t->block * sizeof *y);
+            else
+                memset(y, 0, t->block * sizeof *y);
+}
+
+static void add_back(const lookup *t, const real *index, const real *by,
+                     real *bx) {
+    for (size_t a = 0; a < t->outer; a++)
+        for (size_t i = 0; i < t->count; i++, by += t->block) {
+            real *to = bx + a * t->n * t->block + slice(t, index[i]);
+            for (size_t b = 0; b < t->block; b++) to[b] += by[b];
+        }
+}
+
+static void computed_forward(const hawq_node *node, const hawq_planes *p) {
+    look_up(node->param, hawq_val(p, node->in[1]), hawq_val(p, node->in[0]),
+            hawq_val(p, node->out[0]));
+}
+
+static void computed_tangent(const hawq_node *node, const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        real *dy = hawq_dot(p, l, node->out[0]);
+        if (dy)
+            look_up(node->param, hawq_val(p, node->in[1]),
+                    hawq_dot(p, l, node->in[0]), dy);
+    }
+}
+
+static void computed_adjoint(const hawq_node *node, const hawq_planes *p) {
+    const real *by = hawq_bar(p, node->out[0]);
+    real       *bx = hawq_bar(p, node->in[0]);
+    if (by && bx) add_back(node->param, hawq_val(p, node->in[1]), by, bx);
+}
+
+static void computed_adjoint_tangent(const hawq_node   *node,
+                                     const hawq_planes *p) {
+    for (int l = 0; l < p->lanes; l++) {
+        const real *by = hawq_bardot(p, l, node->out[0]);
+        real       *bx = hawq_bardot(p, l, node->in[0]);
+        if (by && bx) add_back(node->param, hawq_val(p, node->in[1]), by, bx);
+    }
+}
+
+static const hawq_op computed_gather = {
+    .name = "Gather",
+    .attributes = "axis",
+    .min_in = 2,
+    .max_in = 2,
+    .shape = shape,
+    .forward = computed_forward,
+    .tangent = computed_tangent,
+    .adjoint = computed_adjoint,
+    .adjoint_tangent = computed_adjoint_tangent,
+    .retypes = true,
+    .piecewise_linear = true,
+};
 
 /* Offset into x of element i of the index: its own position, but for `axis`
  * where it is `at`. */

@@ -41,6 +41,29 @@ hawq_status hawq_need_float(const hawq_node *node, int i) {
     return HAWQ_OK;
 }
 
+hawq_status hawq_take_reals(hawq_node *node, hawq_arena *arena, int i) {
+    hawq_tensor *t = hawq_in(node, i);
+    real        *data;
+    if (!t || t->role != HAWQ_CONSTANT || t->dtype != HAWQ_INT || t->data)
+        return HAWQ_OK;
+    HAWQ_TAKE(data, arena, t->n);
+    for (size_t k = 0; k < t->n; k++) {
+        int64_t value = t->ints[k];
+        data[k] = (real)value;
+        bool exact = value > -((int64_t)1 << 53) && value < (int64_t)1 << 53 &&
+                     (int64_t)data[k] == value;
+        if (!exact && value != INT64_MAX && value != INT64_MIN &&
+            value != INT32_MAX)
+            return hawq_node_fail(node, HAWQ_EUNSUPPORTED,
+                                  "'%s' holds %lld, and what it meets is "
+                                  "computed from the data: such integers are "
+                                  "carried as floats, exactly up to 16777216",
+                                  t->name, (long long)value);
+    }
+    t->data = data;
+    return HAWQ_OK;
+}
+
 /* Elements an output may have. A few bytes of a file can ask for a constant of
  * any size, so what is made of constants alone is held to 2^26 elements, or to
  * the size of what it is made of. */

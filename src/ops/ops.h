@@ -32,6 +32,18 @@ HAWQ_NODISCARD hawq_status hawq_need_float(const hawq_node *node, int i);
  * operator that only moves values accepts. EUNSUPPORTED otherwise. */
 HAWQ_NODISCARD hawq_status hawq_need_value(const hawq_node *node, int i);
 
+/* Integers or truth values, constant or computed? */
+static inline bool hawq_is_integer(const hawq_tensor *t) {
+    return t->dtype == HAWQ_INT || t->whole;
+}
+
+/* Input i as reals, where it is an integer constant and another operand is
+ * computed: the sweeps read them. EUNSUPPORTED for one that reals do not hold
+ * exactly, but for the largest ones of 32 and 64 bits, which stand for "without
+ * end". Nothing is done with other inputs. */
+HAWQ_NODISCARD hawq_status hawq_take_reals(hawq_node *node, hawq_arena *arena,
+                                           int i);
+
 /* Sets shape, dtype and n of output i. EUNSUPPORTED beyond 2^31 - 1 elements
  * (index maps are 32 bits wide), or 2^26 if made of smaller constants; EFORMAT
  * for a negative dimension. */

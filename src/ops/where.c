@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/ops/binary.h"
 #include "src/ops/move.h"
+#include "src/ops/ops.h"
 
 enum { IF, A, B };
 
@@ -21,14 +22,21 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
         return hawq_node_fail(node, HAWQ_EFORMAT,
                               "the condition '%s' holds floating point",
                               condition->name);
-    if (node->in[A]->dtype != node->in[B]->dtype)
+    const hawq_tensor *a = node->in[A], *b = node->in[B];
+    bool computed = a->role != HAWQ_CONSTANT || b->role != HAWQ_CONSTANT ||
+                    condition->role != HAWQ_CONSTANT;
+    bool integer = hawq_is_integer(a) && hawq_is_integer(b);
+    if (a->dtype != b->dtype && !integer)
         return hawq_node_fail(node, HAWQ_EFORMAT,
                               "'%s' and '%s' are of different types",
                               node->in[A]->name, node->in[B]->name);
     HAWQ_TRY(hawq_broadcast_shape(node, &node->in[A]->shape,
                                   &node->in[B]->shape, &out));
     HAWQ_TRY(hawq_broadcast_shape(node, &condition->shape, &out, &out));
-    HAWQ_TRY(hawq_set_out(node, 0, node->in[A]->dtype, &out));
+    for (int k = A; computed && k <= B; k++)
+        HAWQ_TRY(hawq_take_reals(node, arena, k));
+    HAWQ_TRY(hawq_set_out(node, 0, computed ? HAWQ_FLOAT : a->dtype, &out));
+    node->out[0]->whole = computed && integer;
     HAWQ_TAKE(c, arena, 1);
     c->fixed = condition->ints;
     for (int k = IF; k <= B; k++)
@@ -114,6 +122,7 @@ const hawq_op hawq_op_where = {.name = "Where",
                                .max_in = 3,
                                .shape = shape,
                                .fold = fold,
+                               .retypes = true,
                                .forward = forward,
                                .tangent = tangent,
                                .adjoint = adjoint,

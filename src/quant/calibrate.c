@@ -92,7 +92,8 @@ hawq_status hawq_calibrate(hawq_engine *engine, const hawq_graph *graph,
     HAWQ_TAKE(c.tensor, arena, (size_t)graph->n_tensors);
     for (int i = 0; i < graph->n_tensors; i++) {
         const hawq_tensor *t = graph->tensor[i];
-        if (t->role == HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT) continue;
+        if (t->role == HAWQ_CONSTANT || t->dtype != HAWQ_FLOAT || t->whole)
+            continue;
         HAWQ_TAKE(c.tensor[i], arena, 1);
         hawq_histogram_init(c.tensor[i]);
     }

@@ -131,16 +131,15 @@ static void round_values(const hawq_twin *t, hawq_planes *p,
 static void run_copy(const hawq_twin *t, int copy, hawq_planes *p,
                      const hawq_chunk *chunk) {
     const hawq_graph *g = t->graph;
-    size_t            one = hawq_per_image(g, g->input);
+    const real       *x = t->x + chunk->first * g->n_row;
     bool              rounds = copy == QUANTIZED && t->rounding;
-    real             *x = p->val[g->input->id];
-    memcpy(x, t->x + chunk->first * one, chunk->n * one * sizeof *x);
-    memset(x + chunk->n * one, 0,
-           ((size_t)g->batch - chunk->n) * one * sizeof *x);
+    for (size_t i = 0; i < (size_t)g->batch; i++)
+        hawq_graph_feed(g, i, i < chunk->n ? x + i * g->n_row : NULL, p->val);
     for (int i = 0; copy == QUANTIZED && i < g->n_tensors; i++)
         if (g->tensor[i]->data)
             p->val[i] = t->put[i] ? t->put[i] : g->tensor[i]->data;
-    if (rounds) round_values(t, p, g->input);
+    for (int k = 0; rounds && k < g->n_inputs; k++)
+        round_values(t, p, g->inputs[k].tensor);
     for (int i = 0; i <= t->last; i++) {
         const hawq_node *node = g->node[i];
         node->op->forward(node, p);

@@ -171,7 +171,7 @@ static hawq_status prepare(loop *l, hawq_arena *arena) {
     const hawq_train_options *o = l->options;
     size_t                    n = o->batch_size;
     if (n > l->train->n) n = l->train->n;
-    l->per_image = hawq_per_image(l->graph, l->graph->input);
+    l->per_image = l->graph->n_row;
     l->n_targets = hawq_per_image(l->graph, l->graph->output);
     l->n_labels = hawq_score_rows(l->graph).rows;
     l->per_epoch = (l->train->n + o->batch_size - 1) / o->batch_size;

@@ -37,7 +37,7 @@ static sizes size_up(const hawq_analysis *a) {
     sizes             s = {.layers = (size_t)g->n_layers,
                            .widths = (size_t)a->n_candidates,
                            .images = a->data.n,
-                           .per_x = hawq_per_image(g, g->input),
+                           .per_x = g->n_row,
                            .per_z = hawq_per_image(g, g->output),
                            .rows = hawq_score_rows(g).rows};
     for (int l = 0; l < g->n_layers; l++) {

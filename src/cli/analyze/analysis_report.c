@@ -3,6 +3,7 @@
 #include "src/cli/analyze/analysis_report.h"
 
 #include "src/cli/kit/output.h"
+#include "src/graph/score.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -96,11 +97,16 @@ static void print_spectrum(const hawq_analysis *a) {
                s->eigenvalue[i].residual);
 }
 
+static double perplexity(const hawq_analysis *a) {
+    return hawq_score_perplexity(a->graph, (hawq_loss)a->loss, a->study.loss);
+}
+
 static void print_summary(const hawq_analysis *a) {
     printf("%s: %d layers, %s loss %.6g", a->model_path, a->graph->n_layers,
            hawq_loss_name((hawq_loss)a->loss), a->study.loss);
     if (!isnan(a->study.accuracy))
         printf(", accuracy %.2f %%", 100 * a->study.accuracy);
+    if (!isnan(perplexity(a))) printf(", perplexity %.6g", perplexity(a));
     printf(", gradient norm %.4g on %zu images\n", a->study.gradient_norm,
            a->study.data.n);
     print_samples(a);
@@ -241,6 +247,7 @@ static void print_json(const hawq_analysis *a, double *work) {
     hawq_json_text(&w, "loss", hawq_loss_name((hawq_loss)a->loss));
     hawq_json_real(&w, "loss_value", a->study.loss);
     hawq_json_real(&w, "accuracy", a->study.accuracy);
+    if (!isnan(perplexity(a))) hawq_json_real(&w, "perplexity", perplexity(a));
     hawq_json_real(&w, "gradient_norm", a->study.gradient_norm);
     hawq_json_integer(&w, "images", (int64_t)a->study.data.n);
     int sampled = first_sampled(a);

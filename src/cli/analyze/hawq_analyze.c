@@ -4,6 +4,8 @@
 #include "src/cli/analyze/analysis.h"
 #include "src/cli/analyze/analysis_report.h"
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
+#include "src/cli/kit/model.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/kit/page.h"
 #include "src/graph/hash.h"
@@ -121,7 +123,7 @@ static hawq_status list_ops(hawq_cli *cli) {
     HAWQ_TRY(hawq_onnx_list_ops(cli->arg[0], &cli->arena, &row, &n));
     for (size_t i = 0; i < n; i++) refused += !row[i].runs;
     HAWQ_TRY(print_ops(cli, row, n));
-    hawq_status loads = hawq_onnx_load(cli->arg[0], 0, &graph);
+    hawq_status loads = hawq_model_read(cli->arg[0], 0, &graph);
     hawq_cli_note(cli, "%zu of %zu nodes would run%s", n - refused, n,
                   loads == HAWQ_OK ? "; the model loads" : "");
     if (loads == HAWQ_OK) hawq_graph_free(graph);
@@ -180,7 +182,7 @@ const hawq_command hawq_command_this = {
     .summary = "Estimates, with errors, by how much the loss of a network "
                "rises when each of its layers is quantized.",
     .usage = "MODEL.onnx --data SPEC [options]",
-    .options = {options, hawq_data_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows, hawq_output_rows},
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",

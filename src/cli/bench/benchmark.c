@@ -34,7 +34,11 @@ static hawq_status load_calibration(hawq_benchmark *b) {
 
 /* What the data knows of the images decides what is measured on them. */
 static hawq_status load_images(hawq_benchmark *b) {
-    HAWQ_TRY(hawq_data_load(NULL, HAWQ_LABELS_OPTIONAL, &b->data));
+    hawq_graph *inputs; /* what is fed does not depend on the loss */
+    HAWQ_TRY(hawq_model_read(b->model_path, 0, &inputs));
+    hawq_status status = hawq_data_load(inputs, HAWQ_LABELS_OPTIONAL, &b->data);
+    hawq_graph_free(inputs);
+    HAWQ_TRY(status);
     b->has_answers = b->data.labels || b->data.targets;
     if (b->data.targets) b->loss = HAWQ_MSE;
     return hawq_data_batch(b->cli, b->data.n, b->batch_size, 1, &b->batch_size);
@@ -49,15 +53,23 @@ static hawq_status check_images(const hawq_benchmark *b) {
 
 /* Integer kernels take the same time whatever the numbers: any will do. */
 static hawq_status draw_images(hawq_benchmark *b) {
-    const hawq_tensor *in = b->graph->input;
     size_t n = (size_t)b->batch_size, least = (size_t)b->graph->batch;
     if (b->graph->fixed_batch && n < least) n = least;
-    size_t   values = n * hawq_per_image(b->graph, in);
+    size_t   values = n * b->graph->n_row;
     uint64_t key = hawq_rng_key(b->cli->seed, 0, 0, 0);
     HAWQ_TAKE(b->data.x, &b->data.arena, values);
     b->data.n = n;
+    b->data.n_inputs = b->graph->n_inputs;
     for (size_t i = 0; i < values; i++)
         b->data.x[i] = (real)hawq_rng_uniform(key, i);
+    for (int k = 0; k < b->graph->n_inputs; k++) { /* ids: the first two */
+        const hawq_input *in = &b->graph->inputs[k];
+        for (size_t i = 0; in->tensor->whole && i < n * in->n; i++) {
+            real *x =
+                b->data.x + i / in->n * b->graph->n_row + in->start + i % in->n;
+            *x = *x < (real)0.5 ? 0 : 1;
+        }
+    }
     return HAWQ_OK;
 }
 
@@ -181,7 +193,7 @@ static hawq_status run_float(hawq_benchmark *b) {
                         "images");
     for (size_t i = 0; i < b->data.n; i += SLICE) {
         size_t     n = b->data.n - i < SLICE ? b->data.n - i : SLICE;
-        size_t     n_in = hawq_per_image(b->graph, b->graph->input);
+        size_t     n_in = b->graph->n_row;
         hawq_batch batch = {.n = n, .x = b->data.x + i * n_in};
         hawq_engine_forward(engine, &batch, b->float_output + i * n_out, NULL,
                             NULL);

@@ -3,6 +3,7 @@
 #include "src/cli/bench/benchmark_report.h"
 
 #include "src/cli/kit/output.h"
+#include "src/graph/score.h"
 
 #include <math.h>
 
@@ -22,6 +23,12 @@ static double loss_rise(const hawq_benchmark_record *r) {
     return r->loss - r->float_loss;
 }
 
+/* Of a loss of the benchmark. */
+static double perplexity(const hawq_benchmark *b, double loss) {
+    if (!b->has_answers) return NAN;
+    return hawq_score_perplexity(b->graph, b->loss, loss);
+}
+
 /* --- for people: what the networks are worth, then their times ---------- */
 
 static void worth_cells(hawq_table *t, const hawq_benchmark *b,
@@ -37,6 +44,7 @@ static void worth_cells(hawq_table *t, const hawq_benchmark *b,
     hawq_table_fixed(t, c->predicted, 4);
     hawq_table_text(t, r->bit_exact ? "yes" : "NO");
     if (!b->has_answers) hawq_table_real(t, c->output_mse, 4);
+    if (!isnan(perplexity(b, 1))) hawq_table_real(t, perplexity(b, r->loss), 6);
 }
 
 static void time_cells(hawq_table *t, const hawq_benchmark *b,
@@ -93,7 +101,12 @@ static hawq_status print_for_people(const hawq_benchmark *b,
                                         "predicted ms", "error %", "x float",
                                         "x uniform8",   "kernels"};
     /* the mean square error is shown where nothing else tells outputs apart */
-    HAWQ_TRY(print_part(b, b->has_answers ? 9 : 10, worth, worth_cells));
+    static const char *const rows[] = {
+        "allocation", "bits", "bytes",     "accuracy", "agreement",
+        "loss",       "rise", "predicted", "exact",    "perplexity"};
+    bool by_rows = !isnan(perplexity(b, 1));
+    HAWQ_TRY(print_part(b, b->has_answers && !by_rows ? 9 : 10,
+                        by_rows ? rows : worth, worth_cells));
     fputc('\n', stdout);
     HAWQ_TRY(print_part(b, 8, times, time_cells));
     return gate->baseline ? print_changes(b, gate) : HAWQ_OK;
@@ -220,6 +233,10 @@ static void json_row(hawq_json *w, const hawq_benchmark *b,
     hawq_json_real(w, "float_accuracy", r->float_accuracy);
     hawq_json_real(w, "float_loss", r->float_loss);
     hawq_json_real(w, "loss_rise", loss_rise(r));
+    if (!isnan(perplexity(b, 1))) {
+        hawq_json_real(w, "perplexity", perplexity(b, r->loss));
+        hawq_json_real(w, "float_perplexity", perplexity(b, r->float_loss));
+    }
     hawq_json_real(w, "agreement", r->agreement);
     hawq_json_real(w, "output_mse", c->output_mse);
     hawq_json_integer(w, "weight_bytes", r->weight_bytes);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/bench/benchmark_report.h"
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/page.h"
 #include "src/graph/hash.h"
 
@@ -317,7 +318,7 @@ const hawq_command hawq_command_this = {
                "kernels: accuracy, bytes, time.",
     .usage = "MODEL.onnx --allocation ID|last|uniform8|... --data SPEC "
              "[options]",
-    .options = {options, hawq_data_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows, hawq_output_rows},
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",

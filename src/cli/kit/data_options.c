@@ -2,20 +2,24 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/data_options.h"
 
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/output.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 static struct {
     const char *data;
     double      scale;
     hawq_reals  mean, std;
     int         skip, limit;
+    const char *ignored;
 } o;
 
 const hawq_option hawq_data_rows[] = {
     HAWQ_OPTION_TEXT("data", 'd', &o.data, "SPEC",
-                     "file.npz (x, y), idx:PREFIX or cifar:FILE.bin,..."),
+                     "file.npz (x, or a member for each input; y), idx:PREFIX, "
+                     "cifar:FILE.bin,... or tokens:FILE"),
     HAWQ_OPTION_REAL("scale", 0, &o.scale, 1e-30, 1e30, "S",
                      "images are (pixel*S - mean)/std (default 1)"),
     HAWQ_OPTION_REALS("mean", 0, &o.mean, "R,G,B",
@@ -26,6 +30,9 @@ const hawq_option hawq_data_rows[] = {
                     "images to leave out at the start (default 0)"),
     HAWQ_OPTION_INT("limit", 0, &o.limit, 1, INT_MAX, "N",
                     "images to use at most (default: all)"),
+    HAWQ_OPTION_TEXT("ignore-label", 0, &o.ignored, "N",
+                     "a label that says nothing, as 255 where objects meet "
+                     "(-100 always is one)"),
     {0}};
 
 const char *hawq_data_spec(void) {
@@ -42,12 +49,24 @@ static hawq_status copy(const char *what, const hawq_reals *from, int *n,
     return HAWQ_OK;
 }
 
+static hawq_status read_ignored(hawq_dataset_options *options) {
+    char *end;
+    if (!o.ignored) return HAWQ_OK;
+    options->ignored = strtoll(o.ignored, &end, 10);
+    options->ignores = *o.ignored && !*end;
+    if (options->ignores) return HAWQ_OK;
+    return hawq_fail(HAWQ_EINVAL, "--ignore-label %s: expected a whole number",
+                     o.ignored);
+}
+
 /* `part` says what to read of the data; how to scale, the options say. */
 static hawq_status load(const char *spec, const hawq_dataset_options *part,
                         const hawq_graph *graph, hawq_dataset *out) {
     hawq_dataset_options options = *part;
     hawq_dataset         data = {0};
     options.scale = o.scale;
+    options.graph = graph;
+    HAWQ_TRY(read_ignored(&options));
     HAWQ_TRY(copy("--mean", &o.mean, &options.n_mean, options.mean));
     HAWQ_TRY(copy("--std", &o.std, &options.n_std, options.std));
     HAWQ_TRY(hawq_dataset_load(spec, &options, &data));
@@ -128,5 +147,11 @@ const char *hawq_data_text(hawq_arena *arena) {
     text = add_reals(arena, text, " --mean", &o.mean);
     text = add_reals(arena, text, " --std", &o.std);
     text = add_reals(arena, text, " --skip", &skip);
-    return add_reals(arena, text, " --limit", &limit);
+    text = add_reals(arena, text, " --limit", &limit);
+    if (o.ignored && text)
+        text =
+            hawq_arena_format(arena, "%s --ignore-label %s", text, o.ignored);
+    const char *inputs = hawq_input_text(arena);
+    return text && inputs ? hawq_arena_format(arena, "%s%s", text, inputs)
+                          : NULL;
 }

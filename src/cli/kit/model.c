@@ -2,9 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/model.h"
 
+#include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/exchange/qdq.h"
 #include "src/graph/score.h"
 #include "src/load/onnx.h"
+
+#include <string.h>
 
 /* Weights that no candidate of a layer covers. */
 static void note_rest(const hawq_cli *cli, const char *path,
@@ -34,10 +38,47 @@ static void note_quantized(const hawq_cli *cli, const char *path,
                   path, weights, g->n_layers, maps);
 }
 
+/* The shape of one image's labels, if the data has such, or NULL. */
+static const hawq_shape *labels_shape(const hawq_feeds *f, hawq_shape *room) {
+    for (size_t i = 0; i < f->n_members; i++) {
+        const hawq_member *m = &f->member[i];
+        if (strcmp(m->name, "y") != 0 || m->dtype != HAWQ_INT ||
+            m->shape.rank < 1)
+            continue;
+        *room = (hawq_shape){.rank = m->shape.rank - 1};
+        for (int k = 0; k < room->rank; k++) room->dim[k] = m->shape.dim[k + 1];
+        return room;
+    }
+    return NULL;
+}
+
+static hawq_status read(const char *path, const hawq_feeds *feeds, int batch,
+                        hawq_graph **out) {
+    hawq_graph *g;
+    hawq_shape  room;
+    HAWQ_TRY(hawq_onnx_load_fed(path, feeds, batch, &g));
+    hawq_status status = hawq_score_set_axis(g, hawq_input_class_axis(),
+                                             labels_shape(feeds, &room));
+    if (status == HAWQ_OK)
+        *out = g;
+    else
+        hawq_graph_free(g);
+    return status;
+}
+
+hawq_status hawq_model_read(const char *path, int batch, hawq_graph **out) {
+    hawq_arena  arena = {0};
+    hawq_feeds  feeds = {0};
+    hawq_status status = hawq_input_feeds(hawq_data_spec(), &arena, &feeds);
+    if (status == HAWQ_OK) status = read(path, &feeds, batch, out);
+    hawq_arena_free(&arena);
+    return status;
+}
+
 static hawq_status load(const hawq_cli *cli, const char *path, int batch,
                         bool logits, hawq_graph **out) {
     hawq_graph *g;
-    HAWQ_TRY(hawq_onnx_load(path, batch, &g));
+    HAWQ_TRY(hawq_model_read(path, batch, &g));
     const hawq_node *end = g->output->producer;
     const char      *last = end ? end->op->name : "";
     if (g->opset > HAWQ_CHECKED_OPSET)
@@ -46,6 +87,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
                       "operators were checked; those it left unchanged are "
                       "read as they were",
                       path, g->opset, HAWQ_CHECKED_OPSET);
+    if (end && strcmp(end->name, HAWQ_JOINED) == 0) last = "Softmax";
     if (logits && hawq_graph_take_logits(g))
         hawq_cli_note(cli,
                       "%s ends in %s: what goes into it is read as the logits",
@@ -55,8 +97,7 @@ static hawq_status load(const hawq_cli *cli, const char *path, int batch,
     if (g->left_out)
         hawq_cli_note(cli,
                       "%s: the first float output, '%s', is read as the "
-                      "%s; %s left out. To choose another, export the "
-                      "model with that output alone",
+                      "%s; %s left out. --output NAME chooses others",
                       path, g->output->name, logits ? "logits" : "output",
                       g->left_out);
     *out = g;

@@ -5,7 +5,12 @@
 #include "src/cli/kit/cli.h"
 #include "src/graph/sweep.h"
 
-/* hawq_onnx_load, and the logits of a network that ends in Softmax or
+/* hawq_onnx_load_fed with what --input, --input-shape and the arrays of --data
+ * say of its inputs. */
+HAWQ_NODISCARD hawq_status hawq_model_read(const char *path, int batch,
+                                           hawq_graph **out);
+
+/* hawq_model_read, and the logits of a network that ends in Softmax or
  * LogSoftmax (hawq_graph_take_logits), which a note says, as it names the float
  * outputs that are left out. The caller frees *out. */
 HAWQ_NODISCARD hawq_status hawq_model_load(const hawq_cli *cli,

@@ -1,6 +1,7 @@
 /* hawq_quantize.c -- hawq-quantize: an allocation becomes codes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/quantize/quantization.h"
 
@@ -133,7 +134,8 @@ const hawq_command hawq_command_this = {
     .name = "hawq-quantize",
     .summary = "Gives an allocation its codes, refines them, and keeps them.",
     .usage = "MODEL.onnx --allocation NAME --data SPEC [options]",
-    .options = {options, hawq_data_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows,
+                hawq_network_output_rows},
     .min_args = 1,
     .max_args = 1,
     .args = "MODEL.onnx",

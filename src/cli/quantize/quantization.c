@@ -7,7 +7,6 @@
 #include "src/cli/kit/model.h"
 #include "src/cli/kit/progress.h"
 #include "src/deploy/program.h"
-#include "src/load/onnx.h"
 #include "src/quant/choice.h"
 #include "src/quant/curvature.h"
 
@@ -22,7 +21,7 @@ static hawq_status load(hawq_quantization *q) {
                          "%s: no layer with constant weights: there is nothing "
                          "to quantize",
                          q->model_path);
-    HAWQ_TRY(hawq_onnx_load(q->model_path, 1, &q->image_graph));
+    HAWQ_TRY(hawq_model_read(q->model_path, 1, &q->image_graph));
     hawq_graph_take_logits(q->image_graph); /* as hawq_model_load does */
     return hawq_data_load(q->graph, HAWQ_LABELS_IGNORED, &q->data);
 }
@@ -214,7 +213,7 @@ static hawq_status quantize_alone(hawq_quantization *q, hawq_outcome *o,
 }
 
 static void diverge(hawq_quantization *q, hawq_divergence *out) {
-    size_t one = hawq_per_image(q->graph, q->graph->input);
+    size_t one = q->graph->n_row;
     hawq_twin_diverge(q->twin, q->graph, q->n_check,
                       q->data.x + (q->data.n - q->n_check) * one, out);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/problem_json.h"
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/metrics.h"
 #include "src/cli/kit/page.h"
 #include "src/cli/search/search_answers.h"
@@ -340,7 +341,8 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options, hawq_data_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows,
+                 hawq_output_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/cli.h"
 #include "src/cli/kit/data_options.h"
+#include "src/cli/kit/input_options.h"
 #include "src/cli/kit/model.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/kit/progress.h"
@@ -409,6 +410,7 @@ const hawq_command hawq_command_this = {
     .summary = "Trains a network by stochastic gradient descent and writes it "
                "as ONNX.",
     .usage = "--model resnet:16,32,64 --data SPEC --output FILE.onnx [options]",
-    .options = {options, hawq_data_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows,
+                hawq_network_output_rows},
     .no_db = true,
     .run = run};
