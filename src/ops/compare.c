@@ -173,6 +173,7 @@ static hawq_status is_inf_shape(hawq_node *node, hawq_arena *arena) {
                                  .max_in = 1,                                  \
                                  .shape = x##_shape,                           \
                                  .fold = fold,                                 \
+                                 .retypes = true,                              \
                                  .forward = forward,                           \
                                  .tangent = tangent,                           \
                                  .adjoint = adjoint,                           \

@@ -55,8 +55,11 @@ static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     node->scratch = t->k;
     bool constant = x->role == HAWQ_CONSTANT;
     HAWQ_TRY(hawq_set_out(node, 0, x->dtype, &out));
-    if (node->n_out > 1 && node->out[1])
+    node->out[0]->whole = x->whole && !constant;
+    if (node->n_out > 1 && node->out[1]) {
         HAWQ_TRY(hawq_set_out(node, 1, constant ? HAWQ_INT : HAWQ_FLOAT, &out));
+        node->out[1]->whole = !constant;
+    }
     return constant ? fill_constant(node, arena) : HAWQ_OK;
 }
 
@@ -198,6 +201,7 @@ const hawq_op hawq_op_top_k = {.name = "TopK",
                                .min_in = 1,
                                .max_in = 2,
                                .shape = shape,
+                               .retypes = true,
                                .forward = forward,
                                .tangent = tangent,
                                .adjoint = adjoint,
