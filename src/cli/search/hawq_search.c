@@ -109,8 +109,8 @@ static const hawq_option options[] = {
                      "--problem"),
     HAWQ_OPTION_TEXTS("export-as", 0, &o.exports, "FORMAT=FILE",
                       "write the allocation for other programs: ort, "
-                      "compressed-tensors, llama, hawq, trtexec, openvino or "
-                      "modelopt"),
+                      "compressed-tensors, llama, hawq, trtexec, openvino, "
+                      "modelopt, aimet, litert, esp-ppq or rknn"),
     HAWQ_OPTION_TEXT("score", 0, &o.score, "FILE",
                      "take the allocation of this file instead of searching: "
                      "ours, a map of names to bits, a list of layers and "
