@@ -636,6 +636,9 @@ static void comes_back(const char *bits, const char *format, const char *file) {
 static void formats_round_trip(void) {
     static const char eight[] = "w8a8,float --pin *=8 --pin layer2.*=float";
     comes_back("w8a8,w4a8,w4a4,w8a4", "ort", "o.json");
+    program_says(SEARCH "--budget bops=0.6x --export-as "
+                        "compressed-tensors=c.json",
+                 0, "will leave as they are: conv1, ");
     comes_back("w8a8,w4a8,w4a4,w2a8", "compressed-tensors", "c.json");
     comes_back("w8a8,w4a8,w2a8", "llama", "l.txt");
     comes_back("w8a8,w4a4,w2a4", "hawq", "h.json");

@@ -364,6 +364,24 @@ static void note_names(const hawq_export *t, const char *format) {
                       format, n);
 }
 
+/* compressed-tensors applies a group to Linear and Embedding modules alone, and
+ * says nothing of others that its targets name. */
+static void note_convolutions(const hawq_export *t) {
+    hawq_listing names = {.arena = &t->s->cli->arena};
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = hawq_export_layer(t, l);
+        if (layer && !strncmp(layer->op, "Conv", 4) &&
+            !hawq_export_is_float(t, l))
+            hawq_listing_add(&names, layer->name);
+    }
+    if (names.n)
+        hawq_cli_note(t->s->cli,
+                      "--export-as compressed-tensors: its library quantizes "
+                      "fully connected layers only; it will leave as they are: "
+                      "%s",
+                      hawq_listing_text(&names));
+}
+
 hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                                const char *text) {
     const hawq_export_format *format = NULL;
@@ -377,6 +395,7 @@ hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                          strerror(errno));
     format->put(&t);
     note_names(&t, format->name);
+    if (format == &compressed) note_convolutions(&t);
     bool failed = ferror(t.json.file);
     if (fclose(t.json.file) || failed)
         return hawq_fail(HAWQ_EIO, "%s: cannot be written", path);
