@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/import.h"
 
+#include "search/import_forms.h"
 #include "search/import_list.h"
-#include "search/json.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -12,11 +12,11 @@
 
 enum { MOST_BITS = 32 };
 
-static const cJSON *member(const cJSON *object, const char *key) {
+const cJSON *hawq_import_member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-static bool is_width(const cJSON *item) {
+bool hawq_import_is_width(const cJSON *item) {
     double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
     return value == floor(value) && value >= 1 && value <= MOST_BITS;
 }
@@ -25,19 +25,20 @@ static bool is_width(const cJSON *item) {
 
 static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
                                hawq_choice *out) {
-    const cJSON *name = member(item, "name");
-    const cJSON *weights = member(item, "weight_bits");
-    const cJSON *inputs = member(item, "activation_bits");
+    const cJSON *name = hawq_import_member(item, "name");
+    const cJSON *weights = hawq_import_member(item, "weight_bits");
+    const cJSON *inputs = hawq_import_member(item, "activation_bits");
     if (!cJSON_IsString(name))
         return hawq_fail(HAWQ_EFORMAT,
                          "layer %d: \"name\" is missing or not a text", index);
-    if (!is_width(weights) || !is_width(inputs))
+    if (!hawq_import_is_width(weights) || !hawq_import_is_width(inputs))
         return hawq_fail(HAWQ_EFORMAT,
                          "layer %d: \"%s\" is missing or not a whole number "
                          "in 1 ... 32",
                          index,
-                         is_width(weights) ? "activation_bits" : "weight_bits");
-    const cJSON *candidate = member(item, "candidate");
+                         hawq_import_is_width(weights) ? "activation_bits"
+                                                       : "weight_bits");
+    const cJSON *candidate = hawq_import_member(item, "candidate");
     *out = (hawq_choice){.layer = hawq_arena_string(arena, name->valuestring),
                          .weight_bits = weights->valueint,
                          .activation_bits = inputs->valueint};
@@ -49,7 +50,7 @@ static hawq_status read_choice(const cJSON *item, hawq_arena *arena, int index,
 
 static hawq_status read_choices(const cJSON *root, hawq_arena *arena, int *n,
                                 hawq_choice **out) {
-    const cJSON *layers = member(root, "layers"), *item;
+    const cJSON *layers = hawq_import_member(root, "layers"), *item;
     hawq_choice *choice;
     int          count = 0;
     if (!cJSON_IsArray(layers))
@@ -78,13 +79,7 @@ hawq_status hawq_allocation_read(const char *path, hawq_arena *arena, int *n,
 
 /* --- rules ---------------------------------------------------------------- */
 
-typedef struct rules {
-    hawq_arena       *arena;
-    int               n;
-    hawq_import_rule *rule;
-} rules;
-
-static hawq_status add(rules *r, hawq_import_rule rule) {
+hawq_status hawq_import_add(hawq_import_rules *r, hawq_import_rule rule) {
     hawq_import_rule *grown =
         hawq_arena_grow(r->arena, r->rule, (size_t)r->n, sizeof *grown);
     if (!grown) return HAWQ_ENOMEM;
@@ -95,16 +90,26 @@ static hawq_status add(rules *r, hawq_import_rule rule) {
     return HAWQ_OK;
 }
 
-static hawq_status read_ours(rules *r, const cJSON *root) {
+hawq_status hawq_import_add_rest(hawq_import_rules *r, int bits) {
+    hawq_import_rule rest = {
+        .name = "", .by = HAWQ_BY_PATTERN, .weight_bits = bits};
+    if (bits != HAWQ_FLOAT_BITS) rest.activation_bits = bits;
+    return hawq_import_add(r, rest);
+}
+
+static hawq_status read_ours(hawq_import_rules *r, const cJSON *root,
+                             hawq_import *out) {
     hawq_choice *choice;
-    int          n;
+    out->strict = true;
+    int n;
     HAWQ_TRY(read_choices(root, r->arena, &n, &choice));
     for (int i = 0; i < n; i++)
-        HAWQ_TRY(add(r, (hawq_import_rule){.name = choice[i].layer,
-                                           .weight_bits = choice[i].weight_bits,
-                                           .candidate = choice[i].candidate,
-                                           .activation_bits =
-                                               choice[i].activation_bits}));
+        HAWQ_TRY(hawq_import_add(
+            r,
+            (hawq_import_rule){.name = choice[i].layer,
+                               .weight_bits = choice[i].weight_bits,
+                               .candidate = choice[i].candidate,
+                               .activation_bits = choice[i].activation_bits}));
     return HAWQ_OK;
 }
 
@@ -114,12 +119,15 @@ static bool is_activation(const char *key) {
            strstr(key, "quant_output");
 }
 
-static hawq_status read_map(rules *r, const cJSON *root) {
+static hawq_status read_map(hawq_import_rules *r, const cJSON *root,
+                            hawq_import *out) {
     const cJSON *item;
+    out->format = "bit_config";
+    out->strict = true;
     cJSON_ArrayForEach(item, root) {
         hawq_import_rule rule = {.name = item->string,
                                  .activation = is_activation(item->string)};
-        if (!is_width(item))
+        if (!hawq_import_is_width(item))
             return hawq_fail(HAWQ_EFORMAT,
                              "\"%s\" is not a width in 1 ... 32 bits",
                              item->string);
@@ -127,7 +135,7 @@ static hawq_status read_map(rules *r, const cJSON *root) {
             rule.activation_bits = item->valueint;
         else
             rule.weight_bits = item->valueint;
-        HAWQ_TRY(add(r, rule));
+        HAWQ_TRY(hawq_import_add(r, rule));
     }
     return HAWQ_OK;
 }
@@ -154,7 +162,8 @@ static hawq_import_by target_kind(const char **name) {
 }
 
 /* The layers of a list, by targets or by nodes, are in float. */
-static hawq_status read_floats(rules *r, const cJSON *list, bool nodes) {
+static hawq_status read_floats(hawq_import_rules *r, const cJSON *list,
+                               bool nodes) {
     const cJSON *item;
     cJSON_ArrayForEach(item, list) {
         if (!cJSON_IsString(item))
@@ -167,25 +176,30 @@ static hawq_status read_floats(rules *r, const cJSON *list, bool nodes) {
                                  .weight_bits = HAWQ_FLOAT_BITS,
                                  .activation_bits = HAWQ_FLOAT_BITS};
         if (!nodes) rule.by = target_kind(&rule.name);
-        HAWQ_TRY(add(r, rule));
+        HAWQ_TRY(hawq_import_add(r, rule));
     }
     return HAWQ_OK;
 }
 
-static hawq_status read_overrides(rules *r, const cJSON *root) {
+static hawq_status read_overrides(hawq_import_rules *r, const cJSON *root,
+                                  hawq_import *out) {
     const cJSON *item;
-    HAWQ_TRY(read_floats(r, member(root, "nodes_to_exclude"), true));
-    cJSON_ArrayForEach(item, member(root, "TensorQuantOverrides")) {
-        int bits = quant_type_bits(member(item->child, "quant_type"));
+    (void)out;
+    HAWQ_TRY(
+        read_floats(r, hawq_import_member(root, "nodes_to_exclude"), true));
+    cJSON_ArrayForEach(item, hawq_import_member(root, "TensorQuantOverrides")) {
+        int bits =
+            quant_type_bits(hawq_import_member(item->child, "quant_type"));
         if (!bits)
             return hawq_fail(HAWQ_EFORMAT,
                              "tensor '%s' has no \"quant_type\" of integers "
                              "(QInt8, QUInt4, ...)",
                              item->string);
-        HAWQ_TRY(add(r, (hawq_import_rule){.name = item->string,
-                                           .by = HAWQ_BY_TENSOR,
-                                           .weight_bits = bits,
-                                           .activation_bits = bits}));
+        HAWQ_TRY(
+            hawq_import_add(r, (hawq_import_rule){.name = item->string,
+                                                  .by = HAWQ_BY_TENSOR,
+                                                  .weight_bits = bits,
+                                                  .activation_bits = bits}));
     }
     return HAWQ_OK;
 }
@@ -196,16 +210,19 @@ static int by_key(const void *a, const void *b) {
 }
 
 /* The targets of one kind. */
-static hawq_status read_group(rules *r, const cJSON *group, hawq_import_by by) {
+static hawq_status read_group(hawq_import_rules *r, const cJSON *group,
+                              hawq_import_by by) {
     const cJSON *target;
-    const cJSON *weights = member(member(group, "weights"), "num_bits");
-    const cJSON *inputs =
-        member(member(group, "input_activations"), "num_bits");
-    if (!is_width(weights) || (inputs && !is_width(inputs)))
+    const cJSON *weights =
+        hawq_import_member(hawq_import_member(group, "weights"), "num_bits");
+    const cJSON *inputs = hawq_import_member(
+        hawq_import_member(group, "input_activations"), "num_bits");
+    if (!hawq_import_is_width(weights) ||
+        (inputs && !hawq_import_is_width(inputs)))
         return hawq_fail(HAWQ_EFORMAT,
                          "group '%s': \"num_bits\" is missing or not a width",
                          group->string);
-    cJSON_ArrayForEach(target, member(group, "targets")) {
+    cJSON_ArrayForEach(target, hawq_import_member(group, "targets")) {
         if (!cJSON_IsString(target))
             return hawq_fail(HAWQ_EFORMAT, "group '%s': a target is no text",
                              group->string);
@@ -215,13 +232,14 @@ static hawq_status read_group(rules *r, const cJSON *group, hawq_import_by by) {
                                  .weight_bits = weights->valueint,
                                  .activation_bits =
                                      inputs ? inputs->valueint : 0};
-        if (target_kind(&rule.name) == by) HAWQ_TRY(add(r, rule));
+        if (target_kind(&rule.name) == by) HAWQ_TRY(hawq_import_add(r, rule));
     }
     return HAWQ_OK;
 }
 
 /* Names before patterns, those before classes, as the format has it. */
-static hawq_status read_config_groups(rules *r, const cJSON *groups) {
+static hawq_status read_config_groups(hawq_import_rules *r,
+                                      const cJSON       *groups) {
     static const hawq_import_by kinds[] = {HAWQ_BY_NAME, HAWQ_BY_PATTERN,
                                            HAWQ_BY_CLASS};
     const cJSON               **sorted, *item;
@@ -236,22 +254,23 @@ static hawq_status read_config_groups(rules *r, const cJSON *groups) {
 }
 
 /* [8, 4, 4, 8]: a layer each, in the model's order. */
-static hawq_status read_widths(rules *r, const cJSON *root, hawq_import *out) {
+static hawq_status read_widths(hawq_import_rules *r, const cJSON *root,
+                               hawq_import *out) {
     const cJSON *item;
     out->format = "a list of widths";
     out->unnamed = true;
     cJSON_ArrayForEach(item, root) {
-        if (!is_width(item))
+        if (!hawq_import_is_width(item))
             return hawq_fail(HAWQ_EFORMAT,
                              "entry %d is not a width in 1 ... 32 bits", r->n);
-        HAWQ_TRY(add(
+        HAWQ_TRY(hawq_import_add(
             r, (hawq_import_rule){.name = "", .weight_bits = item->valueint}));
     }
     return HAWQ_OK;
 }
 
 /* A pattern that stands for one name only: "conv\.1" for conv.1. In place. */
-static void unescape(char *pattern) {
+void hawq_import_unescape(char *pattern) {
     char *to = pattern;
     for (; *pattern; pattern++) {
         if (*pattern == '\\' && pattern[1]) pattern++;
@@ -260,56 +279,73 @@ static void unescape(char *pattern) {
     *to = '\0';
 }
 
-/* A list of nodes in float, and nothing else: all others have 8 bits. */
-static hawq_status read_exceptions(rules *r, const cJSON *list,
-                                   const char *format, hawq_import *out) {
-    out->format = format;
-    out->strict = false;
-    HAWQ_TRY(read_floats(r, list, true));
-    return add(r, (hawq_import_rule){.name = "",
-                                     .by = HAWQ_BY_PATTERN,
-                                     .weight_bits = 8,
-                                     .activation_bits = 8});
+/* The groups, in quantization_config or by themselves. */
+static hawq_status read_compressed(hawq_import_rules *r, const cJSON *root,
+                                   hawq_import *out) {
+    const cJSON *config = hawq_import_member(root, "quantization_config");
+    if (config) root = config;
+    out->has_classes = true;
+    HAWQ_TRY(read_floats(r, hawq_import_member(root, "ignore"), false));
+    return read_config_groups(r, hawq_import_member(root, "config_groups"));
 }
 
-static hawq_status read_patterns(rules *r, const cJSON *list,
+/* Lists of nodes in float, and nothing else: all others have 8 bits. */
+static hawq_status read_scope(hawq_import_rules *r, const cJSON *root,
+                              hawq_import *out) {
+    (void)out;
+    HAWQ_TRY(read_floats(r, hawq_import_member(root, "names"), true));
+    return hawq_import_add_rest(r, 8);
+}
+
+static hawq_status read_excluded(hawq_import_rules *r, const cJSON *root,
                                  hawq_import *out) {
-    const cJSON *item;
+    const cJSON *list = hawq_import_member(root, "nodes_to_exclude"), *item;
+    (void)out;
     cJSON_ArrayForEach(item, list) {
-        if (cJSON_IsString(item)) unescape(item->valuestring);
+        if (cJSON_IsString(item)) hawq_import_unescape(item->valuestring);
     }
-    return read_exceptions(r, list, "nodes_to_exclude", out);
+    HAWQ_TRY(read_floats(r, list, true));
+    return hawq_import_add_rest(r, 8);
 }
 
-static hawq_status read_tree(rules *r, const cJSON *root, hawq_import *out) {
-    const cJSON *config = member(root, "quantization_config");
-    const cJSON *groups = member(config ? config : root, "config_groups");
+/* --- which form it is ----------------------------------------------------- */
+
+/* An object is of the first form whose key it has, as an object or a list. */
+typedef struct form {
+    const char *key, *format;
+    hawq_status (*read)(hawq_import_rules *r, const cJSON *root,
+                        hawq_import *out);
+} form;
+
+static const form forms[] = {
+    {"layers", "layers", read_ours},
+    {"TensorQuantOverrides", "TensorQuantOverrides", read_overrides},
+    {"quantization_config", "compressed-tensors", read_compressed},
+    {"config_groups", "compressed-tensors", read_compressed},
+    {"names", "ignored scope", read_scope},
+    {"nodes_to_exclude", "nodes_to_exclude", read_excluded},
+    {"param_encodings", "AIMET encodings", hawq_import_aimet},
+    {"encodings", "AIMET encodings", hawq_import_aimet},
+    {"dispatchings", "dispatching table", hawq_import_esp_ppq},
+    {"dispatching_table", "dispatching table", hawq_import_esp_ppq}};
+
+static hawq_status read_tree(hawq_import_rules *r, const cJSON *root,
+                             hawq_import *out) {
+    if (cJSON_IsArray(root) && cJSON_IsObject(root->child)) {
+        out->format = "recipe";
+        return hawq_import_litert(r, root, out);
+    }
     if (cJSON_IsArray(root)) return read_widths(r, root, out);
-    out->strict = true;
-    if (cJSON_IsArray(member(root, "layers"))) {
-        out->format = "layers";
-        return read_ours(r, root);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const cJSON *value = hawq_import_member(root, forms[i].key);
+        if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) continue;
+        out->format = forms[i].format;
+        return forms[i].read(r, root, out);
     }
-    if (cJSON_IsObject(member(root, "TensorQuantOverrides"))) {
-        out->format = "TensorQuantOverrides";
-        out->strict = false;
-        return read_overrides(r, root);
-    }
-    if (cJSON_IsObject(groups)) {
-        out->format = "compressed-tensors";
-        out->strict = false;
-        out->has_classes = true;
-        HAWQ_TRY(
-            read_floats(r, member(config ? config : root, "ignore"), false));
-        return read_config_groups(r, groups);
-    }
-    if (cJSON_IsArray(member(root, "names")))
-        return read_exceptions(r, member(root, "names"), "ignored scope", out);
-    if (cJSON_IsArray(member(root, "nodes_to_exclude")))
-        return read_patterns(r, member(root, "nodes_to_exclude"), out);
-    out->format = "bit_config";
-    return read_map(r, root);
+    return read_map(r, root, out);
 }
+
+/* --- texts ---------------------------------------------------------------- */
 
 /* q8_0, iq4_nl, q2_k, tq1_0, f16: the digits behind the letters; 0: none. */
 static int ggml_bits(const char *type) {
@@ -319,6 +355,7 @@ static int ggml_bits(const char *type) {
 }
 
 static const char precisions[] = "--layerPrecisions=";
+static const char custom_layers[] = "custom_quantize_layers:";
 
 static int trtexec_bits(const char *precision) {
     if (!strcmp(precision, "int8")) return 8;
@@ -328,7 +365,7 @@ static int trtexec_bits(const char *precision) {
 }
 
 /* "node:int8,node:fp32"; the last colon divides. */
-static hawq_status read_precisions(rules *r, char *text) {
+static hawq_status read_precisions(hawq_import_rules *r, char *text) {
     char *rest = NULL;
     text[strcspn(text, " \t\r\n")] = '\0';
     for (char *at = strtok_r(text, ",", &rest); at;
@@ -341,15 +378,16 @@ static hawq_status read_precisions(rules *r, char *text) {
                              ":fp32",
                              precisions, at);
         *type = '\0';
-        HAWQ_TRY(add(r, (hawq_import_rule){.name = at,
-                                           .by = HAWQ_BY_NODE,
-                                           .weight_bits = bits,
-                                           .activation_bits = bits}));
+        HAWQ_TRY(
+            hawq_import_add(r, (hawq_import_rule){.name = at,
+                                                  .by = HAWQ_BY_NODE,
+                                                  .weight_bits = bits,
+                                                  .activation_bits = bits}));
     }
     return HAWQ_OK;
 }
 
-static hawq_status read_tensor_types(rules *r, char *text) {
+static hawq_status read_tensor_types(hawq_import_rules *r, char *text) {
     char *rest = NULL;
     for (char *at = strtok_r(text, " \t\r\n", &rest); at;
          at = strtok_r(NULL, " \t\r\n", &rest)) {
@@ -361,14 +399,15 @@ static hawq_status read_tensor_types(rules *r, char *text) {
                              "conv1=q8_0, nor a layer's name and its bits",
                              at);
         *type = '\0';
-        HAWQ_TRY(add(r, (hawq_import_rule){.name = at,
-                                           .by = HAWQ_BY_PATTERN,
-                                           .weight_bits = bits}));
+        HAWQ_TRY(hawq_import_add(r, (hawq_import_rule){.name = at,
+                                                       .by = HAWQ_BY_PATTERN,
+                                                       .weight_bits = bits}));
     }
     return HAWQ_OK;
 }
 
-static hawq_status read_list(rules *r, const char *text, hawq_import *out) {
+static hawq_status read_list(hawq_import_rules *r, const char *text,
+                             hawq_import *out) {
     hawq_import_mean *mean;
     int               n;
     HAWQ_TRY(hawq_import_list(text, r->arena, &n, &mean));
@@ -380,7 +419,7 @@ static hawq_status read_list(rules *r, const char *text, hawq_import *out) {
                              "layer '%s': %.10g is not in 1 ... 32 bits",
                              mean[i].name, mean[i].bits);
         int bits = hawq_import_round(mean[i].bits);
-        HAWQ_TRY(add(
+        HAWQ_TRY(hawq_import_add(
             r, (hawq_import_rule){.name = mean[i].name, .weight_bits = bits}));
         out->n_rounded += mean[i].bits != bits;
         out->mean_given += mean[i].bits / n;
@@ -391,11 +430,11 @@ static hawq_status read_list(rules *r, const char *text, hawq_import *out) {
 
 hawq_status hawq_import_read(const char *path, hawq_arena *arena,
                              hawq_import *out) {
-    rules       r = {.arena = arena};
-    char       *text = NULL;
-    size_t      n = 0;
-    hawq_import import = {.format = "tensor types"};
-    hawq_status status;
+    hawq_import_rules r = {.arena = arena};
+    char             *text = NULL;
+    size_t            n = 0;
+    hawq_import       import = {.format = "tensor types"};
+    hawq_status       status;
     HAWQ_TRY(hawq_text_read(path, arena, &text, &n));
     cJSON *root = NULL;
     char   first = text[strspn(text, " \t\r\n")];
@@ -412,6 +451,10 @@ hawq_status hawq_import_read(const char *path, hawq_arena *arena,
         import.format = "layerPrecisions";
         status = read_precisions(&r, strstr(text, precisions) +
                                          sizeof precisions - 1);
+    } else if (strstr(text, custom_layers)) {
+        import.format = "custom_quantize_layers";
+        status = hawq_import_rknn(&r, strstr(text, custom_layers) +
+                                          sizeof custom_layers - 1);
     } else if (hawq_import_is_list(text)) {
         status = read_list(&r, text, &import);
     } else {

@@ -23,6 +23,19 @@
  *     nodes in float      {"names": [node]}, OpenVINO's ignored scope, or
  *                         {"nodes_to_exclude": [node]} alone, ModelOpt's: all
  *                         others have 8 bits
+ *     AIMET encodings     {"param_encodings", "activation_encodings"}, of
+ *                         version 0.6.1 or 1.0.0, or {"encodings"}, of 2.0.0:
+ *                         tensors with their bits; a constant without is in
+ *                         float32
+ *     LiteRT recipe       [{"regex", "operation", "algorithm_key",
+ *                         "op_config"}] of ai-edge-quantizer: the last that
+ *                         matches counts; what matches none is in float32
+ *     ESP-PPQ             {"dispatchings": {node: platform}}, also inside
+ *                         "dispatching_table": numbers of TargetPlatform; all
+ *                         others have 8 bits
+ *     RKNN                a text with "custom_quantize_layers:" and lines
+ *                         "tensor: float16", what nodes compute; all others
+ *                         have 8 bits
  *     mean bits           a text file of lines "layer 4.25" (import_list.h),
  *                         rounded to whole widths
  *     a list              [8, 4, 4]: a width for each layer, in their order
@@ -52,12 +65,18 @@ HAWQ_NODISCARD hawq_status hawq_allocation_read(const char *path,
                                                 hawq_arena *arena, int *n,
                                                 hawq_choice **out);
 
+/* Around a name with its special characters escaped, in a recipe: it is found
+ * only where it does not go on to the left or right. */
+#define HAWQ_WHOLE_NAME_BEFORE "(?<![\\w.])"
+#define HAWQ_WHOLE_NAME_AFTER "(?![\\w.])"
+
 typedef enum hawq_import_by {
     HAWQ_BY_NAME,    /* of a layer, or of a tensor where no layer has it */
     HAWQ_BY_TENSOR,  /* of a tensor: a layer's weight or input */
     HAWQ_BY_PATTERN, /* a regular expression on those */
     HAWQ_BY_CLASS,   /* of PyTorch: hawq_import_is_class */
-    HAWQ_BY_NODE     /* the name of a node */
+    HAWQ_BY_NODE,    /* the name of a node */
+    HAWQ_BY_OUTPUT   /* of the tensor that a node computes */
 } hawq_import_by;
 
 typedef struct hawq_import_rule {
@@ -84,7 +103,7 @@ typedef struct hawq_import {
 /* A layer by all its names; NULL or "" where there is none. */
 typedef struct hawq_import_layer {
     const char *name, *weight, *input; /* layer, weight tensor, its input */
-    const char *node;                  /* that computes it */
+    const char *node, *output;         /* that computes it; what it computes */
     const char *op;                    /* of that node */
     int         dimensions;            /* of the weight tensor */
 } hawq_import_layer;

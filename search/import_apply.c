@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What a name is of. The weight's name and the input's are tensors'. */
-enum { LAYER = 1, WEIGHT = 2, INPUT = 4, NODE = 8 };
+enum { LAYER = 1, WEIGHT = 2, INPUT = 4, NODE = 8, OUTPUT = 16 };
 
 typedef struct entry {
     const char *name;
@@ -47,12 +47,13 @@ static void add_entry(matcher *m, const char *name, int of, int layer) {
 }
 
 static hawq_status build_index(matcher *m) {
-    HAWQ_TAKE(m->entry, m->arena, 4 * (size_t)m->n);
+    HAWQ_TAKE(m->entry, m->arena, 5 * (size_t)m->n);
     for (int l = 0; l < m->n; l++) {
         add_entry(m, m->layer[l].name, LAYER, l);
         add_entry(m, m->layer[l].weight, WEIGHT, l);
         add_entry(m, m->layer[l].input, INPUT, l);
         add_entry(m, m->layer[l].node, NODE, l);
+        add_entry(m, m->layer[l].output, OUTPUT, l);
     }
     qsort(m->entry, m->n_entries, sizeof *m->entry, by_name);
     return HAWQ_OK;
@@ -228,9 +229,9 @@ static void give(const matcher *m, const hawq_import_rule *rule, int l,
 /* The entries of one layer under the rule's name: bits of `of`. */
 static hawq_status apply_to_layer(matcher *m, const hawq_import_rule *rule,
                                   int l, int of, bool *used) {
-    bool by_node = rule->by == HAWQ_BY_NODE;
-    bool weight =
-        by_node ? of & NODE : !rule->activation && of & (LAYER | WEIGHT);
+    bool by_node = rule->by == HAWQ_BY_NODE || rule->by == HAWQ_BY_OUTPUT;
+    bool weight = by_node ? of & (NODE | OUTPUT)
+                          : !rule->activation && of & (LAYER | WEIGHT);
     bool reads = !by_node && of & INPUT;
     bool input =
         reads || (rule->activation && of & LAYER) || (weight && !(of & WEIGHT));
@@ -246,6 +247,7 @@ static hawq_status apply_name(matcher *m, const hawq_import_rule *rule,
     const char *name;
     HAWQ_TRY(meant(m, rule, &name));
     int may = rule->by == HAWQ_BY_NODE     ? NODE
+              : rule->by == HAWQ_BY_OUTPUT ? OUTPUT
               : rule->by == HAWQ_BY_TENSOR ? WEIGHT | INPUT
                                            : LAYER | WEIGHT | INPUT;
     if (rule->by == HAWQ_BY_NAME && is_of(m, name, LAYER | WEIGHT))

@@ -34,6 +34,7 @@ done
 
 say "Every best trade of size against loss" \
     "hawq-search $model --pareto weight-size --db $db --plot $build/front.svg"
+printf '\nAs a picture: %s\n' "$build/front.svg"
 
 say "Refined jointly, each layer given what those before it deliver" \
     "hawq-quantize $model --data idx:$folder/train $scaled --limit 2048 \

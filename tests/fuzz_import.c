@@ -6,9 +6,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static const hawq_import_layer layer[] = {
-        {"conv1", "conv1.weight", "input", "/conv1/Conv", "Conv", 4},
-        {"layer1.0.conv1", "layer1.0.conv1.weight", "", "", NULL, 4},
-        {"fc", "fc.weight", "x", NULL, "Gemm", 2}};
+        {"conv1", "conv1.weight", "input", "/conv1/Conv", "c", "Conv", 4},
+        {"layer1.0.conv1", "layer1.0.conv1.weight", "", "", "", NULL, 4},
+        {"fc", "fc.weight", "x", NULL, NULL, "Gemm", 2}};
     enum { LAYERS = sizeof layer / sizeof *layer };
     static int        file = -1;
     hawq_arena        arena = {0};

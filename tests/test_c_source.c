@@ -226,6 +226,56 @@ static void text_is_integers_only(void) {
     fixture_close(&f);
 }
 
+static void put_main(void) {
+    FILE *f = fopen("both.c", "wb");
+    if (!CHECK(f != NULL)) return;
+    fputs("#define NET_FLOAT\n#define KWS_2_FLOAT\n#include \"net.h\"\n"
+          "#include \"Kws_2.h\"\n"
+          "static uint8_t x[NET_INPUTS + KWS_2_INPUTS];\n"
+          "static int32_t y[NET_OUTPUTS], z[KWS_2_OUTPUTS];\n"
+          "int main(void) {\n"
+          "    net_run(x, y);\n"
+          "    Kws_2_run(x, z);\n"
+          "    return net_value(y, 0) == 0.5f && Kws_2_value(z, 0) == 0.5f;\n"
+          "}\n",
+          f);
+    fclose(f);
+}
+
+/* Programs of two names in one binary; what stands in comments keeps its. */
+static void two_networks(void) {
+    fixture f;
+    emitted e;
+    fixture_open(&f, every_step());
+    if (has_gcc && emit(&f, "w4 w8g8+5% t", ".", 2, &e)) {
+        hawq_c_source what = {.program = e.program,
+                              .quantized = e.quantized,
+                              .title = "net_of net.onnx",
+                              .name = "Kws_2",
+                              .threads = f.threads,
+                              .n_images = 2,
+                              .images = f.x};
+        CHECK_OK(hawq_c_source_save(".", &what, NULL));
+        put_main();
+        CHECK(
+            shell("gcc " FLAGS " both.c net.c Kws_2.c -lm -o both && ./both"));
+        CHECK(shell("gcc " FLAGS " Kws_2.c Kws_2_check.c -lm -o net_check && "
+                    "./net_check"));
+        program_slurp("Kws_2.h", first);
+        CHECK(strstr(first, "/* Kws_2.h -- net_of net.onnx ") != NULL);
+        CHECK(strstr(first, "KWS_2_WORKSPACE_BYTES") != NULL);
+        CHECK(!strstr(first, "NET_") && !strstr(first, "net_run"));
+        what.name = "2kws";
+        CHECK_FAILS(hawq_c_source_save(".", &what, NULL), HAWQ_EINVAL,
+                    "'2kws' is no name for C source");
+        what.name = "a/b";
+        CHECK_FAILS(hawq_c_source_save(".", &what, NULL), HAWQ_EINVAL,
+                    "'a/b' is no name");
+        hawq_program_free(e.program);
+    }
+    fixture_close(&f);
+}
+
 /* One level of a table changed: the check that goes with it says so. */
 static void check_notices(void) {
     fixture f;
@@ -319,6 +369,7 @@ int main(void) {
     halved_integers_keep_their_bits();
     a_real_network();
     text_is_integers_only();
+    two_networks();
     check_notices();
     refusals_name_the_node();
     a_last_softmax_is_left_out();

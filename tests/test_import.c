@@ -15,15 +15,18 @@
 enum { LAYERS = 4, MANY = 20000 };
 
 static const hawq_import_layer plain[LAYERS] = {
-    {"conv1", "conv1.weight", "image", "/conv1/Conv", "Conv", 4},
-    {"block.conv", "block.conv.weight", "conv1", "/block/Conv", "Conv", 4},
-    {"block.mix", "block.mix.weight", "t", "/block/mix/Conv", "Conv", 3},
-    {"fc", "fc.weight", "u", "/fc/Gemm", "Gemm", 2}};
+    {"conv1", "conv1.weight", "image", "/conv1/Conv", "out of /conv1/Conv",
+     "Conv", 4},
+    {"block.conv", "block.conv.weight", "conv1", "/block/Conv",
+     "out of /block/Conv", "Conv", 4},
+    {"block.mix", "block.mix.weight", "t", "/block/mix/Conv",
+     "out of /block/mix/Conv", "Conv", 3},
+    {"fc", "fc.weight", "u", "/fc/Gemm", "out of /fc/Gemm", "Gemm", 2}};
 static const hawq_import_layer wrapped[LAYERS] = {
-    {"module.conv1", "w1", "image", "n1", "Conv", 4},
-    {"module.block.conv", "w2", "s", "n2", "Conv", 4},
-    {"module.block.mix", "w3", "t", "n3", "Conv", 3},
-    {"module.fc", "w4", "u", "n4", "Gemm", 2}};
+    {"module.conv1", "w1", "image", "n1", "out of n1", "Conv", 4},
+    {"module.block.conv", "w2", "s", "n2", "out of n2", "Conv", 4},
+    {"module.block.mix", "w3", "t", "n3", "out of n3", "Conv", 3},
+    {"module.fc", "w4", "u", "n4", "out of n4", "Gemm", 2}};
 
 /* Reads the text as a file and applies it. */
 static hawq_status import(const char *text, const hawq_import_layer *layer,
@@ -169,6 +172,54 @@ static void exceptions(void) {
     refuses("{\"names\": [3]}", "\"names\": an entry is no text");
 }
 
+/* The forms of phones' and microcontrollers' toolkits, as they write them. */
+static void toolkits(void) {
+    gives("{\"version\": \"0.6.1\", \"param_encodings\": {\"conv1.weight\": "
+          "[{\"bitwidth\": 4, \"dtype\": \"int\"}], \"fc.weight\": "
+          "[{\"bitwidth\": 16, \"dtype\": \"float\"}], \"block.mix.weight\": "
+          "[{\"bitwidth\": 8, \"dtype\": \"int\"}, {\"bitwidth\": 8}]}, "
+          "\"activation_encodings\": {\"image\": [{\"bitwidth\": 4, "
+          "\"dtype\": \"int\"}], \"elsewhere\": [{\"bitwidth\": 8}], \"u\": "
+          "[{\"bitwidth\": 16, \"dtype\": \"float\"}]}}",
+          plain, "44ff88ff", NULL);
+    gives("{\"version\": \"2.0.0\", \"encodings\": [{\"name\": "
+          "\"conv1.weight\", \"output_dtype\": \"int4\", \"y_scale\": 1}, "
+          "{\"name\": \"image\", \"output_dtype\": \"uint4\"}, {\"name\": "
+          "\"fc.weight\", \"output_dtype\": \"int2\"}]}",
+          plain, "44ffff28", NULL);
+    refuses("{\"param_encodings\": [{\"bw\": 8}]}", "'?' has no name");
+    refuses("{\"param_encodings\": [{\"name\": \"fc.weight\"}]}",
+            "the entry of 'fc.weight' has no bits");
+    gives("[{\"regex\": \".*\", \"operation\": \"*\", \"algorithm_key\": "
+          "\"min_max_uniform_quantize\", \"op_config\": "
+          "{\"weight_tensor_config\": {\"num_bits\": 8}}}, "
+          "{\"regex\": \".*\", \"operation\": \"FULLY_CONNECTED\", "
+          "\"algorithm_key\": \"gptq\", \"op_config\": "
+          "{\"weight_tensor_config\": {\"num_bits\": 4}}}, "
+          "{\"regex\": \".*\", \"operation\": \"SOFTMAX\", \"algorithm_key\": "
+          "\"no_quantize\"}, "
+          "{\"regex\": \"(?<![\\\\w.])conv1(?![\\\\w.])\", \"operation\": "
+          "\"*\", \"algorithm_key\": \"no_quantize\"}, "
+          "{\"regex\": \"^block.m\", \"operation\": \"CONV_2D\", "
+          "\"algorithm_key\": \"no_quantize\"}]",
+          plain, "ff88ff48", NULL);
+    refuses("[{\"regex\": \".*\", \"operation\": \"*\"}]",
+            "entry '.*' has no \"num_bits\"");
+    gives("{\"dispatching_table\": {\"dispatchings\": {\"YOUR NAME\": "
+          "\"PLATFORM\", \"/conv1/Conv\": 0, \"/fc/Gemm\": 551, \"/Relu\": "
+          "1}}}",
+          plain, "ff888888", NULL);
+    refuses("{\"dispatchings\": {\"/conv1/Conv\": 101}}",
+            "'/conv1/Conv' has no platform of floats");
+    gives("custom_quantize_layers:\n  out of /conv1/Conv: float16\n\n"
+          "  'out of /fc/Gemm': int8\nquantize_parameters:\n"
+          "  out of /block/Conv: float16\n",
+          plain, "ff888888", NULL);
+    gives("custom_quantize_layers: {}\n", plain, "88888888", NULL);
+    refuses("custom_quantize_layers:\n  conv1: int3\n",
+            "'conv1' has none of the types");
+}
+
 static void without_names(void) {
     gives("[2, 6, 4, 8]", plain, "28684888", NULL);
     refuses("[2, 6, 4]", "3 widths without names, but the model has 4 layers");
@@ -218,6 +269,7 @@ int main(void) {
     twice();
     classes();
     exceptions();
+    toolkits();
     without_names();
     widths_that_are_none();
     many();

@@ -150,6 +150,16 @@ static void exports_name_the_file_once(void) {
     program_says("hawq-search net.onnx --budget weight-size=2x --bits 8,4 "
                  "--pin tied=8 --pin tied.weight=4 --export-as llama=o.txt",
                  2, "both made of the file's 'tied.weight'");
+    program_says("hawq-search net.onnx --budget weight-size=2x --bits 8,4 "
+                 "--pin tied=8 --pin tied.weight=4 --export-as aimet=o.json",
+                 2, "both made of the file's 'tied.weight'");
+    program_step("hawq-search net.onnx --budget weight-size=2x --bits 8,4 "
+                 "--group tied,tied.weight --pin tied=4 --pin fc1=8 "
+                 "--pin y=8 --export-as aimet=a.json --format csv",
+                 0);
+    program_slurp("a.json", text);
+    CHECK(count(text, "\"tied.weight\"") == 1);
+    CHECK(count(text, "\"fc1.weight\"") == 1 && !strstr(text, "\"t\""));
     program_step("hawq-search net.onnx --budget weight-size=2x --bits 8,4 "
                  "--group tied,tied.weight --pin tied=4 --pin fc1=8 "
                  "--pin y=8 --export-as ort=o.json --format csv",

@@ -279,7 +279,7 @@ static void fronts_in_part_and_whole(void) {
     CHECK(strstr(program_err, "points on the complete front") != NULL);
     program_slurp("front.svg", svg);
     CHECK(!strncmp(svg, "<svg xmlns=", 11) && strstr(svg, "</svg>\n"));
-    CHECK(count(svg, ">w8a8</text>") == 1 && count(svg, ">w2a8</text>") == 1);
+    CHECK(count(svg, ">w8</text>") == 1 && count(svg, ">w2</text>") == 1);
     CHECK(strstr(svg, "size of the weights (KiB)") != NULL);
     CHECK(!strstr(svg, "nan") && !strstr(svg, "inf"));
     program_step(SEARCH "--pareto weight-size --all-points", 0);
@@ -293,6 +293,51 @@ static void fronts_in_part_and_whole(void) {
                  "--plot draws a front");
     program_says(SEARCH "--pareto bops --plot no/such/folder.svg", 1,
                  "no/such/folder.svg: cannot be written");
+}
+
+/* Rows of networks of any depth fit a screen, piped or not. */
+static void long_rows_fit(void) {
+    char text[16384];
+    int  n = snprintf(text, sizeof text, "{\"layers\": [");
+    for (int l = 0; l < 60; l++)
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      "%s{\"name\": \"l%d\", \"candidates\": "
+                      "[{\"weight_bits\": 8, \"activation_bits\": 8, "
+                      "\"loss\": 0, \"cost\": {\"weight-size\": 8}}, "
+                      "{\"weight_bits\": 4, \"activation_bits\": 8, "
+                      "\"loss\": %d, \"cost\": {\"weight-size\": 4}}]}",
+                      l ? ", " : "", l, l + 1);
+    snprintf(text + n, sizeof text - (size_t)n, "]}");
+    put_text("deep.json", text);
+    program_step("hawq-search --problem deep.json --pareto weight-size", 0);
+    int most = 0;
+    for (const char *at = program_out; *at; at += *at == '\n') {
+        int length = (int)strcspn(at, "\n");
+        most = length > most ? length : most;
+        at += length;
+    }
+    CHECK(most > 80 && most <= 100);
+    CHECK(strstr(program_err, "the first layers of each point") != NULL);
+    program_step("hawq-search --problem deep.json --pareto weight-size "
+                 "--format tsv",
+                 0);
+    CHECK(!strstr(program_out, "...") && !strstr(program_err, "first layers"));
+}
+
+/* With stdout and stderr in one file, what was found stands before what is
+ * said of it, and an error last. */
+static void one_file_keeps_its_order(void) {
+    static char both[PROGRAM_TEXT];
+    char        command[512];
+    snprintf(command, sizeof command,
+             "%.150s/" SEARCH "--pareto weight-size >both.txt 2>&1",
+             getenv("HAWQ_BUILD"));
+    CHECK(system(command) == 0);
+    program_slurp("both.txt", both);
+    const char *note = strstr(both, "hawq-search: note: ");
+    CHECK(!strncmp(both, "weight-size ", 12) && note != NULL);
+    for (const char *at = note; at && *at; at += strcspn(at, "\n") + 1)
+        CHECK(!strncmp(at, "hawq-search: ", 13));
 }
 
 static void activation_memory_is_a_constant(void) {
@@ -469,6 +514,8 @@ int main(void) {
         layers_that_interact();
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
+        long_rows_fit();
+        one_file_keeps_its_order();
         surfaces();
         activation_memory_is_a_constant();
         layers_stay_in_float();

@@ -49,6 +49,9 @@ static void comes_back(const char *bits, const char *format, const char *file) {
 static void formats_round_trip(void) {
     static const char eight[] = "w8a8,float --pin *=8 --pin layer2.*=float";
     comes_back("w8a8,w4a8,w4a4,w8a4", "ort", "o.json");
+    program_says(SEARCH "--budget bops=0.6x --export-as "
+                        "compressed-tensors=c.json",
+                 0, "will leave as they are: conv1, ");
     comes_back("w8a8,w4a8,w4a4,w2a8", "compressed-tensors", "c.json");
     comes_back("w8a8,w4a8,w2a8", "llama", "l.txt");
     comes_back("w8a8,w4a4,w2a4", "hawq", "h.json");
@@ -67,6 +70,24 @@ static void formats_round_trip(void) {
     comes_back_under("bops=9x", eight, "modelopt", "m.json");
     CHECK(count(program_out, "\"weight_bits\": 32") == floats);
     CHECK(strstr(program_err, "read as nodes_to_exclude") != NULL);
+    comes_back("w8a8,w4a8,w4a4,w2a8,float", "aimet", "a.json");
+    CHECK(strstr(program_err, "read as AIMET encodings") != NULL);
+    comes_back("w8a8,w4a8,float", "litert", "r.json");
+    CHECK(strstr(program_err, "read as recipe") != NULL);
+    CHECK(count(program_out, "\"weight_bits\": 4") > 0);
+    comes_back_under("bops=9x", eight, "esp-ppq", "p.json");
+    CHECK(count(program_out, "\"weight_bits\": 32") == floats);
+    CHECK(strstr(program_err, "read as dispatching table") != NULL);
+    comes_back_under("bops=9x", eight, "rknn", "q.cfg");
+    CHECK(count(program_out, "\"weight_bits\": 32") == floats);
+    CHECK(strstr(program_err, "read as custom_quantize_layers") != NULL);
+    comes_back_under("bops=9x", "w8a8", "rknn", "q.cfg");
+    program_says(SEARCH "--bits w8a8,w4a8 --budget bops=0.6x --export-as "
+                        "esp-ppq=x.json",
+                 2, "w4a8; all it can say is 8 bits or float");
+    program_says(SEARCH "--bits w8a8,w2a8 --budget bops=0.6x --export-as "
+                        "litert=x.json",
+                 2, "w2a8; with static ranges LiteRT has w8a8, w4a8 and float");
     program_says(SEARCH "--bits w8a8,w4a8 --budget bops=0.6x --export-as "
                         "openvino=x.json",
                  2,
@@ -76,7 +97,9 @@ static void formats_round_trip(void) {
                         "ort=x.json",
                  2, "ONNX Runtime quantizes to 4, 8 or 16 bits");
     program_says(SEARCH "--budget bops=0.6x --export-as gguf=x", 2,
-                 "--export-as: 'gguf' is not one of");
+                 "--export-as: 'gguf' is not one of ort, compressed-tensors, "
+                 "llama, hawq, trtexec, openvino, modelopt, aimet, litert, "
+                 "esp-ppq, rknn");
     program_step(SEARCH "--budget bops=0.6x --format json --export e.json", 0);
     program_step(SEARCH "--score e.json --format json", 0);
     CHECK(strstr(program_err, "e.json read as layers") != NULL);

@@ -28,7 +28,7 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 # when they need it is named here, as mm.c and cbc.c do.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME hawq-c)
-set(CPACK_PACKAGE_CONTACT "The authors of hawq-c <hawq-c@localhost>")
+set(CPACK_PACKAGE_CONTACT "HAWQ-C <hawq-c@packages.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY
     "mixed-precision quantization of ONNX networks")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)

@@ -5,9 +5,12 @@
 #include "src/exchange/c_emit.h"
 #include "src/load/file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { MOST_NAME = 40 }; /* letters: names stay within 63 */
 
 /* A program without float nodes has none of the other float steps. */
 static hawq_status check_steps(const hawq_program *p) {
@@ -68,18 +71,34 @@ static hawq_status make_folder(const char *folder) {
                      strerror(errno));
 }
 
-static hawq_status write_file(const char *folder, const char *name,
+static hawq_status write_file(const char *folder, const char *end,
                               const c_text *t) {
-    char *path = hawq_arena_format(t->arena, "%s/%s", folder, name);
+    char *path = hawq_arena_format(t->arena, "%s/%s%s", folder, t->name, end);
     if (t->status != HAWQ_OK) return t->status;
     if (!path) return HAWQ_ENOMEM;
     hawq_status status = hawq_file_write(path, t->text, t->n);
     return status == HAWQ_OK ? HAWQ_OK : hawq_prefix("%s: ", path);
 }
 
+const char *hawq_c_source_name(const hawq_c_source *what) {
+    return what->name ? what->name : "net";
+}
+
+hawq_status hawq_c_source_check_name(const char *name) {
+    bool good = isalpha((unsigned char)name[0]) && strlen(name) <= MOST_NAME;
+    for (const char *c = name; *c; c++)
+        good &= isalnum((unsigned char)*c) || *c == '_';
+    return good ? HAWQ_OK
+                : hawq_fail(HAWQ_EINVAL,
+                            "'%s' is no name for C source: a letter, then "
+                            "letters, digits and '_', %d at most",
+                            name, MOST_NAME);
+}
+
 static hawq_status save(const char *folder, c_emit *e,
                         hawq_c_source_bytes *bytes) {
-    c_text       header = {.arena = e->arena}, source = header, check = header;
+    c_text header = {.arena = e->arena, .name = hawq_c_source_name(e->what)},
+           source = header, check = header;
     hawq_program cut;
     if (e->program->graph->n_inputs > 1)
         return hawq_fail(HAWQ_EUNSUPPORTED,
@@ -94,9 +113,9 @@ static hawq_status save(const char *folder, c_emit *e,
     hawq_c_write_source(e, &source);
     HAWQ_TRY(hawq_c_write_check(e, &check));
     HAWQ_TRY(make_folder(folder));
-    HAWQ_TRY(write_file(folder, "net.h", &header));
-    HAWQ_TRY(write_file(folder, "net.c", &source));
-    HAWQ_TRY(write_file(folder, "net_check.c", &check));
+    HAWQ_TRY(write_file(folder, ".h", &header));
+    HAWQ_TRY(write_file(folder, ".c", &source));
+    HAWQ_TRY(write_file(folder, "_check.c", &check));
     if (bytes)
         *bytes = (hawq_c_source_bytes){.constants = e->constants.array_bytes,
                                        .workspace = e->program->workspace_bytes,
@@ -116,6 +135,7 @@ hawq_status hawq_c_source_save(const char *folder, const hawq_c_source *what,
     if (!what->n_images)
         return hawq_fail(HAWQ_EINVAL, "C source needs at least one image for "
                                       "the check that goes with it");
+    HAWQ_TRY(hawq_c_source_check_name(hawq_c_source_name(what)));
     hawq_status status = save(folder, &e, bytes);
     hawq_arena_free(&arena);
     return status;

@@ -10,7 +10,12 @@
  * only, with the arithmetic of kernels/arith.h: output k times its scale is,
  * bit for bit, what a runner of the program gives. (A Softmax at the end of
  * the network, which is not for integers and changes no order, is left out.)
- * The text depends on nothing but what is given here.
+ * Compiled with -DNET_SMLAD for a Cortex-M with that instruction it takes some
+ * 0.7 of the instructions, for the same bits.
+ * The text depends on nothing but what is given here. Another name than "net"
+ * stands in the names of the files, of the functions (kws_run) and, in
+ * capitals, of the macros (KWS_INPUTS): programs of different names can be
+ * linked together.
  *
  *     hawq_program_lower(graph, ..., &program);
  *     hawq_c_source what = {.program = program, .quantized = quantized,
@@ -30,6 +35,7 @@ typedef struct hawq_c_source {
      * from. */
     const hawq_quantized *quantized;
     const char           *title; /* of the network, for the comments */
+    const char           *name;  /* of files and functions; NULL: "net" */
     hawq_threads         *threads;
     /* For the check: n_images (>= 1) times program->n_in floats in the
      * network's own order, as for hawq_runner_run. */
@@ -45,10 +51,14 @@ typedef struct hawq_c_source_bytes {
                          all are held as bytes */
 } hawq_c_source_bytes;
 
+const char *hawq_c_source_name(const hawq_c_source *what);
+/* EINVAL: no name that C could have. */
+HAWQ_NODISCARD hawq_status hawq_c_source_check_name(const char *name);
+
 /* Makes the folder if it is missing (its parent must exist) and replaces the
  * three files. `bytes` may be NULL. EUNSUPPORTED names the node that the
  * program computes in float, for which there is no integer C; EINVAL without
- * images; EIO; ENOMEM. */
+ * images or with a bad name; EIO; ENOMEM. */
 HAWQ_NODISCARD hawq_status hawq_c_source_save(const char          *folder,
                                               const hawq_c_source *what,
                                               hawq_c_source_bytes *bytes);

@@ -31,9 +31,46 @@ void hawq_text_append(c_text *t, const char *text, size_t n) {
     t->n += n;
 }
 
+static bool is_letter(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Is text[i] the beginning of the word "net" or "NET", which '_' may end? */
+static bool is_net(const char *text, size_t i) {
+    return (!strncmp(text + i, "net", 3) || !strncmp(text + i, "NET", 3)) &&
+           !isalnum((unsigned char)text[i + 3]) &&
+           !(i && is_letter(text[i - 1]));
+}
+
+void hawq_text_fixed(c_text *t, const char *text, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        bool named = t->name && is_net(text, i), upper = text[i] == 'N';
+        if (!named) {
+            hawq_text_append(t, text + i, 1);
+            continue;
+        }
+        for (const char *c = t->name; *c; c++) {
+            char letter = upper ? (char)toupper((unsigned char)*c) : *c;
+            hawq_text_append(t, &letter, 1);
+        }
+        i += 2;
+    }
+}
+
+/* The format under the text's name; NULL if there is no memory. */
+static const char *renamed(c_text *t, const char *format) {
+    c_text other = {.arena = t->arena, .name = t->name};
+    if (!t->name) return format;
+    hawq_text_fixed(&other, format, strlen(format) + 1);
+    if (other.status != HAWQ_OK) t->status = other.status;
+    return other.status == HAWQ_OK ? other.text : NULL;
+}
+
 void hawq_text_add(c_text *t, const char *format, ...) {
     va_list args, again;
     char    line[LINE];
+    format = renamed(t, format);
+    if (!format) return;
     va_start(args, format);
     va_copy(again, args);
     int n = vsnprintf(line, sizeof line, format, args);

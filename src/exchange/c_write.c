@@ -38,7 +38,7 @@ static const char *const part_name[C_PARTS] = {
 
 static void notice(const c_emit *e, c_text *t, const char *file,
                    const char *what) {
-    hawq_text_add(t, "/* %s -- ", file);
+    hawq_text_add(t, "/* net%s -- ", file);
     hawq_text_name(t, e->what->title);
     hawq_text_add(t,
                   " %s.\n *\n"
@@ -91,7 +91,7 @@ static const char conversions[] =
 void hawq_c_write_header(const c_emit *e, c_text *t) {
     const hawq_program  *p = e->program;
     const hawq_boundary *in = e->input;
-    notice(e, t, "net.h", "in integers");
+    notice(e, t, ".h", "in integers");
     hawq_text_add(t,
                   "#ifndef NET_H\n#define NET_H\n#include <stdint.h>\n\n"
                   "#define NET_INPUTS %zu\n#define NET_OUTPUTS %zu\n",
@@ -122,7 +122,7 @@ void hawq_c_write_header(const c_emit *e, c_text *t) {
            "one\n"
            " * call at a time. */\n"
            "void net_run(const uint8_t *input, int32_t *output);\n");
-    hawq_text_append(t, conversions, sizeof conversions - 1);
+    hawq_text_fixed(t, conversions, sizeof conversions - 1);
     hawq_text_add(t, "\n#endif\n");
 }
 
@@ -149,7 +149,7 @@ static void add_sections(const c_emit *e, c_text *t) {
         const char *next = strstr(body, "\n@ ");
         size_t      n = next ? (size_t)(next + 1 - body) : strlen(body);
         if (!memcmp(body, "@ ", 2)) n = 0; /* nothing in it */
-        if (is_wanted(e, at + 2, body - 1)) hawq_text_append(t, body, n);
+        if (is_wanted(e, at + 2, body - 1)) hawq_text_fixed(t, body, n);
         at = body + n;
     }
 }
@@ -169,7 +169,7 @@ static void add_types(const c_emit *e, c_text *t) {
 }
 
 void hawq_c_write_source(const c_emit *e, c_text *t) {
-    notice(e, t, "net.c", "in integers");
+    notice(e, t, ".c", "in integers");
     hawq_text_add(
         t, "#include \"net.h\"\n\n"
            "/* A value is a block of unsigned bytes, channels last, and stands "
@@ -232,7 +232,7 @@ hawq_status hawq_c_write_check(const c_emit *e, c_text *t) {
     HAWQ_TAKE(x, e->arena, n_in);
     HAWQ_TAKE(y, e->arena, n_out);
     HAWQ_TRY(reference(e, x, y));
-    notice(e, t, "net_check.c", "against stored outputs");
+    notice(e, t, "_check.c", "against stored outputs");
     hawq_text_add(t,
                   "#define NET_FLOAT\n#include \"net.h\"\n\n"
                   "#include <stdio.h>\n\nenum { IMAGES = %zu };\n\n",
@@ -240,6 +240,6 @@ hawq_status hawq_c_write_check(const c_emit *e, c_text *t) {
     hawq_text_u8(t, "input", n_in, x);
     hawq_text_add(t, "\n");
     hawq_text_f32(t, "output", n_out, y);
-    hawq_text_append(t, check_main, sizeof check_main - 1);
+    hawq_text_fixed(t, check_main, sizeof check_main - 1);
     return t->status;
 }

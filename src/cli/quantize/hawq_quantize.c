@@ -4,6 +4,7 @@
 #include "src/cli/kit/input_options.h"
 #include "src/cli/kit/output.h"
 #include "src/cli/quantize/quantization.h"
+#include "src/exchange/c_source.h"
 
 #include <math.h>
 
@@ -11,7 +12,7 @@ static struct {
     hawq_texts  allocations;
     bool        refine;
     int         images, check, activation_range, opset;
-    const char *output, *emit_c, *rewrite;
+    const char *output, *emit_c, *emit_name, *rewrite;
 } o = {.images = HAWQ_IMAGES_CHOOSE,
        .check = HAWQ_IMAGES_APART,
        .activation_range = HAWQ_RANGE_MSE};
@@ -44,6 +45,9 @@ static const hawq_option options[] = {
     HAWQ_OPTION_TEXT("emit-c", 0, &o.emit_c, "FOLDER",
                      "write the best of them as C source: net.h, net.c and "
                      "net_check.c"),
+    HAWQ_OPTION_TEXT("emit-name", 0, &o.emit_name, "NAME",
+                     "of those files and of what they define, in place of "
+                     "net: two networks in one firmware"),
     {0}};
 
 static const int opsets[] = {13, 21, 25};
@@ -120,7 +124,12 @@ static hawq_status run(hawq_cli *cli) {
                             .activation_range = o.activation_range,
                             .output = o.output,
                             .opset = opsets[o.opset],
-                            .emit_c = o.emit_c};
+                            .emit_c = o.emit_c,
+                            .emit_name = o.emit_name};
+    if (o.emit_name && !o.emit_c)
+        return hawq_fail(HAWQ_EINVAL, "--emit-name is of the files of --emit-c "
+                                      "FOLDER, which is not given");
+    if (o.emit_name) HAWQ_TRY(hawq_c_source_check_name(o.emit_name));
     if (!q.allocations.n) q.allocations = (hawq_texts){1, &last};
     hawq_status status = hawq_quantization_prepare(&q);
     if (status == HAWQ_OK) status = hawq_quantization_run(&q);

@@ -41,9 +41,10 @@ typedef struct hawq_quantization {
     const char            *rewrite; /* --rewrite, or NULL */
     bool                   refine;
     int                    images, check; /* at most so many, of either part */
-    const char *output; /* write the best outcome there as ONNX, or NULL */
-    int         opset;  /* 13, 21 or 25, of that file */
-    const char *emit_c; /* write it there as C source, or NULL */
+    const char *output;    /* write the best outcome there as ONNX, or NULL */
+    int         opset;     /* 13, 21 or 25, of that file */
+    const char *emit_c;    /* write it there as C source, or NULL */
+    const char *emit_name; /* of its files and functions, or NULL: "net" */
     int         activation_range; /* hawq_range */
 
     /* results */

@@ -53,15 +53,18 @@ static hawq_status leave_c(hawq_quantization *q, const hawq_outcome *o,
     hawq_c_source       what = {.program = program,
                                 .quantized = o->quantized,
                                 .title = q->model_path,
+                                .name = q->emit_name,
                                 .threads = q->threads,
                                 .n_images = q->n_images < CHECK_IMAGES ? q->n_images
                                                                        : CHECK_IMAGES,
                                 .images = q->data.x};
     HAWQ_TRY(hawq_c_source_save(q->emit_c, &what, &bytes));
     hawq_cli_note(q->cli,
-                  "%s: net.h, net.c and net_check.c; %zu bytes of constants, "
-                  "%zu of memory",
-                  q->emit_c, bytes.constants, bytes.workspace + bytes.row);
+                  "%s: %s.h, %s.c and %s_check.c; %zu bytes of constants, %zu "
+                  "of memory",
+                  q->emit_c, hawq_c_source_name(&what),
+                  hawq_c_source_name(&what), hawq_c_source_name(&what),
+                  bytes.constants, bytes.workspace + bytes.row);
     return HAWQ_OK;
 }
 

@@ -116,8 +116,8 @@ static const hawq_option options[] = {
                      "--problem"),
     HAWQ_OPTION_TEXTS("export-as", 0, &o.exports, "FORMAT=FILE",
                       "write the allocation for other programs: ort, "
-                      "compressed-tensors, llama, hawq, trtexec, openvino or "
-                      "modelopt"),
+                      "compressed-tensors, llama, hawq, trtexec, openvino, "
+                      "modelopt, aimet, litert, esp-ppq or rknn"),
     HAWQ_OPTION_TEXT("score", 0, &o.score, "FILE",
                      "take the allocation of this file instead of searching: "
                      "ours, a map of names to bits, a list of layers and "
@@ -341,8 +341,7 @@ const hawq_command hawq_command_this = {
                "within the budgets, and proves it.",
     .usage =
         "MODEL.onnx | --problem FILE.json --budget KIND=VALUE... [options]",
-    .options = {options, hawq_data_rows, hawq_input_rows,
-                 hawq_output_rows},
+    .options = {options, hawq_data_rows, hawq_input_rows, hawq_output_rows},
     .min_args = 0,
     .max_args = 1,
     .args = "MODEL.onnx",

@@ -30,8 +30,11 @@ typedef struct hawq_search_layer {
     const char  *unnamed;    /* why it is no constant of the file, a sentence */
     int          dimensions; /* of the weight tensor */
     int          axis;       /* of the output channels in that constant */
+    int          channels;   /* of the outputs */
+    int          groups;     /* of a convolution's channels, or 1 */
     int          n_nodes;
-    const char **node; /* their names: more than one with a shared weight */
+    const char **node;   /* their names: more than one with a shared weight */
+    const char **output; /* of each, the name of the tensor that it computes */
 } hawq_search_layer;
 
 /* Layers whose inputs are one quantized tensor or buffer. */

@@ -7,16 +7,17 @@
  *                         pair of widths, its layers as targets
  *     llama               llama.cpp, --tensor-type-file: ^name\.weight$=q4_0
  *     hawq                a bit_config: {"conv1": 4, "conv1.quant_act": 8}
- *     trtexec, openvino, modelopt    see search_export_nodes.c
+ *     aimet, litert                  see search_export_tensors.c
+ *     trtexec, openvino, modelopt, esp-ppq, rknn  see search_export_nodes.c
  *
  * A layer in float32 is, for ort, no tensor's override but a name in
  * "nodes_to_exclude", as quantize_static calls that argument; in "ignore" for
  * compressed-tensors; of type f32 for llama; of 32 bits for hawq, whose
  * modules then round to 2^31 levels.
  *
- * ort and llama name tensors of the file: a layer is there as the initializer
- * it was made of, before transposes and folding. Layers made of one need one
- * width, and it is written once.
+ * ort, aimet and llama name tensors of the file: a layer is there as the
+ * initializer it was made of, before transposes and folding. Layers made of one
+ * need one width, and it is written once.
  *
  * search/import.h reads all of them back.
  *
@@ -64,8 +65,9 @@ bool hawq_export_is_float(const hawq_export *t, int l) {
 
 /* Of the layers that read one tensor as integers, the first with the most bits
  * speaks. */
-static bool speaks_for_input(const hawq_export *t, int l, const char *input) {
-    int bits = hawq_export_chosen(t, l)->activation_bits;
+bool hawq_export_speaks_for_input(const hawq_export *t, int l) {
+    const char *input = hawq_export_layer(t, l)->input;
+    int         bits = hawq_export_chosen(t, l)->activation_bits;
     for (int i = 0; i < t->s->problem->n_layers; i++) {
         const hawq_search_layer *other = hawq_export_layer(t, i);
         int theirs = hawq_export_chosen(t, i)->activation_bits;
@@ -79,7 +81,7 @@ static bool speaks_for_input(const hawq_export *t, int l, const char *input) {
 
 /* Does a layer before l, of those quantized at all, come from the same constant
  * of the file? Then it has spoken for both. */
-static int earlier_reader(const hawq_export *t, int l) {
+int hawq_export_earlier(const hawq_export *t, int l) {
     const hawq_search_layer *layer = hawq_export_layer(t, l);
     for (int i = 0; layer && i < l; i++) {
         const hawq_search_layer *other = hawq_export_layer(t, i);
@@ -91,8 +93,8 @@ static int earlier_reader(const hawq_export *t, int l) {
 }
 
 /* A file that names tensors can give a tensor one width. */
-static hawq_status check_tensor(const hawq_export *t, int l,
-                                const char *format) {
+hawq_status hawq_export_check_tensor(const hawq_export *t, int l,
+                                     const char *format) {
     const hawq_search_layer *layer = hawq_export_layer(t, l);
     if (layer && !layer->weight)
         return hawq_fail(HAWQ_EINVAL,
@@ -119,15 +121,22 @@ static hawq_status check_tensor(const hawq_export *t, int l,
     return HAWQ_OK;
 }
 
+hawq_status hawq_export_check_model(const hawq_export *t, const char *format) {
+    for (int l = 0; l < t->s->problem->n_layers; l++)
+        if (!hawq_export_layer(t, l))
+            return hawq_fail(HAWQ_EINVAL,
+                             "--export-as %s needs a model: a problem file "
+                             "does not have the names of its tensors and nodes",
+                             format);
+    return HAWQ_OK;
+}
+
 static hawq_status check_ort(const hawq_export *t) {
+    HAWQ_TRY(hawq_export_check_model(t, "ort"));
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const hawq_priced *c = hawq_export_chosen(t, l);
         int                w = c->weight_bits, a = c->activation_bits;
-        if (!hawq_export_layer(t, l))
-            return hawq_fail(HAWQ_EINVAL,
-                             "--export-as ort needs a model: a problem file "
-                             "does not have the names of its tensors");
-        HAWQ_TRY(check_tensor(t, l, "ort"));
+        HAWQ_TRY(hawq_export_check_tensor(t, l, "ort"));
         if (!hawq_export_is_float(t, l) &&
             ((w != 4 && w != 8 && w != 16) || (a != 4 && a != 8 && a != 16)))
             return hawq_fail(HAWQ_EINVAL,
@@ -159,9 +168,9 @@ static void put_ort(hawq_export *t) {
         if (hawq_export_is_float(t, l)) continue;
         snprintf(type, sizeof type, "QInt%d",
                  hawq_export_chosen(t, l)->weight_bits);
-        if (earlier_reader(t, l) < 0)
+        if (hawq_export_earlier(t, l) < 0)
             put_override(&t->json, layer->weight, type, true, layer->axis);
-        if (!speaks_for_input(t, l, layer->input)) continue;
+        if (!hawq_export_speaks_for_input(t, l)) continue;
         snprintf(type, sizeof type, "QUInt%d",
                  hawq_export_chosen(t, l)->activation_bits);
         put_override(&t->json, layer->input, type, false, -1);
@@ -242,7 +251,7 @@ static const char *ggml_type(int bits) {
 
 static hawq_status check_llama(const hawq_export *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
-        HAWQ_TRY(check_tensor(t, l, "llama"));
+        HAWQ_TRY(hawq_export_check_tensor(t, l, "llama"));
         if (!ggml_type(hawq_export_chosen(t, l)->weight_bits))
             return hawq_fail(HAWQ_EINVAL,
                              "--export-as llama: layer '%s' has %d bits, for "
@@ -258,7 +267,7 @@ static void put_llama(hawq_export *t) {
     for (int l = 0; l < t->s->problem->n_layers; l++) {
         const hawq_search_layer *layer = hawq_export_layer(t, l);
         const char *name = layer ? layer->weight : hawq_export_name(t, l);
-        if (earlier_reader(t, l) >= 0) continue;
+        if (hawq_export_earlier(t, l) >= 0) continue;
         fputc('^', file);
         for (; *name; name++) {
             if (strchr(".[]{}()*+?^$|\\", *name)) fputc('\\', file);
@@ -301,8 +310,20 @@ static const hawq_export_format *const formats[] = {&ort,
                                                     &hawq,
                                                     &hawq_export_trtexec,
                                                     &hawq_export_openvino,
-                                                    &hawq_export_modelopt};
+                                                    &hawq_export_modelopt,
+                                                    &hawq_export_aimet,
+                                                    &hawq_export_litert,
+                                                    &hawq_export_esp_ppq,
+                                                    &hawq_export_rknn};
 enum { FORMATS = sizeof formats / sizeof *formats };
+
+/* "ort, ..., rknn", for a message; "" if there is no memory. */
+static const char *all_names(hawq_arena *arena) {
+    const char *text = formats[0]->name;
+    for (int i = 1; i < FORMATS && text; i++)
+        text = hawq_arena_format(arena, "%s, %s", text, formats[i]->name);
+    return text ? text : "";
+}
 
 static hawq_status find_format(hawq_search *s, const char *text,
                                const hawq_export_format **format,
@@ -315,10 +336,8 @@ static hawq_status find_format(hawq_search *s, const char *text,
             *format = formats[i];
             return HAWQ_OK;
         }
-    return hawq_fail(HAWQ_EINVAL,
-                     "--export-as: '%s' is not one of ort, compressed-tensors, "
-                     "llama, hawq, trtexec, openvino, modelopt",
-                     name);
+    return hawq_fail(HAWQ_EINVAL, "--export-as: '%s' is not one of %s", name,
+                     all_names(&s->cli->arena));
 }
 
 hawq_status hawq_search_check_export(hawq_search *s, const char *text,
@@ -345,6 +364,24 @@ static void note_names(const hawq_export *t, const char *format) {
                       format, n);
 }
 
+/* compressed-tensors applies a group to Linear and Embedding modules alone, and
+ * says nothing of others that its targets name. */
+static void note_convolutions(const hawq_export *t) {
+    hawq_listing names = {.arena = &t->s->cli->arena};
+    for (int l = 0; l < t->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = hawq_export_layer(t, l);
+        if (layer && !strncmp(layer->op, "Conv", 4) &&
+            !hawq_export_is_float(t, l))
+            hawq_listing_add(&names, layer->name);
+    }
+    if (names.n)
+        hawq_cli_note(t->s->cli,
+                      "--export-as compressed-tensors: its library quantizes "
+                      "fully connected layers only; it will leave as they are: "
+                      "%s",
+                      hawq_listing_text(&names));
+}
+
 hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                                const char *text) {
     const hawq_export_format *format = NULL;
@@ -358,6 +395,7 @@ hawq_status hawq_search_export(hawq_search *s, const hawq_solution *solution,
                          strerror(errno));
     format->put(&t);
     note_names(&t, format->name);
+    if (format == &compressed) note_convolutions(&t);
     bool failed = ferror(t.json.file);
     if (fclose(t.json.file) || failed)
         return hawq_fail(HAWQ_EIO, "%s: cannot be written", path);

@@ -7,7 +7,13 @@
  *               nncf.IgnoredScope(**json.load(file)): {"names": [node]}
  *     modelopt  arguments of modelopt.onnx.quantization.quantize:
  *               {"quantize_mode": "int8", "nodes_to_exclude": [node]}; each is
- * a regular expression there
+ *               a regular expression there
+ *     esp-ppq   its dispatching table: {"dispatchings": {node: 0}}, where 0 is
+ *               TargetPlatform.FP32: setting.dispatching_table.append(*entry)
+ *     rknn      the block of RKNN-Toolkit2's quantization.cfg (second step of
+ *               its hybrid quantization) that gives tensors, by the name of
+ *               what a node computes, another type:
+ *               custom_quantize_layers: with lines "tensor": float16
  *
  * Other widths than 8 and float they cannot carry: such an allocation is
  * refused.
@@ -38,14 +44,10 @@ static hawq_status check_names(const hawq_search_layer *layer,
 
 static hawq_status check(const hawq_export *e, const char *format,
                          const char *divides) {
+    HAWQ_TRY(hawq_export_check_model(e, format));
     for (int l = 0; l < e->s->problem->n_layers; l++) {
         const hawq_priced       *c = hawq_export_chosen(e, l);
         const hawq_search_layer *layer = hawq_export_layer(e, l);
-        if (!layer)
-            return hawq_fail(HAWQ_EINVAL,
-                             "--export-as %s needs a model: a problem file "
-                             "does not have the names of its nodes",
-                             format);
         if (!hawq_export_is_float(e, l) &&
             (c->weight_bits != 8 || c->activation_bits != 8))
             return hawq_fail(HAWQ_EINVAL,
@@ -132,3 +134,54 @@ static void put_modelopt(hawq_export *e) {
 
 const hawq_export_format hawq_export_modelopt = {"modelopt", check_modelopt,
                                                  put_modelopt};
+
+/* --- ESP-PPQ ------------------------------------------------------------- */
+
+static hawq_status check_esp_ppq(const hawq_export *e) {
+    return check(e, "esp-ppq", "");
+}
+
+static void put_esp_ppq(hawq_export *e) {
+    hawq_json_object(&e->json, NULL);
+    hawq_json_object(&e->json, "dispatchings");
+    for (int l = 0; l < e->s->problem->n_layers; l++)
+        for (int i = 0;
+             hawq_export_is_float(e, l) && i < hawq_export_layer(e, l)->n_nodes;
+             i++)
+            hawq_json_integer(&e->json, hawq_export_layer(e, l)->node[i], 0);
+    hawq_json_end(&e->json);
+    hawq_json_end(&e->json);
+}
+
+const hawq_export_format hawq_export_esp_ppq = {"esp-ppq", check_esp_ppq,
+                                                put_esp_ppq};
+
+/* --- RKNN ---------------------------------------------------------------- */
+
+static hawq_status check_rknn(const hawq_export *e) {
+    HAWQ_TRY(check(e, "rknn", ""));
+    for (int l = 0; l < e->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = hawq_export_layer(e, l);
+        for (int i = 0; i < layer->n_nodes; i++)
+            if (layer->output[i][strcspn(layer->output[i], "\"\\\n")])
+                return hawq_fail(HAWQ_EINVAL,
+                                 "--export-as rknn: the tensor '%s' has a "
+                                 "quote, a backslash or a line break in its "
+                                 "name, which the list cannot have",
+                                 layer->output[i]);
+    }
+    return HAWQ_OK;
+}
+
+static void put_rknn(hawq_export *e) {
+    int n = 0;
+    for (int l = 0; l < e->s->problem->n_layers; l++) {
+        const hawq_search_layer *layer = hawq_export_layer(e, l);
+        for (int i = 0; hawq_export_is_float(e, l) && i < layer->n_nodes; i++)
+            fprintf(e->json.file, "%s    \"%s\": float16\n",
+                    n++ ? "" : "custom_quantize_layers:\n", layer->output[i]);
+    }
+    if (!n) fprintf(e->json.file, "custom_quantize_layers: {}\n");
+}
+
+const hawq_export_format hawq_export_rknn = {"rknn", check_rknn, put_rknn};

@@ -117,28 +117,67 @@ static bool activations_shown(const hawq_problem *p) {
     return false;
 }
 
+/* Letters of a name before ':' and its method. */
+static size_t format_length(const char *name) {
+    return strcspn(name, ":");
+}
+
+/* Does the format of the name leave open which candidate it is? */
+static bool formats_open(const hawq_problem *p, const char *name) {
+    size_t n = format_length(name);
+    for (int l = 0; l < p->n_layers; l++)
+        for (int c = 0; c < p->layer[l].n_candidates; c++) {
+            const char *other = p->layer[l].candidate[c].name;
+            if (other && format_length(other) == n &&
+                !strncmp(other, name, n) && strcmp(other, name) != 0)
+                return true;
+        }
+    return false;
+}
+
+const char *hawq_search_short_name(const hawq_search *s, const char *name) {
+    if (formats_open(s->problem, name)) return name;
+    return hawq_arena_string_n(&s->cli->arena, name, format_length(name));
+}
+
+/* "w4", or its bits, and what its activations have: "4/8". */
+static const char *layer_text(const hawq_search *s, const hawq_priced *c,
+                              bool names, bool activations) {
+    hawq_arena *arena = &s->cli->arena;
+    bool        brief = s->cli->format == HAWQ_FORMAT_TABLE;
+    const char *text;
+    if (names && c->name)
+        text = brief ? hawq_search_short_name(s, c->name) : c->name;
+    else
+        text = hawq_arena_format(arena, "%d", c->weight_bits);
+    if (!text || !activations) return text;
+    return hawq_arena_format(arena, "%s/%d", text, c->activation_bits);
+}
+
+enum { MOST_SHOWN = 80 }; /* columns of a table's cell */
+
 hawq_status hawq_search_bits_text(const hawq_search *s, const int *choice,
                                   char **out) {
-    bool                activations = activations_shown(s->problem);
-    bool                names = names_shown(s->problem);
     const hawq_problem *p = s->problem;
-    size_t              size = 1, used = 0;
+    bool                activations = activations_shown(p);
+    bool                names = names_shown(p);
+    const char        **text;
+    size_t              size = 8, used = 0;
+    HAWQ_TAKE(text, &s->cli->arena, (size_t)p->n_layers);
     for (int l = 0; l < p->n_layers; l++) {
-        const char *name = chosen(p, choice, l)->name;
-        size += 8 + (names && name ? strlen(name) : 0);
+        text[l] = layer_text(s, chosen(p, choice, l), names, activations);
+        if (!text[l]) return HAWQ_ENOMEM;
+        size += strlen(text[l]) + 1;
     }
     HAWQ_TAKE(*out, &s->cli->arena, size);
     for (int l = 0; l < p->n_layers; l++) {
-        const hawq_priced *c = chosen(p, choice, l);
-        if (names && c->name)
-            used += (size_t)snprintf(*out + used, size - used, "%s%s",
-                                     l ? " " : "", c->name);
-        else
-            used += (size_t)snprintf(*out + used, size - used, "%s%d",
-                                     l ? " " : "", c->weight_bits);
-        if (activations)
-            used += (size_t)snprintf(*out + used, size - used, "/%d",
-                                     c->activation_bits);
+        if (s->cli->format == HAWQ_FORMAT_TABLE && l < p->n_layers - 1 &&
+            used + strlen(text[l]) > MOST_SHOWN - 4) {
+            snprintf(*out + used, size - used, " ...");
+            break;
+        }
+        used += (size_t)snprintf(*out + used, size - used, "%s%s", l ? " " : "",
+                                 text[l]);
     }
     return HAWQ_OK;
 }
@@ -174,7 +213,7 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
                                bool all_points) {
     const char *columns[] = {s->front_kind, "loss", "mean_bits", "bits"};
     hawq_table  t;
-    bool       *shown;
+    bool       *shown, cut = false;
     bool        some =
         s->cli->format == HAWQ_FORMAT_TABLE && !all_points && front->n > SHOWN;
     HAWQ_TAKE(shown, &s->cli->arena, (size_t)front->n);
@@ -191,12 +230,17 @@ static hawq_status print_front(const hawq_search *s, const hawq_pareto *front,
         hawq_table_real(&t, point->objective, 5);
         hawq_table_real(&t, totals.mean_bits, 4);
         hawq_table_text(&t, bits);
+        cut |= strstr(bits, " ...") != NULL;
     }
+    HAWQ_TRY(hawq_table_print(&t, s->cli->format, stdout));
+    if (cut)
+        hawq_cli_note(s->cli, "the first layers of each point; --format tsv, "
+                              "csv or json for all");
     if (some)
         hawq_cli_note(s->cli,
                       "some of the points; --all-points or --format tsv, "
                       "csv or json for all");
-    return hawq_table_print(&t, s->cli->format, stdout);
+    return HAWQ_OK;
 }
 
 hawq_status hawq_search_report_front(const hawq_search *s,

@@ -4,7 +4,7 @@
 #define HAWQ_SEARCH_FRONT_H
 #include "src/cli/search/search_command.h"
 
-/* The network with one width everywhere, pins and budgets ignored. */
+/* The network with one candidate everywhere, pins and budgets ignored. */
 typedef struct hawq_uniform_point {
     hawq_width width;
     double     cost, objective;
@@ -27,9 +27,14 @@ HAWQ_NODISCARD hawq_status hawq_search_surface(hawq_search *s);
 void hawq_search_json_names(const hawq_search *s, const int *choice,
                             hawq_json *w);
 
+/* A candidate's format, where no other candidate has it with another method;
+ * else the name. NULL: no memory. */
+const char *hawq_search_short_name(const hawq_search *s, const char *name);
+
 /* "8 8 4", or names where bits leave open which candidate it is; with
  * activations, "8/8 8/8 4/8", where candidates of the same weight
- * bits differ in them. */
+ * bits differ in them. In a table, the short names, and no more layers than 80
+ * columns hold, then "...". */
 HAWQ_NODISCARD hawq_status hawq_search_bits_text(const hawq_search *s,
                                                  const int *choice, char **out);
 

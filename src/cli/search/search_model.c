@@ -26,13 +26,18 @@ static hawq_status describe_weight(hawq_search *s, const hawq_layer *from,
 static hawq_status describe_layer(hawq_search *s, const hawq_layer *from,
                                   hawq_search_layer *to) {
     to->dimensions = from->weight->shape.rank;
+    to->channels = (int)from->channels;
+    to->groups = (int)hawq_attr_int(from->node[0], "group", 1);
     HAWQ_TRY(copy(s, from->op, &to->op));
     HAWQ_TRY(copy(s, from->name, &to->name));
     HAWQ_TRY(describe_weight(s, from, to));
     to->n_nodes = from->n_nodes;
     HAWQ_TAKE(to->node, &s->cli->arena, (size_t)from->n_nodes);
-    for (int i = 0; i < from->n_nodes; i++)
+    HAWQ_TAKE(to->output, &s->cli->arena, (size_t)from->n_nodes);
+    for (int i = 0; i < from->n_nodes; i++) {
         HAWQ_TRY(copy(s, from->node[i]->name, &to->node[i]));
+        HAWQ_TRY(copy(s, from->node[i]->out[0]->name, &to->output[i]));
+    }
     return copy(s, hawq_product_input(from->node[0])->name, &to->input);
 }
 

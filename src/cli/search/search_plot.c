@@ -1,5 +1,5 @@
 /* search_plot.c -- the front as a picture, with what else one might have done:
- * one width everywhere, and what the baselines find at the same costs.
+ * one candidate everywhere, and what the baselines find at the same costs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/cli/kit/plot.h"
 #include "src/cli/search/search_answers.h"
@@ -119,20 +119,18 @@ static hawq_status fill_uniforms(const hawq_search *s, hawq_series *out) {
         x[i] = point[i].cost;
         y[i] = point[i].objective;
         const hawq_width *w = &point[i].width;
-        bool              method = w->candidate && strchr(w->candidate, ':');
         bool floats = w->weight_bits == HAWQ_FLOAT_BITS || !w->candidate;
-        if (method)
-            label[i] = w->candidate;
-        else if (floats)
-            label[i] = hawq_arena_format(&s->cli->arena, "w%da%d",
-                                         w->weight_bits, w->activation_bits);
-        else
-            label[i] = hawq_arena_format(&s->cli->arena, "%sa%d", w->candidate,
+        label[i] = floats
+                       ? hawq_arena_format(&s->cli->arena, "w%da%d",
+                                           w->weight_bits, w->activation_bits)
+                       : hawq_search_short_name(s, w->candidate);
+        if (label[i] && !floats && w->activation_bits != 8)
+            label[i] = hawq_arena_format(&s->cli->arena, "%s a%d", label[i],
                                          w->activation_bits);
         if (!label[i]) return HAWQ_ENOMEM;
     }
     *out = (hawq_series){
-        "one width everywhere", "#c0392b", HAWQ_MARKERS, n, x, y, label};
+        "one candidate everywhere", "#c0392b", HAWQ_MARKERS, n, x, y, label};
     return HAWQ_OK;
 }
 

@@ -15,8 +15,9 @@ static hawq_status read_choices(hawq_search *s) {
     HAWQ_TAKE(s->imported, &s->cli->arena, (size_t)s->n_layers);
     for (int l = 0; l < s->n_layers; l++)
         layer[l] = (hawq_import_layer){
-            s->layer[l].name,    s->layer[l].weight, s->layer[l].input,
-            s->layer[l].node[0], s->layer[l].op,     s->layer[l].dimensions};
+            s->layer[l].name,      s->layer[l].weight,    s->layer[l].input,
+            s->layer[l].node[0],   s->layer[l].output[0], s->layer[l].op,
+            s->layer[l].dimensions};
     if (hawq_import_apply(&import, s->n_layers, layer, 8, &s->cli->arena,
                           s->imported, &match) != HAWQ_OK)
         return hawq_prefix("%s: ", s->score_path);
