@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/dequantize.h"
+#include "src/load/qoperators.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -469,6 +470,7 @@ hawq_status hawq_proto_dequantize(hawq_proto *model, hawq_arena *arena) {
                    .arena = arena,
                    .exact = hawq_proto_text(model, "hawq.version") != NULL};
     size_t    n = 0;
+    HAWQ_TRY(hawq_proto_float_operators(model, arena));
     for (size_t i = 0; i < model->n_nodes; i++)
         n += is(&model->node[i].spec, "DequantizeLinear");
     if (!n) return HAWQ_OK;

@@ -9,6 +9,7 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/qoperators.h"
 #include "src/load/scope.h"
 #include "src/load/wire.h"
 
@@ -381,7 +382,8 @@ static hawq_status read_node(const Onnx__ModelProto *model, size_t index,
                               "calls a function of the model; inline functions "
                               "before export"),
                     arena, &out->defect);
-    if (!default_domain(node->domain))
+    if (!default_domain(node->domain) &&
+        !hawq_is_qoperator(node->domain, node->op_type))
         return note(hawq_fail(HAWQ_EUNSUPPORTED,
                               "operators of domain '%s' are not supported",
                               node->domain),
