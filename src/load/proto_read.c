@@ -9,6 +9,7 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/order.h"
 #include "src/load/qoperators.h"
 #include "src/load/scope.h"
 #include "src/load/wire.h"
@@ -519,5 +520,6 @@ hawq_status hawq_proto_read(const char *path, bool numbers, hawq_arena *arena,
     if (!folder) return HAWQ_ENOMEM;
     *out = (hawq_proto){0};
     HAWQ_TRY(read_model(path, arena, &model));
-    return read_graph(model, numbers, folder, arena, out);
+    HAWQ_TRY(read_graph(model, numbers, folder, arena, out));
+    return hawq_proto_sort(out, arena);
 }
