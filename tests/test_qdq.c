@@ -6,9 +6,11 @@
  * mixed candidates, in every opset; formats come back as they were. Four and
  * two bits are packed as the format of ONNX says, low ones first. The file
  * tells its candidates, has about the bytes that were predicted, and says which
- * layers could not be packed. Cut files are refused. Files of others: rounded
- * pairs of signed bytes, integers clipped between the two or behind them,
- * rounded float weights, and a Relu that the rounding has taken over.
+ * layers could not be packed. It adds by the program's factors, and has the
+ * integers of channels whose scales were raised. Cut files are refused. Files
+ * of others: rounded pairs of signed bytes, integers clipped between the two or
+ * behind them, rounded float weights, and a Relu that the rounding has taken
+ * over.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/exchange/qdq.h"
@@ -161,6 +163,76 @@ static void everything_comes_back(void) {
         round_trip(every_step(), candidates[i], opset[i % 3]);
         round_trip(shipped(), candidates[i], opset[(i + 1) % 3]);
     }
+}
+
+/* A bias that outweighs the weights of a channel by far: its scale is raised,
+ * and the file has the integers that are left, so that it means what the
+ * program computes. */
+static void raised_scales_are_in_the_file(void) {
+    original        o;
+    hawq_qdq_report report;
+    hawq_graph     *g = open_image(3, 6, 6), *again = NULL;
+    hawq_program   *p = NULL;
+    hawq_qdq        qdq;
+    hawq_arena      arena = {0};
+    real            w[2 * 3], b[2] = {0.5f, 40};
+    for (int i = 0; i < 6; i++) w[i] = (i < 3 ? 0.4f : 5e-9f) * (real)(i + 1);
+    CHECK_OK(hawq_graph_constant(g, "w", HAWQ_FLOAT,
+                                 &(hawq_shape){4, {2, 3, 1, 1}}, w));
+    CHECK_OK(hawq_graph_constant(g, "b", HAWQ_FLOAT, &(hawq_shape){1, {2}}, b));
+    node(g, "Conv", "x w b", "conv", "");
+    CHECK_OK(hawq_graph_finish(g, "conv"));
+    if (open_original(&o, g, "w8") && save(&o, 13, &report) &&
+        read_back(&o, &again, &p, &qdq, &arena)) {
+        CHECK(o.program->n_rescaled == 1 && p->n_rescaled == 0);
+        CHECK(o.program->halvings[0][0] == 0 && o.program->halvings[0][1] > 0);
+        check_outputs(&o, p);
+    }
+    hawq_program_free(p);
+    hawq_graph_free(again);
+    hawq_arena_free(&arena);
+    close_original(&o);
+}
+
+/* --- what an addition reads --------------------------------------------- */
+
+static double scale_behind(const hawq_proto *m, const char *name) {
+    const char *scale = NULL;
+    for (size_t i = 0; i < m->n_nodes; i++)
+        if (strcmp(m->node[i].spec.out[0], name) == 0)
+            scale = m->node[i].spec.in[1];
+    for (size_t i = 0; scale && i < m->n_constants; i++)
+        if (strcmp(m->constant[i].name, scale) == 0)
+            return (double)m->constant[i].data[0];
+    return NAN;
+}
+
+/* The addends' scales are the program's factors times the scale of the sum, to
+ * the 2^-22 by which a half is lifted. */
+static void sums_have_the_scales_of_the_program(void) {
+    original        o;
+    hawq_qdq_report report;
+    hawq_arena      arena = {0};
+    hawq_proto      m;
+    int             adds = 0;
+    if (!open_original(&o, shipped(), "w8") || !save(&o, 13, &report)) return;
+    if (!CHECK_OK(hawq_proto_read(path, true, &arena, &m))) return;
+    for (int i = 0; i < o.program->n_steps; i++) {
+        const hawq_step *s = &o.program->step[i];
+        if (s->kind != HAWQ_STEP_ADD) continue;
+        const hawq_add *add = &s->u.add;
+        for (size_t j = 0; j < m.n_nodes; j++) {
+            const hawq_node_spec *spec = &m.node[j].spec;
+            if (strcmp(spec->name, s->name) != 0) continue;
+            double a = scale_behind(&m, spec->in[0]);
+            double b = scale_behind(&m, spec->in[1]);
+            CHECK(fabs(a / b * add->mb / add->ma - 1) < 0x1p-22);
+            adds++;
+        }
+    }
+    CHECK(adds == 3);
+    hawq_arena_free(&arena);
+    close_original(&o);
 }
 
 static void networks_with_float_nodes_come_back(void) {
@@ -420,6 +492,8 @@ static void clips_narrow_what_they_read(void) {
 
 int main(void) {
     snprintf(path, sizeof path, "/tmp/hawq_qdq_%d.onnx", (int)getpid());
+    raised_scales_are_in_the_file();
+    sums_have_the_scales_of_the_program();
     few_bits_are_packed_low_ones_first();
     opsets_say_what_is_packed();
     files_tell_their_candidates();

@@ -78,10 +78,16 @@ static channel channel_fit(const hawq_quantized *q, size_t c, double bias,
 }
 
 /* A layer of several nodes counts with the largest of their numbers. */
-static void count_raised(hawq_program *p, int layer, int raised) {
-    if (raised <= p->rescaled[layer]) return;
+static hawq_status note_raised(hawq_program *p, int layer, const channel *ch,
+                               size_t n, int raised) {
+    if (!raised) return HAWQ_OK;
+    HAWQ_TAKE(p->halvings[layer], &p->arena, n);
+    for (size_t c = 0; c < n; c++)
+        p->halvings[layer][c] = (uint8_t)ch[c].halvings;
+    if (raised <= p->rescaled[layer]) return HAWQ_OK;
     p->n_rescaled += raised - p->rescaled[layer];
     p->rescaled[layer] = raised;
+    return HAWQ_OK;
 }
 
 /* --- weights ------------------------------------------------------------- */
@@ -239,7 +245,7 @@ static hawq_status fill_weights(lowering *low, int index,
             channel_fit(q, c, bias_of(layer, q, bias, c, (double)x.scale), x);
         raised += ch[c].halvings > 0;
     }
-    count_raised(low->program, index, raised);
+    HAWQ_TRY(note_raised(low->program, index, ch, layer->channels, raised));
     HAWQ_TAKE(rows, arena, layer->weight->n);
     int largest = fill_rows(ch, layer->channels, row_channels, rows);
     what->weights = rows;

@@ -360,6 +360,7 @@ static hawq_status read_choices(lowering *low) {
     p->n_layers = g->n_layers;
     HAWQ_TAKE(p->choice, &p->arena, (size_t)g->n_layers);
     HAWQ_TAKE(p->rescaled, &p->arena, (size_t)g->n_layers);
+    HAWQ_TAKE(p->halvings, &p->arena, (size_t)g->n_layers);
     HAWQ_TAKE(low->format, low->scratch, (size_t)g->n_layers);
     for (int i = 0; i < o->n_choices; i++) {
         const hawq_choice *c = &o->choice[i];

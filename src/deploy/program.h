@@ -150,6 +150,9 @@ typedef struct hawq_program {
                              float nodes */
     int  n_rescaled;      /* channels whose scale was raised, see below */
     int *rescaled;        /* per layer: how many of them */
+    /* Per layer: how often the integers of each channel were halved for it (by
+     * the layer's last node); NULL: none was. */
+    uint8_t **halvings;
 } hawq_program;
 
 typedef struct hawq_lower_options {

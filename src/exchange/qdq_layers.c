@@ -1,10 +1,12 @@
 /* qdq_layers.c -- weights and biases of layers as integers and their scales.
  *
  * A bias b of an integer layer is round(b / (s_x s_w[c])) in the program, and
- * so it is in the file. It stays in float where the lowering had to raise
- * scales for it (hawq_program.rescaled): reading it back does the same again. A
- * channel without weights has a free scale; it gets the program's, at which its
- * bias is 2^16, so that it comes back exactly.
+ * so it is in the file. Where the lowering had to raise a channel's scale for
+ * it (hawq_program.halvings), the file has the raised scale and the halved
+ * integers, too. Nodes that share a layer may need different ones: there the
+ * bias stays in float, and reading it back does the same again. A channel
+ * without weights has a free scale; it gets the program's, at which its bias is
+ * 2^16, so that it comes back exactly.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/exchange/qdq_write.h"
@@ -19,21 +21,46 @@ static int layer_of(const hawq_graph *g, const hawq_node *node) {
     return -1;
 }
 
+/* How often the program halved the integers of channel c; 0 for nodes that
+ * share a layer. */
+static int halvings(const hawq_qdq_writer *w, int layer, size_t c) {
+    const uint8_t *h = w->program->halvings[layer];
+    return h && w->graph->layer[layer].n_nodes == 1 ? h[c] : 0;
+}
+
+static int halved(int v, int times) {
+    return times ? (int)rint(ldexp(v, -times)) : v;
+}
+
+static double scale_of(const hawq_qdq_writer *w, int layer, size_t c) {
+    return ldexp((double)(float)w->quantized[layer].scale[c],
+                 halvings(w, layer, c));
+}
+
 /* The integers of channel c summed up; *any: is one not zero? */
-static int64_t sum_of(const hawq_quantized *q, size_t c, bool *any) {
-    int64_t sum = 0;
+static int64_t sum_of(const hawq_qdq_writer *w, int layer, size_t c,
+                      bool *any) {
+    const hawq_quantized *q = &w->quantized[layer];
+    int                   times = halvings(w, layer, c);
+    int64_t               sum = 0;
     *any = false;
     for (size_t k = 0; k < q->cols; k++) {
-        int v = hawq_quantized_integer(q, c, k);
+        int v = halved(hawq_quantized_integer(q, c, k), times);
         sum += v;
         *any |= v != 0;
     }
     if (!q->outlier_start) return sum;
     for (int32_t i = q->outlier_start[c]; i < q->outlier_start[c + 1]; i++) {
-        sum += q->outlier[i];
-        *any = true;
+        int v = halved(q->outlier[i], times);
+        sum += v;
+        *any |= v != 0;
     }
     return sum;
+}
+
+/* Are the integers of the program other ones than the file's? */
+static bool differs(const hawq_qdq_writer *w, int layer) {
+    return w->program->rescaled[layer] && w->graph->layer[layer].n_nodes > 1;
 }
 
 /* --- biases -------------------------------------------------------------- */
@@ -138,8 +165,8 @@ static hawq_status write_bias(hawq_qdq_writer *w, int layer, int node,
     HAWQ_TAKE(scale, w->arena, l->channels);
     for (size_t c = 0; c < l->channels; c++) {
         bool any;
-        ints[c] = start[c] + map.zero * sum_of(q, c, &any);
-        scale[c] = (real)((double)map.scale * (double)(float)q->scale[c]);
+        ints[c] = start[c] + map.zero * sum_of(w, layer, c, &any);
+        scale[c] = (real)((double)map.scale * scale_of(w, layer, c));
         double value = bias_value(l, q, b, c);
         if (!any && value != 0) scale[c] = (real)(fabs(value) * 0x1p-16);
     }
@@ -168,10 +195,11 @@ static bool is_integer(const hawq_qdq_writer *w, int layer, int node) {
 
 /* Does a layer of several nodes have a channel that has a bias and no weights?
  * Its scale would be another at each of them. */
-static bool has_free_channels(const hawq_layer *l, const hawq_quantized *q) {
-    bool any = true;
-    for (size_t c = 0; c < q->rows && any && l->n_nodes > 1; c++)
-        (void)sum_of(q, c, &any);
+static bool has_free_channels(const hawq_qdq_writer *w, int layer) {
+    const hawq_layer *l = &w->graph->layer[layer];
+    bool              any = true;
+    for (size_t c = 0; c < l->channels && any && l->n_nodes > 1; c++)
+        (void)sum_of(w, layer, c, &any);
     return !any;
 }
 
@@ -184,8 +212,8 @@ static hawq_status write_biases(hawq_qdq_writer *w) {
         place             b = find_bias(w, i);
         if (!b.t || b.t->role != HAWQ_CONSTANT) continue;
         bool fits = b.t->n == 1 || b.t->n == l->channels;
-        if (fits && is_integer(w, layer, i) && !w->program->rescaled[layer] &&
-            !has_free_channels(l, &w->quantized[layer]))
+        if (fits && is_integer(w, layer, i) && !differs(w, layer) &&
+            !has_free_channels(w, layer))
             HAWQ_TRY(write_bias(w, layer, i, b));
         else
             keep_bias(w, layer, b.t);
@@ -212,11 +240,14 @@ static hawq_status integers_of(hawq_qdq_writer *w, int layer, int64_t **out,
     int64_t              *v;
     HAWQ_TAKE(v, w->arena, l->weight->n);
     for (size_t c = 0; c < q->rows; c++) {
+        int times = halvings(w, layer, c);
         for (size_t k = 0; k < q->cols; k++)
-            v[hawq_weight_at(l, c, k)] = hawq_quantized_integer(q, c, k);
+            v[hawq_weight_at(l, c, k)] =
+                halved(hawq_quantized_integer(q, c, k), times);
         if (!q->outlier_start) continue;
         for (int32_t i = q->outlier_start[c]; i < q->outlier_start[c + 1]; i++)
-            v[hawq_weight_at(l, c, (size_t)q->outlier_at[i])] += q->outlier[i];
+            v[hawq_weight_at(l, c, (size_t)q->outlier_at[i])] +=
+                halved(q->outlier[i], times);
     }
     for (size_t i = 0; i < l->weight->n; i++) {
         *low = v[i] < *low ? v[i] : *low;
@@ -249,16 +280,15 @@ static void fill_scales(const hawq_qdq_writer *w, int layer, real *scale) {
     int                   node = 0;
     bool                  any;
     while (g->node[node] != l->node[0]) node++;
-    memcpy(scale, q->scale, q->rows * sizeof *scale);
+    for (size_t c = 0; c < q->rows; c++) scale[c] = (real)scale_of(w, layer, c);
     place b = find_bias(w, node);
     if (l->n_nodes > 1 || !b.t || b.t->role != HAWQ_CONSTANT ||
-        (b.t->n != 1 && b.t->n != l->channels) || !is_integer(w, layer, node) ||
-        w->program->rescaled[layer])
+        (b.t->n != 1 && b.t->n != l->channels) || !is_integer(w, layer, node))
         return;
     double x_scale = (double)w->program->map[g->node[node]->in[0]->id].scale;
     for (size_t c = 0; c < q->rows; c++) {
         double value = bias_value(l, q, b.t, c);
-        (void)sum_of(q, c, &any);
+        (void)sum_of(w, layer, c, &any);
         if (!any && value != 0) scale[c] = (real)free_scale(value, x_scale);
     }
 }

@@ -96,20 +96,23 @@ static hawq_status collect_names(hawq_qdq_writer *w) {
 }
 
 /* Integers and scales of each layer's weight and of each node's bias; scale,
- * zero and bound of each activation; a Quantize, Dequantize and Clip. */
+ * zero and bound of each activation; a Quantize, Dequantize and Clip; scale,
+ * bound, Dequantize and Clip of two addends a node. */
 static hawq_status make_room(hawq_qdq_writer *w) {
     const hawq_graph *g = w->graph;
     size_t tensors = (size_t)g->n_tensors, nodes = (size_t)g->n_nodes;
     size_t constants = w->base.n_constants + 3 * tensors +
-                       3 * (size_t)g->n_layers + 3 * nodes +
+                       3 * (size_t)g->n_layers + 7 * nodes +
                        hawq_proto_raise_room(&w->base);
     w->out = w->base;
     w->out.n_constants = w->out.n_nodes = 0;
     HAWQ_TAKE(w->out.constant, w->arena, constants);
     HAWQ_TAKE(w->out.number, w->arena, constants);
     HAWQ_TAKE(w->out.node, w->arena,
-              3 * tensors + 2 * nodes + (size_t)g->n_layers);
+              3 * tensors + 6 * nodes + (size_t)g->n_layers);
     HAWQ_TAKE(w->rounded, w->arena, tensors);
+    HAWQ_TAKE(w->integers, w->arena, tensors);
+    HAWQ_TAKE(w->zero, w->arena, tensors);
     HAWQ_TAKE(w->gone, w->arena, tensors);
     HAWQ_TAKE(w->data, w->arena, tensors);
     HAWQ_TAKE(w->in, w->arena, nodes);
@@ -142,15 +145,17 @@ static hawq_status round_tensor(hawq_qdq_writer *w, const hawq_tensor *t,
 
 static hawq_status write_node(hawq_qdq_writer *w, int i) {
     const hawq_node *node = w->graph->node[i];
-    hawq_node_spec  *spec = &w->out.node[w->out.n_nodes].spec;
+    hawq_node_spec  *spec;
     const char     **out;
-    w->out.node[w->out.n_nodes++] = w->base.node[i];
-    HAWQ_TAKE(out, w->arena, (size_t)spec->n_out);
     for (int j = 0; j < node->n_in; j++) {
         const hawq_tensor *t = node->in[j];
         if (t && w->rounded[t->id] && !hawq_qdq_reads_floats(w, i, t))
             w->in[i][j] = w->rounded[t->id];
     }
+    HAWQ_TRY(hawq_qdq_addends(w, i));
+    spec = &w->out.node[w->out.n_nodes].spec;
+    w->out.node[w->out.n_nodes++] = w->base.node[i];
+    HAWQ_TAKE(out, w->arena, (size_t)spec->n_out);
     for (int j = 0; j < spec->n_out; j++) out[j] = spec->out[j];
     for (int j = 0; j < node->n_out; j++)
         if (node->out[j] && node->out[j] == w->graph->output &&
@@ -163,6 +168,27 @@ static hawq_status write_node(hawq_qdq_writer *w, int i) {
         if (!out[j]) return HAWQ_ENOMEM;
         HAWQ_TRY(round_tensor(w, node->out[j], out[j]));
     }
+    return HAWQ_OK;
+}
+
+/* What is only added, by a scale of its own, is not read by the other one. */
+static hawq_status drop_unread(hawq_qdq_writer *w) {
+    hawq_proto *m = &w->out;
+    hawq_names  read = {0};
+    size_t      to = m->n_nodes;
+    for (size_t i = 0; i < m->n_outputs; i++)
+        HAWQ_TRY(hawq_names_add(&read, w->arena, m->output[i].name));
+    for (size_t i = m->n_nodes; i-- > 0;) {
+        const hawq_node_spec *spec = &m->node[i].spec;
+        bool                  rounds = strcmp(spec->op_type, "Clip") == 0 ||
+                      strcmp(spec->op_type, "DequantizeLinear") == 0;
+        if (rounds && !hawq_names_has(&read, spec->out[0])) continue;
+        for (int j = 0; j < spec->n_in; j++)
+            HAWQ_TRY(hawq_names_add(&read, w->arena, spec->in[j]));
+        m->node[--to] = m->node[i];
+    }
+    m->n_nodes -= to;
+    memmove(m->node, m->node + to, m->n_nodes * sizeof *m->node);
     return HAWQ_OK;
 }
 
@@ -235,6 +261,7 @@ static hawq_status build(hawq_qdq_writer *w) {
         HAWQ_TRY(round_tensor(w, t, w->name[t->id]));
     }
     for (int i = 0; i < g->n_nodes; i++) HAWQ_TRY(write_node(w, i));
+    HAWQ_TRY(drop_unread(w));
     copy_constants(w);
     return write_texts(w);
 }

@@ -17,6 +17,8 @@ typedef struct hawq_qdq_writer {
     hawq_names              used;
     const char            **name;     /* per tensor id, in the file */
     const char            **rounded;  /* per tensor id: after its rounding */
+    const char            **integers; /* likewise: its bytes, and their zero */
+    const char            **zero;
     const char           ***in;       /* per node: its inputs */
     bool                   *is_float; /* per node: it reads floats */
     bool       *gone; /* per tensor id: no constant of its own now */
@@ -55,5 +57,7 @@ bool hawq_qdq_reads_floats(const hawq_qdq_writer *w, int node,
 HAWQ_NODISCARD hawq_status hawq_qdq_round(hawq_qdq_writer   *w,
                                           const hawq_tensor *t,
                                           const char *from, const char *to);
+/* The inputs of node i, where integers add them, by the program's factors. */
+HAWQ_NODISCARD hawq_status hawq_qdq_addends(hawq_qdq_writer *w, int i);
 
 #endif

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/load/dequantize.h"
+#include "src/load/qoperators.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -311,6 +312,15 @@ static bool same(const hawq_tensor *a, const hawq_tensor *b) {
     return true;
 }
 
+/* Files of this program add by the factors that it computes with, which differ
+ * a little from the scales. */
+static bool same_scale(const rewriting *r, const hawq_tensor *a,
+                       const hawq_tensor *b) {
+    if (!r->exact || a->n != 1 || b->n != 1) return same(a, b);
+    double x = (double)a->data[0], y = (double)b->data[0];
+    return fabs(x - y) <= 0x1p-5 * y;
+}
+
 static hawq_status rewrite_dequantize(rewriting *r, size_t at) {
     const hawq_node_spec *spec = &r->model->node[at].spec, *clip = NULL;
     rounding              by, before;
@@ -329,8 +339,8 @@ static hawq_status rewrite_dequantize(rewriting *r, size_t at) {
         q = maker(r, clip->in[0], &where);
     }
     if (!is(q, "QuantizeLinear") || q->n_in < 2 ||
-        !read_rounding(r, q, &before) || !same(by.scale, before.scale) ||
-        !same(by.zero, before.zero))
+        !read_rounding(r, q, &before) ||
+        !same_scale(r, by.scale, before.scale) || !same(by.zero, before.zero))
         return HAWQ_OK;
     if (find_constant(r, q->in[0], &x) && x.t->data && !clip) {
         hawq_tensor rounded;
@@ -341,7 +351,8 @@ static hawq_status rewrite_dequantize(rewriting *r, size_t at) {
     return by.scale->n == 1 ? join(r, at, q, clip, &before) : HAWQ_OK;
 }
 
-/* A bound of the grid as one of its integers; false if it is between two. */
+/* A bound of the grid as one of its integers; false if it is between two. (See
+ * same_scale about files of this program.) */
 static bool on_grid(const rewriting *r, const char *name, const hawq_grid *g,
                     int64_t none, int64_t *out) {
     constant bound;
@@ -352,7 +363,7 @@ static bool on_grid(const rewriting *r, const char *name, const hawq_grid *g,
     double at = (double)bound.t->data[0] / (double)g->scale + g->zero;
     double q = rint(at);
     *out = at < 0 ? 0 : at > g->high ? g->high : (int64_t)q;
-    return at < 0 || at > g->high || fabs(at - q) < 1e-5;
+    return at < 0 || at > g->high || fabs(at - q) < (r->exact ? 0.4 : 1e-5);
 }
 
 /* A Clip that alone reads a pair leaves out the ends of its grid. */
@@ -459,6 +470,7 @@ hawq_status hawq_proto_dequantize(hawq_proto *model, hawq_arena *arena) {
                    .arena = arena,
                    .exact = hawq_proto_text(model, "hawq.version") != NULL};
     size_t    n = 0;
+    HAWQ_TRY(hawq_proto_float_operators(model, arena));
     for (size_t i = 0; i < model->n_nodes; i++)
         n += is(&model->node[i].spec, "DequantizeLinear");
     if (!n) return HAWQ_OK;

@@ -6,7 +6,8 @@
 #define HAWQ_DEQUANTIZE_H
 #include "src/load/proto.h"
 
-/* Rewrites the model in place; new memory from the arena.
+/* Rewrites the model in place; new memory from the arena. Operators on integers
+ * are written as pairs first (qoperators.h).
  * A DequantizeLinear of constants becomes a float constant that keeps its
  * integers and scales (hawq_integers); one of what QuantizeLinear made of an
  * activation becomes an Identity that keeps the values there are (hawq_grid),

@@ -9,6 +9,8 @@
 #include "onnx/onnx.pb-c.h"
 #include "src/load/external.h"
 #include "src/load/numbers.h"
+#include "src/load/order.h"
+#include "src/load/qoperators.h"
 #include "src/load/rewrite.h"
 #include "src/load/scope.h"
 #include "src/load/wire.h"
@@ -414,7 +416,8 @@ static hawq_status read_node(const Onnx__ModelProto *model,
                               "calls a function of the model; inline functions "
                               "before export"),
                     arena, &out->defect);
-    if (!default_domain(node->domain))
+    if (!default_domain(node->domain) &&
+        !hawq_is_qoperator(node->domain, node->op_type))
         return note(hawq_fail(HAWQ_EUNSUPPORTED,
                               "operators of domain '%s' are not supported",
                               node->domain),
@@ -566,5 +569,6 @@ hawq_status hawq_proto_read(const char *path, bool numbers, hawq_arena *arena,
     out->producer = text(model->producer_name);
     HAWQ_TRY(read_opset(model, &out->opset));
     HAWQ_TRY(read_texts(model, arena, out));
-    return read_graph(model, model->graph, numbers, folder, arena, out);
+    HAWQ_TRY(read_graph(model, model->graph, numbers, folder, arena, out));
+    return hawq_proto_sort(out, arena);
 }
