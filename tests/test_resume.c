@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LAYERS = 10, WIDTHS = 9 }; /* of the network analysed */
+enum { LAYERS = 10, WIDTHS = 10 }; /* of the network analysed */
 static char folder[] = "/tmp/hawq-resume-XXXXXX";
 static char program[4096], model[4096], data[4096];
 static int  n_samples = 16; /* and what else makes the run long or short */

@@ -108,7 +108,8 @@ typedef struct hawq_search {
     double  drop_limit; /* largest predicted loss rise; negative: none */
     int     n_joint, joint_kept; /* 0: nothing was measured */
     hawq_joint *joint;
-    int64_t     joint_images; /* that it was measured on */
+    int64_t     joint_images; /* that it was measured on, ... */
+    int64_t     joint_first;  /* ... from this one of --data on */
 } hawq_search;
 
 /* Layers in float32: search_floats.c. add: a candidate for those pinned to

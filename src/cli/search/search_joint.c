@@ -120,6 +120,7 @@ static hawq_status measure(hawq_search *s, const hawq_allocation *given) {
     }
     s->joint_kept = q.best;
     s->joint_images = (int64_t)q.n_check;
+    s->joint_first = (int64_t)(q.data.n - q.n_check);
     hawq_quantization_close(&q);
     return status;
 }
@@ -192,7 +193,14 @@ hawq_status hawq_search_json_joint(const hawq_search *s, hawq_json *w) {
 
 void hawq_search_note_joint(const hawq_search *s) {
     const hawq_joint *kept = s->n_joint ? &s->joint[s->joint_kept] : NULL;
+    const char       *data = hawq_data_text(&s->cli->arena);
     if (!s->analysis) return;
+    if (kept && s->joint_first < HAWQ_IMAGES_CHOOSE && data &&
+        strcmp(s->run.data, data) != 0)
+        hawq_cli_note(s->cli,
+                      "the analysis chose its codes on other data (%s): where "
+                      "that has these images, too, they are not apart",
+                      s->run.data);
     if (!kept)
         hawq_cli_note(s->cli,
                       "the predicted loss is a sum over layers and was not "
