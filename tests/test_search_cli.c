@@ -989,7 +989,7 @@ int main(void) {
         confidence_is_of_samples_and_seed();
         fronts_in_part_and_whole();
         long_rows_fit();
-    one_file_keeps_its_order();
+        one_file_keeps_its_order();
         surfaces();
         activation_memory_is_a_constant();
         layers_stay_in_float();
