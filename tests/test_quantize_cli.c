@@ -72,6 +72,16 @@ static void the_nearest_is_last(void) {
 static void what_cannot_be_is_refused(void) {
     program_says("hawq-quantize " DATA "-a float32 --db f.db", 2,
                  "has nothing to quantize");
+    program_says("hawq-quantize " DATA "-a w4 --emit-name kws --db f.db", 2,
+                 "--emit-name is of the files of --emit-c");
+    program_says("hawq-quantize " DATA "-a w4 --emit-c c --emit-name k-w "
+                 "--db f.db",
+                 2, "'k-w' is no name for C source");
+    program_step("hawq-quantize " DATA "-a w4 --emit-c c --emit-name kws "
+                 "--db g.db",
+                 0);
+    CHECK(access("c/kws_check.c", F_OK) == 0 && access("c/net.c", F_OK) != 0);
+    CHECK(system("rm -r c") == 0);
     program_says("hawq-quantize " DATA "-a last --db f.db", 2,
                  "holds no such allocation");
     program_says("hawq-quantize " DATA "-a w4 --limit 1 --db f.db", 2,
