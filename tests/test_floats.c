@@ -370,7 +370,7 @@ static void what_floats_need_is_said(void) {
     hawq_program     *p = NULL;
     const hawq_choice half[] = {{"c1", 32, 8, NULL}};
     fixture_open(&f, four_layers());
-    CHECK_FAILS(lower(&f, 1, half, &p), HAWQ_EINVAL, "32 around a layer");
+    CHECK_FAILS(lower(&f, 1, half, &p), HAWQ_EINVAL, "32 where they stay in float");
     fixture_close(&f);
     fixture_open(&f, every_step()); /* batches of two */
     CHECK_FAILS(lower_uniform(&f, 32, 32, &p), HAWQ_EUNSUPPORTED,

@@ -210,7 +210,7 @@ int main(void) {
     close(file);
     make_version_3();
     CHECK_FAILS(hawq_store_open(path, HAWQ_STORE_READ, &store), HAWQ_ESTATE,
-                "schema version 3 of 5");
+                "schema version 3 of 6");
     if (CHECK_OK(hawq_store_open(path, HAWQ_STORE_WRITE, &store))) {
         hawq_store_close(store);
         rows_are_kept();

@@ -26,7 +26,7 @@ static void refused_before_the_database_is_asked(void) {
     program_says("hawq-search net.onnx --budget speed=4KB", 2,
                  "a model's budgets are");
     program_says("hawq-search net.onnx --budget bops=1G --metric gues", 2,
-                 "there are depth, sqnr, measured, trace");
+                 "there are depth, sqnr, kl, measured, fisher, trace");
     program_says("hawq-search net.onnx --budget accuracy-drop=1KB", 2,
                  "accuracy-drop");
     program_says("hawq-search net.onnx", 2, "--budget is missing");

@@ -216,10 +216,10 @@ static void mini_batches(void) {
     static real    x[N];
     static int64_t labels[N];
     hawq_tensor    in = {.n = 1}, out = {.n = 1};
-    hawq_graph     graph = {.batch = 1, .input = &in, .output = &out};
-    hawq_batch     data = {N, x, labels, NULL};
-    hawq_sampler   s, other;
-    int64_t        drawn[5 * SIZE], first[SIZE];
+    hawq_graph   graph = {.batch = 1, .n_row = 1, .input = &in, .output = &out};
+    hawq_batch   data = {N, x, labels, NULL};
+    hawq_sampler s, other;
+    int64_t      drawn[5 * SIZE], first[SIZE];
     for (int i = 0; i < N; i++) {
         x[i] = (real)i;
         labels[i] = i;
