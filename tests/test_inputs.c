@@ -8,7 +8,8 @@
  * in a sentence; (3) gradients with respect to what is gathered are differences
  * of the loss; (4) labels for every row, some ignored, give the loss that numpy
  * computes; (5) several outputs are read as one, of rows where they are alike;
- * (6) a stream of ids is cut into windows with the ids that follow.
+ * (6) a stream of ids is cut into windows with the ids that follow; (7) a
+ * public language model has the loss that another program computed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/deploy/program.h"

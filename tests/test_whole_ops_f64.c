@@ -49,6 +49,13 @@ static void arithmetic(void) {
           .in = {WHOLE((4), 7, -7, 2, -2), INTS(3)});
     VALUE(SHAPE(2), VALUES(0, 3), "Div",
           .in = {WHOLE((2), 7, 7), WHOLE((2), 0, 2)});
+    VALUE(SHAPE(3), VALUES(2, 5, 7), "Clip",
+          .in = {WHOLE((3), 1, 5, 9), INT_SCALAR(2), INT_SCALAR(7)});
+    VALUE(SHAPE(3), VALUES(1, 4, 4), "Min",
+          .in = {WHOLE((3), 1, 5, 9), INTS(4)});
+    VALUE(SHAPE(3), VALUES(4, 5, 9), "Max",
+          .in = {INTS(4), WHOLE((3), 1, 5, 9)});
+    FAILS(EFORMAT, "different types", "Max", .in = {INTS(4), ACT(1)});
     VALUE(SHAPE(2), VALUES(1, 0), "Equal", .in = {WHOLE((2), 3, 4), INTS(3)});
     VALUE(SHAPE(2), VALUES(0, 1), "Less", .in = {INTS(3), WHOLE((2), 3, 4)});
     VALUE(SHAPE(3), VALUES(7, 2, 7), "Where",

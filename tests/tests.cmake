@@ -46,6 +46,7 @@ foreach(name ${program_names}) # run by both
   add_dependencies(test_memory ${name})
   add_dependencies(test_interrupt ${name})
   add_dependencies(test_gate ${name})
+  add_dependencies(test_inputs_cli ${name})
 endforeach()
 add_custom_target(thread_tests DEPENDS ${thread_tests})
 

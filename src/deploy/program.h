@@ -58,8 +58,8 @@ typedef enum hawq_step_kind {
  * accumulator * scale[p % n_scales], or (q - zero) * factor. */
 typedef struct hawq_boundary {
     size_t n;
-    bool   outside; /* QUANTIZE: x is the image; else y is the outputs;
-                             if not so, they are in the workspace */
+    bool   outside;     /* QUANTIZE: x is the image; else y is the outputs;
+                                 if not so, they are in the workspace */
     size_t       first; /* of the image's numbers, where x is the image */
     float        factor;
     uint8_t      zero, high;

@@ -146,7 +146,8 @@ static void run_step(const hawq_runner *r, int i, int worker, const float *x,
     void                      *scratch = r->scratch[worker];
     switch (s->kind) {
     case HAWQ_STEP_QUANTIZE:
-        k->quantize(b->n, b->outside ? x + b->first : (const float *)(const void *)in,
+        k->quantize(b->n,
+                    b->outside ? x + b->first : (const float *)(const void *)in,
                     b->factor, b->zero, 0, b->high, out);
         break;
     case HAWQ_STEP_CONV:

@@ -26,8 +26,8 @@ typedef struct hawq_worker {
     double     *reading;        /* [lane][channel of every layer] */
     real       *input;          /* a chunk of all inputs, where it cannot be
                                    read in place: the padded last one */
-    double      loss;           /* of the chunk just done */
-    size_t      correct;
+    double loss;                /* of the chunk just done */
+    size_t correct;
 } hawq_worker;
 
 struct hawq_engine {

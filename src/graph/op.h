@@ -66,17 +66,17 @@ typedef struct hawq_grid {
 } hawq_grid;
 
 typedef struct hawq_tensor {
-    const char       *name;
-    int               id; /* index into graph->tensor and into the planes */
-    hawq_role         role;
-    hawq_dtype        dtype;
-    hawq_shape        shape;
-    size_t            n;        /* elements */
+    const char *name;
+    int         id; /* index into graph->tensor and into the planes */
+    hawq_role   role;
+    hawq_dtype  dtype;
+    hawq_shape  shape;
+    size_t      n; /* elements */
     /* It holds integers or truth values that are carried as reals, exactly up
      * to 2^24 (2^53 in a double build): an input of such a type, or what is
      * computed from one. They are never rounded to a grid. */
-    bool whole;
-    real             *data;     /* value of a float constant, and of an integer
+    bool  whole;
+    real *data;                 /* value of a float constant, and of an integer
                                    one that meets run-time integers */
     int64_t          *ints;     /* value of an integer constant, else NULL */
     struct hawq_node *producer; /* NULL for inputs and constants */

@@ -91,6 +91,7 @@ static int find_axis(const hawq_proto_value *v, const hawq_onnx_input *first,
                    : axis_called(v, first->declared->symbol[first->axis]);
     if (same >= 0) return same;
     if (s->rank && s->dim[0] < 0) return 0;
+    if (first->images > 0 && s->rank && s->dim[0] == first->images) return 0;
     if (first->images > 0) return only_axis(s, first->images);
     return only_axis(s, -1);
 }

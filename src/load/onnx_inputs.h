@@ -6,7 +6,8 @@
  *     is called as the first input's is, or N, batch, batch_size; else
  *     is free and the first; else
  *     is the only free one, where another input's images are free; else
- *     is as long as the first input's fixed number of images.
+ *     is as long as the first input's fixed number of images (the first such,
+ *     or the only one).
  * An input without any is the same for every image and needs a value.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

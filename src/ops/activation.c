@@ -56,6 +56,8 @@ static hawq_status clip_shape(hawq_node *node, hawq_arena *arena) {
     bounds *b;
     HAWQ_TAKE(b, arena, 1);
     *b = (bounds){-(real)INFINITY, (real)INFINITY};
+    for (int i = 1; i < node->n_in && node->in[0]->whole; i++)
+        HAWQ_TRY(hawq_take_reals(node, arena, i));
     HAWQ_TRY(read_bound(node, "min", 1, &b->low));
     HAWQ_TRY(read_bound(node, "max", 2, &b->high));
     if (isnan(b->low) || isnan(b->high))

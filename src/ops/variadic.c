@@ -18,15 +18,20 @@ typedef struct variadic {
 static hawq_status shape(hawq_node *node, hawq_arena *arena) {
     hawq_shape out = node->in[0]->shape;
     variadic  *v;
+    bool       computed = false;
     for (int k = 0; k < node->n_in; k++) {
         HAWQ_TRY(hawq_need_value(node, k));
-        if (node->in[k]->dtype != node->in[0]->dtype)
+        computed |= node->in[k]->role != HAWQ_CONSTANT;
+        if (hawq_is_integer(node->in[k]) != hawq_is_integer(node->in[0]))
             return hawq_node_fail(node, HAWQ_EFORMAT,
                                   "'%s' and '%s' are of different types",
                                   node->in[0]->name, node->in[k]->name);
         HAWQ_TRY(hawq_broadcast_shape(node, &out, &node->in[k]->shape, &out));
     }
-    HAWQ_TRY(hawq_set_out(node, 0, node->in[0]->dtype, &out));
+    for (int k = 0; computed && k < node->n_in; k++)
+        HAWQ_TRY(hawq_take_reals(node, arena, k));
+    HAWQ_TRY(hawq_set_out(node, 0, computed ? HAWQ_FLOAT : node->in[0]->dtype,
+                          &out));
     HAWQ_TAKE(v, arena, 1);
     HAWQ_TAKE(v->index, arena, (size_t)node->n_in);
     v->weight = 1;
