@@ -186,9 +186,18 @@ static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
                            : &words;
 }
 
+static void widen(size_t n, const uint8_t *from, uint16_t *to) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        store(to + i,
+              _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(from + i))));
+    for (; i < n; i++) to[i] = from[i];
+}
+
 static const hawq_tiled isa = {
     .kind = kind,
     .expand = expand,
+    .widen = widen,
     .depthwise_names = {"w8_depthwise32_avx2", "w4_depthwise32_avx2",
                         "w2_depthwise32_avx2"},
     .depthwise_lanes = 8,
