@@ -82,7 +82,6 @@ INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
          step += (size_t)fields) {
         const int8_t *p = w + step / (size_t)fields * 64;
         __m256i       v0 = load(p), v1 = load(p + 32);
-        HAWQ_UNROLL
         for (int f = 0; f < fields; f++, x += 4)
             narrow_step(bits == 8 ? v0 : levels_at(v0, levels, bits, f * bits),
                         bits == 8 ? v1 : levels_at(v1, levels, bits, f * bits),
