@@ -56,26 +56,40 @@ INLINE void add_pairs(__m256i *sum, __m256i b, __m256i w) {
             : "x"(b), "x"(w));
 }
 
-/* n_steps steps of 4 bytes, so few that their sums fit 16 bits, widened after
- * the last. */
+/* One step of 4 bytes. */
+INLINE void narrow_step(__m256i w0, __m256i w1, const uint8_t *x,
+                        ptrdiff_t next, __m256i (*sum)[2], int n) {
+    HAWQ_UNROLL
+    for (int i = 0; i < n; i++) {
+        __m256i b = broadcast4(x + i * next);
+        add_pairs(&sum[i][0], b, w0);
+        add_pairs(&sum[i][1], b, w1);
+    }
+}
+
+/* n_steps steps, so few that their sums fit 16 bits, widened after the last. As
+ * stored, the weights of 8 / bits steps lie in the same 64 bytes. */
 INLINE void narrow_steps(const int8_t *w, size_t step, __m256i levels, int bits,
                          size_t n_steps, const uint8_t *x, ptrdiff_t next,
                          __m256i (*acc)[2], int n) {
     const __m256i ones = _mm256_set1_epi16(1);
+    const int     fields = 8 / bits;
     __m256i       sum[PX][2];
     size_t        end = step + n_steps;
     HAWQ_UNROLL
     for (int i = 0; i < n; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
-    for (; step < end; step++, x += 4) {
-        __m256i w0 = weights_at(w, step, 0, levels, bits);
-        __m256i w1 = weights_at(w, step, 1, levels, bits);
-        HAWQ_UNROLL
-        for (int i = 0; i < n; i++) {
-            __m256i b = broadcast4(x + i * next);
-            add_pairs(&sum[i][0], b, w0);
-            add_pairs(&sum[i][1], b, w1);
-        }
+    for (; step % (size_t)fields == 0 && step + (size_t)fields <= end;
+         step += (size_t)fields) {
+        const int8_t *p = w + step / (size_t)fields * 64;
+        __m256i       v0 = load(p), v1 = load(p + 32);
+        for (int f = 0; f < fields; f++, x += 4)
+            narrow_step(bits == 8 ? v0 : levels_at(v0, levels, bits, f * bits),
+                        bits == 8 ? v1 : levels_at(v1, levels, bits, f * bits),
+                        x, next, sum, n);
     }
+    for (; step < end; step++, x += 4)
+        narrow_step(weights_at(w, step, 0, levels, bits),
+                    weights_at(w, step, 1, levels, bits), x, next, sum, n);
     HAWQ_UNROLL
     for (int i = 0; i < n; i++)
         for (int v = 0; v < 2; v++)
@@ -186,9 +200,18 @@ static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
                            : &words;
 }
 
+static void widen(size_t n, const uint8_t *from, uint16_t *to) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        store(to + i,
+              _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(from + i))));
+    for (; i < n; i++) to[i] = from[i];
+}
+
 static const hawq_tiled isa = {
     .kind = kind,
     .expand = expand,
+    .widen = widen,
     .depthwise_names = {"w8_depthwise32_avx2", "w4_depthwise32_avx2",
                         "w2_depthwise32_avx2"},
     .depthwise_lanes = 8,

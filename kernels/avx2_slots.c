@@ -85,8 +85,50 @@ void hawq_avx2_requantize(size_t pixels, size_t channels, const hawq_requant *q,
                          c + 8 < channels ? c : channels - 8, acc, y);
 }
 
+static int at_least(int v, int low) {
+    return v > low ? v : low;
+}
+
+static int at_most(int v, int high) {
+    return v < high ? v : high;
+}
+
+/* What of a window lies inside the image. */
+typedef struct window {
+    int y0, y1, x0, x1;
+} window;
+
+INLINE window window_of(const hawq_pool *v, int output) {
+    int iy = output / v->ow * v->stride_h - v->pad_top;
+    int ix = output % v->ow * v->stride_w - v->pad_left;
+    return (window){at_least(iy, 0), at_most(iy + v->kh, v->h), at_least(ix, 0),
+                    at_most(ix + v->kw, v->w)};
+}
+
+/* Maxima of 32 channels. */
+INLINE __m256i maxima(const hawq_pool *v, const uint8_t *x, window w) {
+    __m256i most = _mm256_setzero_si256();
+    for (int iy = w.y0; iy < w.y1; iy++)
+        for (int ix = w.x0; ix < w.x1; ix++)
+            most = _mm256_max_epu8(
+                most, load(x + ((size_t)iy * (size_t)v->w + (size_t)ix) *
+                                   (size_t)v->c));
+    return most;
+}
+
+/* The last 32 channels may overlap those before: they become the same. */
 void hawq_avx2_max_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
-    hawq_kernels_ref.max_pool(v, x, y);
+    if (v->c < 32) {
+        hawq_kernels_ref.max_pool(v, x, y);
+        return;
+    }
+    for (int o = 0; o < v->oh * v->ow; o++, y += v->c) {
+        window w = window_of(v, o);
+        for (int c = 0; c < v->c; c += 32) {
+            int from = at_most(c, v->c - 32);
+            store(y + from, maxima(v, x + from, w));
+        }
+    }
 }
 
 /* Sums of n (1 .. 8) channels over rows y0 .. y1 - 1, columns x0 .. x1 - 1. */
@@ -107,14 +149,6 @@ INLINE __m256i window_sums(const hawq_pool *v, const uint8_t *x, int y0, int y1,
     return sum;
 }
 
-static int at_least(int v, int low) {
-    return v > low ? v : low;
-}
-
-static int at_most(int v, int high) {
-    return v < high ? v : high;
-}
-
 /* A factor of 0 turns a window without elements into the zero point. */
 static scale scale_of_count(const hawq_requant *q, int n) {
     int           t = n ? q->shift[n - 1] : 1;
@@ -130,10 +164,8 @@ void hawq_avx2_average_pool(const hawq_pool *v, const uint8_t *x, uint8_t *y) {
     const hawq_requant *q = &v->requant;
     const bounds        k = bounds_of(q->zero, q->low, q->high);
     for (int o = 0; o < v->oh * v->ow; o++, y += v->c) {
-        int     iy = o / v->ow * v->stride_h - v->pad_top;
-        int     ix = o % v->ow * v->stride_w - v->pad_left;
-        int     y0 = at_least(iy, 0), y1 = at_most(iy + v->kh, v->h);
-        int     x0 = at_least(ix, 0), x1 = at_most(ix + v->kw, v->w);
+        window  w = window_of(v, o);
+        int     y0 = w.y0, y1 = w.y1, x0 = w.x0, x1 = w.x1;
         int     inside = y1 > y0 && x1 > x0 ? (y1 - y0) * (x1 - x0) : 0;
         scale   s = scale_of_count(q, v->count_pad ? v->kh * v->kw : inside);
         __m256i zeros = _mm256_set1_epi32(inside * v->zero_in);
@@ -170,8 +202,34 @@ void hawq_avx2_quantize(size_t n, const float *x, float inverse_scale,
                               y + i);
 }
 
+static void move_some(size_t n, const int32_t *map, uint8_t fill,
+                      const uint8_t table[256], const uint8_t *x, uint8_t *y) {
+    for (size_t i = 0; i < n; i++) y[i] = map[i] < 0 ? fill : table[x[map[i]]];
+}
+
+/* Slices and padding are mostly made of eight neighbours, or eight times the
+ * fill; and what only moves has a table that changes nothing. */
 void hawq_avx2_move(size_t n, const int32_t *map, uint8_t fill,
                     const uint8_t table[256], const uint8_t *x, uint8_t *y) {
-    hawq_kernels_ref.move(n, map, fill, table, x, y);
+    const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    bool          same = true;
+    size_t        i = 0;
+    for (int k = 0; k < 256; k++) same &= table[k] == k;
+    for (; i + 8 <= n; i += 8) {
+        __m256i at = load(map + i);
+        __m256i row = _mm256_add_epi32(_mm256_set1_epi32(map[i]), count);
+        __m256i is = _mm256_cmpeq_epi32(at, row);
+        int     fills = _mm256_movemask_ps(_mm256_castsi256_ps(at));
+        bool    neighbours = _mm256_movemask_epi8(is) == -1;
+        if (fills == 0xFF)
+            memset(y + i, fill, 8);
+        else if (fills == 0 && neighbours && same)
+            memcpy(y + i, x + map[i], 8);
+        else if (fills == 0 && same)
+            for (size_t k = i; k < i + 8; k++) y[k] = x[map[k]];
+        else
+            move_some(8, map + i, fill, table, x, y + i);
+    }
+    move_some(n - i, map + i, fill, table, x, y + i);
 }
 #endif

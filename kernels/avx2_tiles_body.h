@@ -15,7 +15,7 @@ INLINE __m256i levels_load(const int8_t level[16]) {
 /* The weights whose codes are at bit `at` of every byte. */
 INLINE __m256i levels_at(__m256i v, __m256i levels, int bits, int at) {
     __m256i mask = _mm256_set1_epi8(bits == 4 ? 15 : 3);
-    v = _mm256_and_si256(_mm256_srl_epi16(v, _mm_cvtsi32_si128(at)), mask);
+    v = _mm256_and_si256(_mm256_srli_epi16(v, at), mask);
     return _mm256_shuffle_epi8(levels, v);
 }
 

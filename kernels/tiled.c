@@ -264,13 +264,15 @@ void hawq_tiled_pack(const hawq_tiled *isa, const hawq_conv *v,
 }
 
 /* n values of x, as bytes or widened to 16 bits. */
-static void copy_values(const uint8_t *x, size_t n, int bytes, uint8_t *to) {
-    if (bytes == 1) {
-        memcpy(to, x, n);
-        return;
-    }
+static void copy_values(const hawq_tiled *isa, const uint8_t *x, size_t n,
+                        int bytes, uint8_t *to) {
     uint16_t *wide = (uint16_t *)(void *)to;
-    for (size_t i = 0; i < n; i++) wide[i] = x[i];
+    if (bytes == 1)
+        memcpy(to, x, n);
+    else if (isa->widen)
+        isa->widen(n, x, wide);
+    else
+        for (size_t i = 0; i < n; i++) wide[i] = x[i];
 }
 
 static void fill_values(uint8_t value, size_t n, int bytes, uint8_t *to) {
@@ -300,7 +302,8 @@ static void copy_padded(const hawq_tiled *isa, const hawq_conv *v,
         gap += (size_t)left * c;
         fill_values(v->zero, gap, bytes, to);
         to += gap * (size_t)bytes;
-        copy_values(x + (size_t)y * v->w * c, (size_t)inside * c, bytes, to);
+        copy_values(isa, x + (size_t)y * v->w * c, (size_t)inside * c, bytes,
+                    to);
         to += (size_t)inside * size;
         gap = (size_t)right * c;
     }

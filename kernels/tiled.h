@@ -112,6 +112,8 @@ typedef struct hawq_tiled {
     /* Expands n bytes of a panel of 4 or 2 bits, n a multiple of 64. */
     void (*expand)(int weight_bits, const int8_t level[16], size_t n,
                    const uint8_t *from, int8_t *to);
+    /* Widens n values of x where x_bytes is 2; NULL: portable C does. */
+    void (*widen)(size_t n, const uint8_t *from, uint16_t *to);
     const char *depthwise_names[3];
     int         depthwise_lanes, depthwise_per; /* 4 vectors of lanes */
     void (*depthwise)(const hawq_tile *tile, const int8_t *panel,

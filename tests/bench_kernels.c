@@ -1,6 +1,7 @@
 /* bench_kernels.c -- how fast are the kernels, beside the processor's own peak?
  *
- *     bench_kernels [ROUNDS]     (default 15)
+ *     bench_kernels [ROUNDS [PART]]     (default 15; layers whose name has
+ * PART)
  *
  * Per layer and table: GOP/s (2 operations per multiply-add) and, in brackets,
  * the percentage of what a loop of that table's multiply-add instruction alone
@@ -93,7 +94,16 @@ __attribute__((target("avx512f"))) static void probe_vnni(long n) {
                                "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-/* vpmaddwd into 4 temporaries, vpaddd into 12 sums */
+__attribute__((target("avx2"))) static void probe_vnni256(long n) {
+#define DOT256(i) "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm" #i "\n\t"
+    for (long i = 0; i < n; i++)
+        __asm__ volatile(REPEAT12(DOT256)::
+                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+                               "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                               "xmm11");
+}
+
+/* vpmaddwd into a temporary, vpaddd into 12 sums */
 __attribute__((target("avx2"))) static void probe_madd(long n) {
 #define MADD(i)                                                                \
     "vpmaddwd %%ymm14, %%ymm15, %%ymm12\n\t"                                   \
@@ -113,6 +123,10 @@ static double probe_of(const char *table, probe_function **probe) {
     if (!strcmp(table, "avx512vnni")) {
         *probe = probe_vnni;
         return 16 * 128;
+    }
+    if (!strcmp(table, "avxvnni")) {
+        *probe = probe_vnni256;
+        return 12 * 64;
     }
     if (!strcmp(table, "avx2")) {
         *probe = probe_madd;
@@ -323,7 +337,8 @@ int main(int argc, char **argv) {
         for (int b = 0; b < FORMATS; b++) printf(" %12s", formats[b].name);
     printf("\n");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        bench_shape(&shapes[i], tables, n, rounds);
+        if (argc < 3 || strstr(shapes[i].name, argv[2]))
+            bench_shape(&shapes[i], tables, n, rounds);
     for (int t = 0; t < n; t++)
         printf("probe %s: %.0f GOP/s\n", tables[t]->name,
                probe_rate(tables[t]->name));

@@ -598,14 +598,26 @@ static void quantize_rounds_half_to_even(void) {
     }
 }
 
+/* A map of any places, or of stretches of neighbours and of the fill. */
+static void draw_map(size_t n, size_t from, bool stretches, int32_t *map) {
+    for (size_t j = 0; j < n; j++) {
+        map[j] = between(-1, (int)from - 1);
+        if (!stretches || j == 0 || next() % 16 == 0) continue;
+        if (map[j - 1] < 0) map[j] = -1;
+        if (map[j - 1] >= 0 && map[j - 1] + 1 < (int)from)
+            map[j] = map[j - 1] + 1;
+    }
+}
+
 static void move_equals_ref(void) {
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 200; i++) {
         size_t   n = (size_t)between(1, 200), from = (size_t)between(1, 99);
         uint8_t *x = take(from), *want = guarded(n, 1), table[256];
         int32_t *map = take(n * sizeof *map);
         for (size_t j = 0; j < from; j++) x[j] = (uint8_t)next();
-        for (int j = 0; j < 256; j++) table[j] = (uint8_t)next();
-        for (size_t j = 0; j < n; j++) map[j] = between(-1, (int)from - 1);
+        for (int j = 0; j < 256; j++)
+            table[j] = i % 4 < 2 ? (uint8_t)j : (uint8_t)next();
+        draw_map(n, from, i % 2, map);
         for (size_t j = 0; j < n; j++)
             want[j] = map[j] < 0 ? 77 : table[x[map[j]]];
         for (const hawq_kernels *const *k = hawq_kernels_all; *k; k++) {
