@@ -131,6 +131,10 @@ static bool find_range(const hawq_chart *c, bool vertical, axis *a) {
 
 /* --- marks ---------------------------------------------------------------- */
 
+static bool is_line(const hawq_curve *k) {
+    return k->kind == HAWQ_MARK_LINE || k->kind == HAWQ_MARK_STEPS;
+}
+
 static void put_line(FILE *out, const hawq_curve *k, const axis *x,
                      const axis *y) {
     double before = NAN;
@@ -264,14 +268,12 @@ bool hawq_chart_put(FILE *out, const hawq_chart *c) {
     put_ticks(out, &x, false, c->x_bytes);
     put_ticks(out, &y, true, false);
     put_names(out, c);
-    for (int i = c->n - 1; i >= 0; i--) { /* the first one on top */
-        const hawq_curve *k = &c->curve[i];
-        if (!k->n) continue;
-        if (k->kind == HAWQ_MARK_LINE || k->kind == HAWQ_MARK_STEPS)
-            put_line(out, k, &x, &y);
-        else
-            put_dots(out, k, &x, &y, &labels);
-    }
+    for (int i = c->n - 1; i >= 0; i--) /* the first one on top */
+        if (c->curve[i].n && is_line(&c->curve[i]))
+            put_line(out, &c->curve[i], &x, &y);
+    for (int i = c->n - 1; i >= 0; i--)
+        if (c->curve[i].n && !is_line(&c->curve[i]))
+            put_dots(out, &c->curve[i], &x, &y, &labels);
     fputs("</g>", out);
     end(out);
     return true;
