@@ -208,6 +208,17 @@ static void all_metrics_are_there(void) {
                  0, "--time-limit ended the sampling of trace");
 }
 
+/* Random weights are at a minimum of no loss but that to their own output. */
+static void minima_are_told(void) {
+    static const char run[] = "hawq-analyze net.onnx --data idx:img --scale "
+                              "0.01 -m depth --batch-size 8 --bits 8 --db m.db";
+    char              command[200];
+    program_says(run, 0, "not at a minimum of this loss");
+    snprintf(command, sizeof command, "%s --loss self-distillation", run);
+    program_step(command, 0);
+    CHECK(!strstr(program_err, "minimum"));
+}
+
 /* The same page from the three programs, with more figures each time. */
 static void pages_grow(void) {
     static char text[PROGRAM_TEXT];
@@ -238,6 +249,7 @@ int main(void) {
     exports_name_the_file_once();
     all_metrics_are_there();
     pages_grow();
+    minima_are_told();
     program_close();
     hawq_arena_free(&arena);
     DONE();
