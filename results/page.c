@@ -87,10 +87,26 @@ static hawq_status load_histograms(hawq_store *store, int64_t run,
     return rows.status;
 }
 
+static hawq_status newest(hawq_store *store, const char *sql, const char *hash,
+                          int64_t *id) {
+    hawq_rows rows;
+    *id = 0;
+    HAWQ_TRY(HAWQ_SQL_QUERY(store->db, sql, &rows, HAWQ_SQL_TEXT(hash)));
+    while (hawq_sql_next(&rows)) *id = hawq_sql_int(&rows, 0);
+    return rows.status;
+}
+
+/* Of the newest run that has one. */
 static hawq_status load_spectrum(hawq_store *store, hawq_arena *arena,
                                  hawq_page *p) {
     hawq_reader r = hawq_reader_of(store, arena);
-    hawq_value  run = HAWQ_SQL_INT(p->analysis);
+    int64_t     id;
+    HAWQ_TRY(newest(store,
+                    "SELECT ifnull(max(id), 0) FROM run WHERE model_hash = ?"
+                    " AND state = 'complete' AND EXISTS (SELECT * FROM"
+                    " eigenvalue WHERE run_id = run.id)",
+                    p->run.model_hash, &id));
+    hawq_value run = HAWQ_SQL_INT(id);
     HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
                             "SELECT layer, value, residual FROM eigenvalue"
                             " WHERE run_id = ? ORDER BY layer, number",
@@ -137,15 +153,6 @@ static void read_point(hawq_reader *r, void *item) {
         .cost = hawq_reader_real(r, 0, -1, "a cost"),
         .objective = hawq_reader_real(r, 1, -1, "an objective"),
         .mean_bits = hawq_sql_real(&r->rows, 2)};
-}
-
-static hawq_status newest(hawq_store *store, const char *sql, const char *hash,
-                          int64_t *id) {
-    hawq_rows rows;
-    *id = 0;
-    HAWQ_TRY(HAWQ_SQL_QUERY(store->db, sql, &rows, HAWQ_SQL_TEXT(hash)));
-    while (hawq_sql_next(&rows)) *id = hawq_sql_int(&rows, 0);
-    return rows.status;
 }
 
 static hawq_status load_front(hawq_store *store, const char *hash,
@@ -233,7 +240,11 @@ static hawq_status load_benchmarks(hawq_store *store, const char *hash,
 hawq_status hawq_store_load_page(hawq_store *store, const char *model_hash,
                                  hawq_arena *arena, hawq_page *out) {
     hawq_page p = {.study = {.accuracy = NAN}};
-    HAWQ_TRY(hawq_store_find_analysis(store, model_hash, NULL, &p.analysis));
+    HAWQ_TRY(
+        hawq_store_find_analysis(store, model_hash, "measured", &p.analysis));
+    if (!p.analysis)
+        HAWQ_TRY(
+            hawq_store_find_analysis(store, model_hash, NULL, &p.analysis));
     if (p.analysis) HAWQ_TRY(load_analysis(store, arena, &p));
     HAWQ_TRY(hawq_store_find_allocation(store, model_hash, 0, &p.allocation));
     if (p.allocation)

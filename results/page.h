@@ -23,7 +23,8 @@ HAWQ_NODISCARD hawq_status hawq_store_put_walk(hawq_store *store, int64_t run,
 HAWQ_NODISCARD hawq_status hawq_store_put_histogram(
     hawq_store *store, int64_t run, const hawq_histogram_record *row);
 
-/* The newest complete analysis of the model, its newest allocation, front of
+/* The newest complete analysis of the model that measured or, without such a
+ * one, any; the newest spectrum, its newest allocation, front of
  * weight bytes and benchmarks; in the arena. What there is not is no error. */
 HAWQ_NODISCARD hawq_status hawq_store_load_page(hawq_store *store,
                                                 const char *model_hash,

@@ -174,6 +174,81 @@ static void exports_name_the_file_once(void) {
     CHECK(strstr(program_out, "out,64,8,"));
 }
 
+/* Every metric has a value for every layer and width, curvatures have their
+ * estimates, and the spectrum what it is asked for. */
+static void all_metrics_are_there(void) {
+    static const char *const name[] = {
+        "depth", "sqnr",         "kl",    "measured",  "fisher",
+        "trace", "gauss-newton", "eigen", "quadratic", "cross"};
+    if (!program_step(
+            "hawq-analyze net.onnx --data idx:img --scale 0.01 -n 4 "
+            "--batch-size 8 --bits 8,4 --format json --db all.db "
+            "--spectrum 3 --report page.html -m depth,sqnr,kl,"
+            "measured,fisher,trace,gauss-newton,eigen,quadratic,cross",
+            0))
+        return;
+    cJSON       *json = cJSON_Parse(program_out);
+    const cJSON *layer, *spectrum = cJSON_GetObjectItem(json, "spectrum");
+    cJSON_ArrayForEach(layer, cJSON_GetObjectItem(json, "layers")) {
+        const cJSON *all = cJSON_GetObjectItem(layer, "sensitivity");
+        for (int m = 0; m < 10; m++) {
+            const cJSON *values = cJSON_GetObjectItem(all, name[m]);
+            CHECK(cJSON_IsNumber(cJSON_GetObjectItem(values, "8")));
+            CHECK(cJSON_IsNumber(cJSON_GetObjectItem(values, "4")));
+        }
+        CHECK(cJSON_GetObjectItem(layer, "fisher")->valuedouble >= 0);
+        CHECK(cJSON_IsNumber(cJSON_GetObjectItem(layer, "eigen_low")));
+        CHECK(cJSON_IsNumber(cJSON_GetObjectItem(layer, "gauss_newton_high")));
+    }
+    const cJSON *top = cJSON_GetObjectItem(spectrum, "eigenvalues");
+    CHECK(cJSON_GetArraySize(top) == 3);
+    CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(spectrum, "density")) > 3);
+    cJSON_Delete(json);
+    program_says("hawq-analyze net.onnx --data idx:img --spectrum 2 "
+                 "--spectrum-layer fc2 --db all.db",
+                 2, "no layer 'fc2'");
+    program_says("hawq-analyze net.onnx --data idx:img --spectrum-layer fc1 "
+                 "--db all.db",
+                 2, "give --spectrum K");
+    program_says("hawq-analyze net.onnx --data idx:img --report all.db "
+                 "--db all.db",
+                 2, "would be overwritten");
+    program_says("hawq-analyze net.onnx --data idx:img --scale 0.01 -m trace "
+                 "--time-limit 1us --batch-size 8 -n 4000 --bits 4 --db all.db",
+                 0, "--time-limit ended the sampling of trace");
+}
+
+/* Random weights are at a minimum of no loss but that to their own output. */
+static void minima_are_told(void) {
+    static const char run[] = "hawq-analyze net.onnx --data idx:img --scale "
+                              "0.01 -m depth --batch-size 8 --bits 8 --db m.db";
+    char              command[200];
+    program_says(run, 0, "not at a minimum of this loss");
+    snprintf(command, sizeof command, "%s --loss self-distillation", run);
+    program_step(command, 0);
+    CHECK(!strstr(program_err, "minimum"));
+}
+
+/* The same page from the three programs, with more figures each time. */
+static void pages_grow(void) {
+    static char text[PROGRAM_TEXT];
+    program_slurp("page.html", text);
+    int analysed = count(text, "<svg"), figures;
+    CHECK(analysed > 8 && strstr(text, "not been run on integer kernels"));
+    program_step("hawq-search net.onnx --budget weight-size=0.8x --db all.db "
+                 "--metric measured --report page.html",
+                 0);
+    program_slurp("page.html", text);
+    CHECK(count(text, "<svg") == analysed && strstr(text, "The chosen bits"));
+    program_step("hawq-bench net.onnx --data idx:img --scale 0.01 --repeats 3 "
+                 "--allocation last --db all.db --report page.html",
+                 0);
+    program_slurp("page.html", text);
+    figures = count(text, "<svg");
+    CHECK(figures > analysed && strstr(text, "bound by"));
+    CHECK(!strstr(text, "<script") && strstr(text, "</html>"));
+}
+
 int main(void) {
     if (!program_open() || !program_built("hawq-search") ||
         !program_built("hawq-analyze") || !program_built("hawq-bench"))
@@ -182,6 +257,9 @@ int main(void) {
     put_images();
     what_is_not_quantized_is_said_and_counted();
     exports_name_the_file_once();
+    all_metrics_are_there();
+    pages_grow();
+    minima_are_told();
     program_close();
     hawq_arena_free(&arena);
     DONE();

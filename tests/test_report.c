@@ -220,8 +220,10 @@ static void a_page_grows(const hawq_page *full) {
     p = *full;
     p.analysis = p.n_layers = p.n_values = p.n_histograms = p.n_readings = 0;
     if (write_page(&p, "benched.html")) check_page(1);
-    CHECK_FAILS(hawq_report_write("/nowhere/x.html", full, &(hawq_arena){0}),
-                HAWQ_EIO, "cannot be written");
+    hawq_arena arena = {0};
+    CHECK_FAILS(hawq_report_write("/nowhere/x.html", full, &arena), HAWQ_EIO,
+                "cannot be written");
+    hawq_arena_free(&arena);
 }
 
 /* --- the store ------------------------------------------------------------ */

@@ -11,7 +11,7 @@ enum {
     WIDTH = 360,
     HEIGHT = 240,
     LEFT = 58,
-    RIGHT = 12,
+    RIGHT = 22,
     TOP = 22,
     BOTTOM = 38
 };
@@ -77,20 +77,31 @@ static void put_tick(FILE *out, const axis *a, double v, bool vertical,
                 at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 14, text);
 }
 
+/* Powers of ten or, where those are few, 1, 2 and 5 times them. */
+static void put_log_ticks(FILE *out, const axis *a, bool vertical, bool bytes,
+                          int most) {
+    static const double part[] = {1, 2, 5};
+    double              decades = a->high - a->low;
+    int                 parts = decades < 1.7 ? 3 : 1;
+    int                 every = (int)fmax(1, ceil(decades / most));
+    for (int e = (int)floor(a->low); e <= a->high + 1e-9; e++)
+        for (int i = 0; i < parts && e % every == 0; i++) {
+            double at = e + log10(part[i]);
+            if (at >= a->low - 1e-9 && at <= a->high + 1e-9)
+                put_tick(out, a, part[i] * pow(10, e), vertical, bytes);
+        }
+}
+
 static void put_ticks(FILE *out, const axis *a, bool vertical, bool bytes) {
     int most = vertical ? 5 : bytes ? 3 : 4;
-    if (a->log && a->high - a->low >= 1) {
-        int every = (int)ceil((a->high - a->low) / most);
-        for (int e = (int)ceil(a->low - 1e-9); e <= a->high + 1e-9; e++)
-            if (e % every == 0) put_tick(out, a, pow(10, e), vertical, bytes);
+    if (a->log) {
+        put_log_ticks(out, a, vertical, bytes, most);
         return;
     }
-    double low = a->log ? pow(10, a->low) : a->low;
-    double high = a->log ? pow(10, a->high) : a->high;
-    double unit = bytes ? pow(1024, floor(log2(high) / 10)) : 1;
-    double step = tick_step((high - low) / unit, most) * unit;
-    for (double v = ceil(low / step - 1e-9) * step; v <= high + step * 1e-9;
-         v += step)
+    double unit = bytes ? pow(1024, floor(log2(a->high) / 10)) : 1;
+    double step = tick_step((a->high - a->low) / unit, most) * unit;
+    for (double v = ceil(a->low / step - 1e-9) * step;
+         v <= a->high + step * 1e-9; v += step)
         put_tick(out, a, fabs(v) < step * 1e-9 ? 0 : v, vertical, bytes);
 }
 
@@ -119,6 +130,10 @@ static bool find_range(const hawq_chart *c, bool vertical, axis *a) {
 }
 
 /* --- marks ---------------------------------------------------------------- */
+
+static bool is_line(const hawq_curve *k) {
+    return k->kind == HAWQ_MARK_LINE || k->kind == HAWQ_MARK_STEPS;
+}
 
 static void put_line(FILE *out, const hawq_curve *k, const axis *x,
                      const axis *y) {
@@ -168,7 +183,9 @@ static void put_label(FILE *out, const char *text, double px, double py,
         b->x[b->n] = x;
         b->y[b->n] = y;
         b->wide[b->n++] = wide;
-        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
+        fprintf(out,
+                "<text class=\"k\" x=\"%.1f\" y=\"%.1f\" "
+                "text-anchor=\"%s\">",
                 side % 2 ? px - 8 : px + 8, y, side % 2 ? "end" : "start");
         hawq_html_short(out, text, LONGEST);
         fputs("</text>\n", out);
@@ -251,14 +268,12 @@ bool hawq_chart_put(FILE *out, const hawq_chart *c) {
     put_ticks(out, &x, false, c->x_bytes);
     put_ticks(out, &y, true, false);
     put_names(out, c);
-    for (int i = c->n - 1; i >= 0; i--) { /* the first one on top */
-        const hawq_curve *k = &c->curve[i];
-        if (!k->n) continue;
-        if (k->kind == HAWQ_MARK_LINE || k->kind == HAWQ_MARK_STEPS)
-            put_line(out, k, &x, &y);
-        else
-            put_dots(out, k, &x, &y, &labels);
-    }
+    for (int i = c->n - 1; i >= 0; i--) /* the first one on top */
+        if (c->curve[i].n && is_line(&c->curve[i]))
+            put_line(out, &c->curve[i], &x, &y);
+    for (int i = c->n - 1; i >= 0; i--)
+        if (c->curve[i].n && !is_line(&c->curve[i]))
+            put_dots(out, &c->curve[i], &x, &y, &labels);
     fputs("</g>", out);
     end(out);
     return true;

@@ -89,7 +89,9 @@ static hawq_status put_measured(const hawq_report *r) {
         const hawq_benchmark_record *b = &p->benchmark[i];
         x[i] = (double)b->weight_bytes;
         y[i] = accuracy ? 100 * b->accuracy : 100 * b->agreement;
-        label[i] = b->label;
+        /* Among many, only the chosen one and those with names of their own. */
+        bool named = n <= 8 || !b->allocation || b->allocation == p->allocation;
+        label[i] = named ? b->label : "";
     }
     hawq_curve dots = {.colour = 'c',
                        .kind = HAWQ_MARK_BIG,

@@ -87,6 +87,7 @@ static const char style[] =
     "min-width:0}figcaption{font-size:.9rem;margin-bottom:.3rem}\n"
     "svg{display:block;width:100%;height:auto}\n"
     "svg text{fill:var(--fg);font:11px system-ui,sans-serif}"
+    "svg .k{paint-order:stroke;stroke:var(--card);stroke-width:3px}"
     "svg .s{fill:var(--soft)}svg .g{stroke:var(--line);fill:none}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;"
     "font-variant-numeric:tabular-nums}th,td{padding:.25rem .45rem;"

@@ -88,9 +88,15 @@ static void say_benchmark(const hawq_report *r) {
               r->out);
         return;
     }
-    fputs("Run on this machine (", r->out);
+    if (p->allocation && b->allocation != p->allocation)
+        fputs("These bits have not been run on integer kernels yet; others "
+              "have: as ",
+              r->out);
+    else
+        fputs("Run on integer kernels (", r->out);
     hawq_html_text(r->out, b->label);
-    fputs("), ", r->out);
+    fputs(p->allocation && b->allocation != p->allocation ? " " : "), ",
+          r->out);
     if (!isnan(b->accuracy))
         fprintf(r->out,
                 "it is right for %.2f %% of %lld images, against "

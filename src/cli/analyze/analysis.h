@@ -69,8 +69,9 @@ typedef struct hawq_analysis {
     double    tolerance;  /* > 0: sample until every layer's half interval
                              is within this share of its mean; the interval
                              is not widened for having been looked at often */
-    bool resume;
-    int  spectrum_pairs; /* largest eigenvalues to find, 0: no spectrum */
+    double time_limit;    /* seconds that sampling a metric may take; 0: any */
+    bool   resume;
+    int    spectrum_pairs; /* largest eigenvalues to find, 0: no spectrum */
     const char *spectrum_layer; /* NULL: of all layers together */
     double      memory;         /* bytes it may have, 0: what the machine has */
 
@@ -90,6 +91,7 @@ typedef struct hawq_analysis {
     bool             wanted[HAWQ_METRICS];
     int              n_samples[HAWQ_METRICS]; /* counted; 0: not sampled */
     bool             tolerance_met[HAWQ_METRICS];
+    bool             out_of_time[HAWQ_METRICS];
     hawq_estimate   *trace[HAWQ_METRICS]; /* per layer; sampled metrics only */
     hawq_estimate   *rise[HAWQ_METRICS];  /* [layer * n_candidates + i] */
     bool             rest_vanishes[HAWQ_METRICS]; /* see hessian/hvp.h */

@@ -323,7 +323,13 @@ static void note_estimates(hawq_analysis *a, hawq_metric metric) {
                       "is not positive, a search uses its upper confidence "
                       "limit, or 0 if that is negative too",
                       name, list);
-    if (a->tolerance > 0 && !a->tolerance_met[metric])
+    if (a->out_of_time[metric])
+        hawq_cli_note(a->cli,
+                      "--time-limit ended the sampling of %s after %d samples: "
+                      "how many there are depends on the machine, what each "
+                      "of them is does not",
+                      name, a->n_samples[metric]);
+    else if (a->tolerance > 0 && !a->tolerance_met[metric])
         hawq_cli_note(a->cli,
                       "%s: --tolerance %g was not reached within %d samples",
                       name, a->tolerance, a->n_samples[metric]);

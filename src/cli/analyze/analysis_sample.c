@@ -10,6 +10,7 @@
  * to draw and stop where rank 0 stops; readings and store are rank 0's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/base/clock.h"
 #include "src/base/comm.h"
 #include "src/cli/analyze/analysis_parts.h"
 #include "src/cli/kit/progress.h"
@@ -206,14 +207,20 @@ static int64_t forecast(const series *s, double worst) {
 
 static hawq_status draw_all(series *s, hawq_progress *p) {
     hawq_analysis *a = s->a;
+    double         begun = hawq_clock_now();
     for (;;) {
         char   note[64] = "";
         double worst = s->done > 1 ? estimate(s) : INFINITY;
+        double late = a->time_limit > 0 && s->done > 1 &&
+                      hawq_clock_now() - begun > a->time_limit;
         hawq_comm_broadcast(&worst, 1);
+        hawq_comm_broadcast(&late, 1);
         bool least = s->done >= HAWQ_MIN_SAMPLES;
         bool met = least && worst <= a->tolerance;
         a->tolerance_met[s->metric] = met;
         if (s->done >= s->most || (a->tolerance > 0 && met)) return HAWQ_OK;
+        a->out_of_time[s->metric] = late > 0;
+        if (late > 0) return HAWQ_OK;
         if (a->tolerance > 0 && least) p->total = forecast(s, worst);
         if (isfinite(worst))
             snprintf(note, sizeof note, "worst error %.3g %%", 100 * worst);

@@ -17,7 +17,7 @@ static struct {
     int           loss, range, activation_range, samples, batch_size, images;
     int           spectrum;
     double        tolerance;
-    hawq_quantity memory;
+    hawq_quantity memory, time_limit;
     bool          resume, list_ops;
 } o = {.activation_range = HAWQ_RANGE_MSE, .samples = 64, .images = 256};
 
@@ -57,6 +57,9 @@ static const hawq_option options[] = {
     HAWQ_OPTION_REAL("tolerance", 0, &o.tolerance, 1e-6, 10, "T",
                      "instead of --samples: until every layer's 95 % interval "
                      "is within T of its mean (16 to 4096 samples)"),
+    HAWQ_OPTION_QUANTITY("time-limit", 0, &o.time_limit, HAWQ_UNIT_TIME, "TIME",
+                         "ends the sampling of each metric after so long, as "
+                         "60s, with the samples there are"),
     HAWQ_OPTION_INT("batch-size", 0, &o.batch_size, 1, 1000000, "N",
                     "images in a mini-batch (default 32)"),
     HAWQ_OPTION_INT("images", 0, &o.images, 2, 100000000, "N",
@@ -162,6 +165,7 @@ static hawq_status run(hawq_cli *cli) {
                        .spectrum_pairs = o.spectrum,
                        .spectrum_layer = o.spectrum_layer,
                        .memory = o.memory.value,
+                       .time_limit = o.time_limit.value / 1e6,
                        .resume = o.resume};
     if (!a.data_text) return HAWQ_ENOMEM;
     if (o.spectrum_layer && !o.spectrum)
