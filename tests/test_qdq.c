@@ -235,6 +235,38 @@ static void sums_have_the_scales_of_the_program(void) {
     close_original(&o);
 }
 
+/* Constants in a second file: the same network, and about as many bytes. */
+static void constants_may_be_apart(void) {
+    original         o;
+    hawq_qdq_options options = {.opset = 21, .apart_from = 1};
+    hawq_qdq_report  report;
+    hawq_graph      *again = NULL;
+    hawq_program    *p = NULL;
+    hawq_qdq         qdq;
+    hawq_arena       arena = {0};
+    char             data[sizeof path + 8];
+    struct stat      one = {0}, other = {0};
+    snprintf(data, sizeof data, "%s.data", path);
+    if (open_original(&o, shipped(), "w4 w8") &&
+        CHECK_OK(hawq_qdq_save(path, o.program, o.quantized, &options,
+                               &o.f.arena, &report)) &&
+        read_back(&o, &again, &p, &qdq, &arena)) {
+        check_outputs(&o, p);
+        CHECK(stat(path, &one) == 0 && stat(data, &other) == 0);
+        CHECK(other.st_size > 40000 && one.st_size < other.st_size);
+        CHECK(one.st_size + other.st_size == report.bytes);
+        double off = fabs((double)(report.bytes - report.predicted_bytes));
+        CHECK(off <= 0.02 * (double)report.bytes + 4096);
+    }
+    hawq_program_free(p);
+    hawq_graph_free(again);
+    hawq_arena_free(&arena);
+    close_original(&o);
+    hawq_graph *g = NULL;
+    CHECK(remove(data) == 0);
+    CHECK(hawq_onnx_load(path, 1, &g) != HAWQ_OK);
+}
+
 static void networks_with_float_nodes_come_back(void) {
     static const char *const names[] = {"residual",      "mobile",    "dense",
                                         "vit",           "inception", "unet",
@@ -494,6 +526,7 @@ int main(void) {
     snprintf(path, sizeof path, "/tmp/hawq_qdq_%d.onnx", (int)getpid());
     raised_scales_are_in_the_file();
     sums_have_the_scales_of_the_program();
+    constants_may_be_apart();
     few_bits_are_packed_low_ones_first();
     opsets_say_what_is_packed();
     files_tell_their_candidates();

@@ -33,10 +33,13 @@ typedef struct hawq_qdq_options {
      * budgets, what was measured; keys such as "hawq.accuracy". */
     int              n_texts;
     const hawq_text *text;
+    /* Bytes beyond which the constants are kept in a second file, the path with
+     * ".data" behind; 0: 1.5 GiB. */
+    int64_t apart_from;
 } hawq_qdq_options;
 
 typedef struct hawq_qdq_report {
-    int64_t bytes;           /* of the file */
+    int64_t bytes;           /* of the file, or of both */
     int64_t predicted_bytes; /* the packed integers, scales and floats that it
                                 should hold, and its names */
     /* Layers whose codes have fewer bits than their integers take in the file,
@@ -45,9 +48,9 @@ typedef struct hawq_qdq_report {
 } hawq_qdq_report;
 
 /* Writes the program's network; `quantized` is what it was lowered from. The
- * file appears complete or not at all. EINVAL for another opset than those
- * three; EUNSUPPORTED where a node of an old opset has no newer form, or for a
- * file of 2 GiB or more; EIO. The sentence begins with the path. */
+ * file appears complete or not at all (of two, the one with the constants
+ * first). EINVAL for another opset than those three; EUNSUPPORTED where a node
+ * of an old opset has no newer form; EIO. The sentence begins with the path. */
 HAWQ_NODISCARD hawq_status hawq_qdq_save(const char             *path,
                                          const hawq_program     *program,
                                          const hawq_quantized   *quantized,

@@ -296,11 +296,34 @@ static int64_t predict(const hawq_proto *m) {
 
 /* --- the whole ----------------------------------------------------------- */
 
+static const int64_t apart_from = (int64_t)3 << 29; /* 1.5 GiB */
+
+/* One file, or two: the one with the constants first, lest the other point to
+ * nothing. */
+static hawq_status write_files(const char *path, hawq_qdq_writer *w,
+                               hawq_qdq_report *report) {
+    hawq_proto_file file = {0};
+    int64_t         most = w->options->apart_from;
+    if (!most) most = apart_from;
+    report->predicted_bytes = predict(&w->out);
+    if (report->predicted_bytes <= most) {
+        HAWQ_TRY(hawq_proto_pack(&w->out, w->arena, &file.bytes, &file.n));
+    } else {
+        const char *slash = strrchr(path, '/');
+        const char *name = slash ? slash + 1 : path;
+        char       *location = hawq_arena_format(w->arena, "%s.data", name);
+        char       *data = hawq_arena_format(w->arena, "%s.data", path);
+        if (!location || !data) return HAWQ_ENOMEM;
+        HAWQ_TRY(hawq_proto_pack_apart(&w->out, location, w->arena, &file));
+        HAWQ_TRY(hawq_file_write(data, file.data, file.n_data));
+    }
+    report->bytes = (int64_t)(file.n + file.n_data);
+    return hawq_file_write(path, file.bytes, file.n);
+}
+
 static hawq_status save(const char *path, hawq_qdq_writer *w,
                         hawq_qdq_report *report) {
-    uint8_t *bytes = NULL;
-    size_t   n = 0;
-    int      opset = w->options->opset;
+    int opset = w->options->opset;
     if (opset != 13 && opset != 21 && opset != 25)
         return hawq_fail(HAWQ_EINVAL,
                          "opset %d; a quantized file is written in 13 (8-bit "
@@ -308,11 +331,8 @@ static hawq_status save(const char *path, hawq_qdq_writer *w,
                          "packed, too)",
                          opset);
     HAWQ_TRY(build(w));
-    HAWQ_TRY(hawq_proto_pack(&w->out, w->arena, &bytes, &n));
-    HAWQ_TRY(hawq_file_write(path, bytes, n));
-    *report = (hawq_qdq_report){.bytes = (int64_t)n,
-                                .predicted_bytes = predict(&w->out)};
-    return HAWQ_OK;
+    *report = (hawq_qdq_report){0};
+    return write_files(path, w, report);
 }
 
 hawq_status hawq_qdq_save(const char *path, const hawq_program *program,

@@ -77,4 +77,18 @@ HAWQ_NODISCARD hawq_status hawq_proto_pack(const hawq_proto *model,
                                            hawq_arena *arena, uint8_t **bytes,
                                            size_t *n);
 
+/* A file, and the one beside it with the bytes of its larger constants. */
+typedef struct hawq_proto_file {
+    uint8_t    *bytes, *data;
+    size_t      n, n_data;
+    const char *location; /* the other's name, relative to this one's folder */
+} hawq_proto_file;
+
+/* The same with constants of 1 KiB and more in a file of the name `location`
+ * (external data), which may have any size. */
+HAWQ_NODISCARD hawq_status hawq_proto_pack_apart(const hawq_proto *model,
+                                                 const char       *location,
+                                                 hawq_arena       *arena,
+                                                 hawq_proto_file  *out);
+
 #endif

@@ -217,8 +217,60 @@ static hawq_status write_texts(const hawq_proto *model, hawq_arena *arena,
     return HAWQ_OK;
 }
 
-hawq_status hawq_proto_pack(const hawq_proto *model, hawq_arena *arena,
-                            uint8_t **bytes, size_t *n) {
+/* --- data beside the file ------------------------------------------------ */
+
+/* Smaller constants stay: shapes and axes are wanted without the other file. */
+enum { SMALLEST_APART = 1024, ALIGNED = 64 };
+
+static hawq_status add_entry(Onnx__TensorProto *t, const char *key,
+                             const char *value, hawq_arena *arena) {
+    Onnx__StringStringEntryProto *entry;
+    if (!value) return HAWQ_ENOMEM;
+    HAWQ_TAKE(entry, arena, 1);
+    onnx__string_string_entry_proto__init(entry);
+    entry->key = lend(key);
+    entry->value = lend(value);
+    t->external_data[t->n_external_data++] = entry;
+    return HAWQ_OK;
+}
+
+/* The tensor's bytes are `at` bytes into the other file. */
+static hawq_status point_to(Onnx__TensorProto *t, const char *location,
+                            size_t at, hawq_arena *arena) {
+    HAWQ_TAKE(t->external_data, arena, 3);
+    HAWQ_TRY(add_entry(t, "location", location, arena));
+    HAWQ_TRY(
+        add_entry(t, "offset", hawq_arena_format(arena, "%zu", at), arena));
+    HAWQ_TRY(add_entry(
+        t, "length", hawq_arena_format(arena, "%zu", t->raw_data.len), arena));
+    t->has_data_location = 1;
+    t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    t->has_raw_data = 0;
+    t->raw_data = (ProtobufCBinaryData){0};
+    return HAWQ_OK;
+}
+
+static hawq_status move_apart(Onnx__GraphProto *graph, hawq_arena *arena,
+                              hawq_proto_file *out) {
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        n += graph->initializer[i]->raw_data.len + ALIGNED;
+    HAWQ_TAKE(out->data, arena, n);
+    for (size_t i = 0; i < graph->n_initializer; i++) {
+        Onnx__TensorProto *t = graph->initializer[i];
+        size_t             length = t->raw_data.len;
+        if (length < SMALLEST_APART) continue;
+        at = (at + ALIGNED - 1) / ALIGNED * ALIGNED;
+        memcpy(out->data + at, t->raw_data.data, length);
+        HAWQ_TRY(point_to(t, out->location, at, arena));
+        at += length;
+    }
+    out->n_data = at;
+    return HAWQ_OK;
+}
+
+static hawq_status pack(const hawq_proto *model, hawq_arena *arena,
+                        hawq_proto_file *file) {
     Onnx__OperatorSetIdProto  opset = ONNX__OPERATOR_SET_ID_PROTO__INIT;
     Onnx__OperatorSetIdProto *opsets[] = {&opset};
     Onnx__GraphProto          graph = ONNX__GRAPH_PROTO__INIT;
@@ -234,12 +286,28 @@ hawq_status hawq_proto_pack(const hawq_proto *model, hawq_arena *arena,
     out.graph = &graph;
     HAWQ_TRY(write_graph(model, arena, &graph));
     HAWQ_TRY(write_texts(model, arena, &out));
+    if (file->location) HAWQ_TRY(move_apart(&graph, arena, file));
     size_t size = onnx__model_proto__get_packed_size(&out);
     if (size > INT32_MAX)
         return hawq_fail(HAWQ_EUNSUPPORTED,
                          "needs %zu bytes, an ONNX file has less than 2 GiB",
                          size);
-    HAWQ_TAKE(*bytes, arena, size);
-    *n = onnx__model_proto__pack(&out, *bytes);
+    HAWQ_TAKE(file->bytes, arena, size);
+    file->n = onnx__model_proto__pack(&out, file->bytes);
     return HAWQ_OK;
+}
+
+hawq_status hawq_proto_pack(const hawq_proto *model, hawq_arena *arena,
+                            uint8_t **bytes, size_t *n) {
+    hawq_proto_file file = {0};
+    HAWQ_TRY(pack(model, arena, &file));
+    *bytes = file.bytes;
+    *n = file.n;
+    return HAWQ_OK;
+}
+
+hawq_status hawq_proto_pack_apart(const hawq_proto *model, const char *location,
+                                  hawq_arena *arena, hawq_proto_file *out) {
+    *out = (hawq_proto_file){.location = location};
+    return pack(model, arena, out);
 }
