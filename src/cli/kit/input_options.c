@@ -17,10 +17,10 @@ static struct {
 const hawq_option hawq_input_rows[] = {
     HAWQ_OPTION_TEXTS("input", 0, &o.values, "NAME=VALUE",
                       "an input that is the same for all images: a number, or "
-                      "FILE.npy (repeatable)"),
+                      "FILE.npy"),
     HAWQ_OPTION_TEXTS("input-shape", 0, &o.shapes, "NAME=SHAPE",
                       "sizes that the file leaves free, as x=3x224x224; N "
-                      "where the images lie, as s=2xNx64 (repeatable; default: "
+                      "where the images lie, as s=2xNx64 (default: "
                       "as the data has them)"),
     HAWQ_OPTION_INT("class-axis", 0, &o.class_axis, -HAWQ_MAX_RANK,
                     HAWQ_MAX_RANK, "AXIS",
@@ -31,7 +31,7 @@ const hawq_option hawq_input_rows[] = {
 #define OUTPUTS(name)                                                          \
     HAWQ_OPTION_TEXTS(name, 0, &o.outputs, "NAME",                             \
                       "an output, or any tensor, to read as the output; of "   \
-                      "several all rows, or all numbers (repeatable; "         \
+                      "several all rows, or all numbers ("                     \
                       "default: the first output of floating point)")
 const hawq_option hawq_output_rows[] = {OUTPUTS("output"), {0}};
 const hawq_option hawq_network_output_rows[] = {OUTPUTS("network-output"), {0}};
