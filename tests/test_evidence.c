@@ -129,6 +129,10 @@ static void check_moments(const geometry *s) {
                     second[k * cols + j] += u[k] * u[j] / m.positions;
             }
         }
+        if (!l->bias) { /* nothing takes up means: moments about 0 */
+            memset(mean, 0, sizeof mean);
+            z = 0;
+        }
         CHECK_NEAR(both.output_mean[r], z, 1e-5);
         for (size_t k = 0; k < cols; k++) {
             const double *row = m.moment + (block * cols + k) * cols;

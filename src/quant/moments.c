@@ -241,11 +241,14 @@ static void commit(void *self, const hawq_chunk *chunk) {
     }
 }
 
-/* Sums become means, and second moments those about the mean. */
-static void centre(hawq_moments *m) {
+/* Sums become means, and second moments those about the mean: E[uu'] - mm',
+ * E[zu'] - zbar m'. Without a bias to take up what the error of the weights
+ * does to the means, that error counts too: then both are about zero. */
+static void centre(hawq_moments *m, bool has_bias) {
     size_t k = m->cols, rows = m->rows / m->blocks;
     double n = m->positions;
-    for (size_t i = 0; i < m->blocks * k; i++) m->mean[i] /= n;
+    for (size_t i = 0; i < m->blocks * k; i++)
+        m->mean[i] = has_bias ? m->mean[i] / n : 0;
     for (size_t b = 0; b < m->blocks; b++)
         for (size_t i = 0; i < k; i++)
             for (size_t j = 0; j < k; j++) {
@@ -254,7 +257,7 @@ static void centre(hawq_moments *m) {
             }
     for (size_t r = 0; m->cross && r < m->rows; r++) {
         const double *mean = m->mean + r / rows * k;
-        m->output_mean[r] /= n;
+        m->output_mean[r] = has_bias ? m->output_mean[r] / n : 0;
         for (size_t i = 0; i < k; i++)
             m->cross[r * k + i] =
                 m->cross[r * k + i] / n - m->output_mean[r] * mean[i];
@@ -347,7 +350,8 @@ static hawq_status collect(job *j, hawq_twin *twin, hawq_threads *threads,
         .work = work, .commit = commit, .self = j, .floats_only = !j->refine};
     hawq_twin_visit(twin, images, x, last_node(j), &visitor);
     for (int i = 0; i < j->n; i++)
-        if (out[i].positions > 0) centre(&out[i]);
+        if (out[i].positions > 0)
+            centre(&out[i], j->graph->layer[first + i].bias != NULL);
     return HAWQ_OK;
 }
 

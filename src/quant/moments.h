@@ -19,9 +19,10 @@
 typedef struct hawq_moments {
     size_t rows, cols, blocks; /* as hawq_evidence has them; cols 0: a layer
                                   without a row of inputs to speak of */
-    double        positions;   /* that were summed over */
-    double       *moment;      /* C: [blocks][cols][cols] */
-    double       *mean;        /* m: [blocks][cols] */
+    double  positions;         /* that were summed over */
+    double *moment;            /* C: [blocks][cols][cols] */
+    double *mean;              /* m: [blocks][cols]; 0, as is zbar, for a layer
+                                  without a bias, whose moments are about 0 */
     double       *cross;       /* Z: [rows][cols]; NULL unless wanted */
     double       *output_mean; /* zbar: [rows]; NULL unless wanted */
     const double *curvature;   /* G: [rows][rows], or NULL: never collected
