@@ -211,8 +211,10 @@ static void note_integers(const hawq_benchmark *b) {
                       b->other_range, b->other_range);
     note_latency(b);
     if (!few_bits_are_fast(b))
-        hawq_cli_note(b->cli, "4- and 2-bit weights are no faster than 8 on "
-                              "these kernels: what they save is bytes");
+        hawq_cli_note(b->cli,
+                      "no network of fewer bits is faster than uniform8 "
+                      "by more than the spread of the times: what they "
+                      "surely save is bytes");
 }
 
 /* "accuracy 0.9367", "mse 0.0123", or that nothing is known. */
