@@ -207,12 +207,23 @@ static hawq_status load_timings(hawq_store *store, int64_t benchmark,
                             &p->timing);
 }
 
-/* The newest of every label; the layers of the chosen allocation's or, if it
- * was not measured, of the newest. */
+/* Among those of the chosen allocation the first; else the one that loses
+ * least, for that is what can be said in its place. */
+static int choose_benchmark(const hawq_page *p, int n) {
+    int best = 0;
+    for (int i = 0; i < n; i++) {
+        if (p->allocation && p->benchmark[i].allocation == p->allocation)
+            return i;
+        if (p->benchmark[i].loss < p->benchmark[best].loss) best = i;
+    }
+    return best;
+}
+
+/* The newest of every label, and the layers of one of them. */
 static hawq_status load_benchmarks(hawq_store *store, const char *hash,
                                    hawq_arena *arena, hawq_page *p) {
     hawq_reader r = hawq_reader_of(store, arena);
-    int64_t    *id, timed = 0;
+    int64_t    *id;
     int         n;
     HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
                             "SELECT max(benchmark.id) AS newest FROM benchmark"
@@ -225,16 +236,12 @@ static hawq_status load_benchmarks(hawq_store *store, const char *hash,
         int64_t run;
         HAWQ_TRY(hawq_store_load_benchmark(store, id[i], arena, &run,
                                            &p->benchmark[i]));
-        bool chosen =
-            p->allocation && p->benchmark[i].allocation == p->allocation;
-        if (chosen || i + 1 == n) {
-            if (timed) continue;
-            timed = id[i];
-            p->timed = p->benchmark[i].label;
-        }
     }
     p->n_benchmarks = n;
-    return timed ? load_timings(store, timed, arena, p) : HAWQ_OK;
+    if (!n) return HAWQ_OK;
+    int timed = choose_benchmark(p, n);
+    p->timed = p->benchmark[timed].label;
+    return load_timings(store, id[timed], arena, p);
 }
 
 hawq_status hawq_store_load_page(hawq_store *store, const char *model_hash,

@@ -69,9 +69,9 @@ typedef struct hawq_page {
     hawq_front_point        *front;
     int                      n_benchmarks; /* the newest of each label */
     hawq_benchmark_record   *benchmark;
-    int                      n_timings; /* layers of the chosen's, or newest */
-    hawq_layer_timing       *timing;
-    const char              *timed; /* its label */
+    int                n_timings; /* layers of the chosen's, or the best's */
+    hawq_layer_timing *timing;
+    const char        *timed; /* its label */
 } hawq_page;
 
 #endif

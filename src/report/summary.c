@@ -75,7 +75,7 @@ static void say_allocation(const hawq_report *r) {
           r->out);
 }
 
-/* The benchmark of the chosen bits, or the last. */
+/* The benchmark of the chosen bits, or the best of the others. */
 static void say_benchmark(const hawq_report *r) {
     const hawq_page             *p = r->page;
     const hawq_benchmark_record *b = NULL;
