@@ -7,9 +7,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/import.h"
 
+#include "search/pattern.h"
+
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LARGEST_PATTERN = 10000 };
 
 /* What a name is of. The weight's name and the input's are tensors'. */
 enum { LAYER = 1, WEIGHT = 2, INPUT = 4, NODE = 8, OUTPUT = 16 };
@@ -265,6 +269,12 @@ static hawq_status apply_pattern(matcher *m, const hawq_import_rule *rule,
                                  bool *used) {
     regex_t    regex;
     regmatch_t at;
+    if (hawq_pattern_size(rule->name) > LARGEST_PATTERN)
+        return hawq_fail(HAWQ_EFORMAT,
+                         "'%.60s' is too large a regular expression: with its "
+                         "repetitions written out it has more than %d "
+                         "characters",
+                         rule->name, LARGEST_PATTERN);
     if (regcomp(&regex, rule->name, REG_EXTENDED))
         return hawq_fail(HAWQ_EFORMAT, "'%s' is not a regular expression",
                          rule->name);

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/import.h"
 #include "search/import_list.h"
+#include "search/pattern.h"
 #include "tests/check.h"
 
 #include <unistd.h>
@@ -263,6 +264,23 @@ static void many(void) {
     hawq_arena_free(&arena);
 }
 
+/* Repetitions as they are written out. */
+static void sizes_of_patterns(void) {
+    CHECK(hawq_pattern_size("conv1") == 5);
+    CHECK(hawq_pattern_size("a+") == 2 && hawq_pattern_size("a+++") == 8);
+    CHECK(hawq_pattern_size("a*b?") == 2 && hawq_pattern_size("[]ab]x") == 2);
+    CHECK(hawq_pattern_size("(ab){50}c") == 101);
+    CHECK(hawq_pattern_size("((ab){50}){50}") == 5000);
+    CHECK(hawq_pattern_size("a{2,}") == 3 && hawq_pattern_size("a{2,7}") == 7);
+    CHECK(hawq_pattern_size("\\+\\(") == 2 && hawq_pattern_size("[+{(]") == 1);
+    CHECK(hawq_pattern_size("((a+)+") == 4 && hawq_pattern_size("") == 0);
+    CHECK(hawq_pattern_size("a{") == 1 && hawq_pattern_size(")+{") >= 0);
+    char deep[200];
+    memset(deep, '(', sizeof deep);
+    deep[sizeof deep - 1] = '\0';
+    CHECK(isinf(hawq_pattern_size(deep)));
+}
+
 int main(void) {
     names_decide();
     wrapped_names();
@@ -273,5 +291,6 @@ int main(void) {
     without_names();
     widths_that_are_none();
     many();
+    sizes_of_patterns();
     DONE();
 }

@@ -143,6 +143,9 @@ static void foreign_maps(void) {
     put_text("types.txt", "conv=q4_0 ^fc=q8_0\nlayer1[=q8_0");
     program_says(SEARCH "--score types.txt", 1,
                  "'layer1[' is not a regular expression");
+    put_text("types.txt", "conv1++++++++++++++++++++++++++++++=q8_0");
+    program_says(SEARCH "--score types.txt", 1,
+                 "is too large a regular expression");
     put_text("types.txt", "downsample=q8_0\nconv=q4_0\n^fc=q2_k");
     program_step(SEARCH "--score types.txt --format tsv", 0);
     CHECK(rows_with("8\t8") == 3 && rows_with("4\t8") == 17 &&
