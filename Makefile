@@ -21,7 +21,7 @@ PACKAGES := gcc libc6-dev cmake ninja-build pkg-config libopenblas-pthread-dev \
 # For `make test`: compilers for other processors, and those processors; 190 MB
 # to download, 1.3 GB in place. Tests say which they miss, and are skipped.
 OTHERS   := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libsimde-dev
 OPTIONAL :=
 MODULES  := gsl sqlite3 libprotobuf-c libzip zlib libcjson cbc libxxhash
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
