@@ -97,38 +97,28 @@ INLINE void single(const hawq_tile *t, const int8_t *w, const uint8_t *x,
     finish(t, part, 1, y);
 }
 
-#define TILE(n)                                                                \
-    static void tile_##n(hawq_tile *t, const int8_t *w, const uint8_t *x,      \
-                         ptrdiff_t next, void *y) {                            \
-        tile(t, w, x, next, y, n, 8);                                          \
-    }
 #define SINGLE(bits)                                                           \
     static void single_##bits(hawq_tile *t, const int8_t *w, const uint8_t *x, \
                               ptrdiff_t next, void *y) {                       \
         (void)next;                                                            \
         single(t, w, x, y, bits);                                              \
     }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-TILE(5)
-TILE(6)
 SINGLE(8)
 SINGLE(4)
 SINGLE(2)
 
-static hawq_tile_function *const tiles[PX] = {tile_1, tile_2, tile_3,
-                                              tile_4, tile_5, tile_6};
-static const hawq_tile_kind      dots = {
-         .names = {"w8_6x16c4_avxvnni", "w4_6x16c4_avxvnni", "w2_6x16c4_avxvnni"},
-         .lanes = 8,
-         .per = 4,
-         .split = 1,
-         .x_bytes = 1,
-         .pixels = PX,
-         .functions = tiles,
-         .single = {single_8, single_4, single_2}};
+#define TILE_OF(t, w, x, next, y, n) tile(t, w, x, next, y, n, 8)
+#include "kernels/six_tiles_body.h"
+
+static const hawq_tile_kind dots = {
+    .names = {"w8_6x16c4_avxvnni", "w4_6x16c4_avxvnni", "w2_6x16c4_avxvnni"},
+    .lanes = 8,
+    .per = 4,
+    .split = 1,
+    .x_bytes = 1,
+    .pixels = PX,
+    .functions = tiles,
+    .single = {single_8, single_4, single_2}};
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     (void)v, (void)rest;

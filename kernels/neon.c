@@ -40,29 +40,18 @@ INLINE void tile(const hawq_tile *t, const int8_t *w, const uint8_t *x,
         store_pixel(t, acc[i], (size_t)i * t->y_stride, t->n_oc, y);
 }
 
-#define TILE(n)                                                                \
-    static void tile_##n(hawq_tile *t, const int8_t *w, const uint8_t *x,      \
-                         ptrdiff_t next, void *y) {                            \
-        tile(t, w, x, next, y, n);                                             \
-    }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-TILE(5)
-TILE(6)
+#define TILE_OF(t, w, x, next, y, n) tile(t, w, x, next, y, n)
+#include "kernels/six_tiles_body.h"
 
-static hawq_tile_function *const tiles[PX] = {tile_1, tile_2, tile_3,
-                                              tile_4, tile_5, tile_6};
-static const hawq_tile_kind      words = {
-         .names = {"w8_6x16c1_neon", "w4_6x16c1_neon", "w2_6x16c1_neon"},
-         .lanes = 8,
-         .per = 1,
-         .split = 1,
-         .x_bytes = 2,
-         .pixels = PX,
-         .functions = tiles,
-         .single = {tile_1, NULL, NULL}};
+static const hawq_tile_kind words = {
+    .names = {"w8_6x16c1_neon", "w4_6x16c1_neon", "w2_6x16c1_neon"},
+    .lanes = 8,
+    .per = 1,
+    .split = 1,
+    .x_bytes = 2,
+    .pixels = PX,
+    .functions = tiles,
+    .single = {tile_1, NULL, NULL}};
 
 static const hawq_tile_kind *kind(const hawq_conv *v, int rest) {
     (void)v, (void)rest;
