@@ -91,7 +91,7 @@ static void simulation_agrees(void) {
                     largest(f.float_output + k, f.n_out);
         printf("%s: %zu of %d classes, deviation %.4f, from float %.4f\n",
                tried[i], same, IMAGES, simulated, to_float);
-        CHECK(same >= IMAGES - 2);
+        CHECK(same >= IMAGES - (strstr(tried[i], "a4") ? 2 : 1));
         CHECK(simulated < 0.15 && simulated <= 0.8 * to_float);
         hawq_program_free(p);
     }
