@@ -17,6 +17,8 @@ static void read_channels(void *self, uint64_t k, const real *v,
                           double *reading) {
     hawq_hvp  *h = self;
     hawq_batch batch = hawq_sampler_draw(h->sampler, k);
+    /* H = J'H_z J + rest. Where `single` reads the trace of the first part
+     * exactly (trace_channels), the probe is to see the rest alone. */
     hawq_engine_readings(h->engine, &batch,
                          h->single && h->curvature == HAWQ_HESSIAN
                              ? HAWQ_SECOND_ORDER
@@ -48,6 +50,8 @@ static void fisher_channels(void *self, uint64_t k, uint64_t seed,
     hawq_batch        batch = hawq_sampler_draw(h->sampler, k);
     (void)seed; /* nothing is random but the mini-batch */
     for (size_t c = hawq_reading_channels(g); c--;) reading[c] = 0;
+    /* E|g_i|^2 needs every image alone: the mean gradient of a batch has the
+     * expected square of the mean, which is smaller. */
     for (size_t i = 0; i < batch.n; i++) {
         hawq_batch image = hawq_score_part(g, &batch, i, 1);
         double    *at = reading;
@@ -91,6 +95,8 @@ hawq_status hawq_hvp_check(hawq_hvp *hvp, uint64_t first, int n,
     hawq_mark         mark = hawq_arena_mark(arena);
     double           *reading;
     real             *v;
+    /* A network that is piecewise linear in its weights, one layer at a
+     * time, has no second part; whether it has is seen from a few probes. */
     hvp->rest_vanishes = hvp->fisher || hvp->curvature == HAWQ_GAUSS_NEWTON;
     if (hvp->rest_vanishes || !hawq_can_read(g)) return HAWQ_OK;
     HAWQ_TAKE(v, arena, hawq_selection_total(hvp->at));

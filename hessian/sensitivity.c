@@ -11,6 +11,8 @@ double hawq_trace_rise(const hawq_block *block, const double *channel,
                        const double *error) {
     double sum = 0;
     for (size_t c = 0; c < block->channels; c++) sum += channel[c] * error[c];
+    /* 1/2 sum_c mean curvature of channel c times |dW_c|^2; block.outer *
+     * inner weights are a channel */
     return sum / 2 / (double)(block->outer * block->inner);
 }
 
@@ -163,6 +165,7 @@ hawq_status hawq_study_measure(hawq_study *s, int layer, const real *values,
     replace(w, values, s->saved);
     if (b) replace(b, bias, s->saved_bias);
     forward(s, s->quantized_outputs, s->reading);
+    /* The graph is as it was before anything can fail. */
     memcpy(w->data, s->saved, w->n * sizeof *w->data);
     if (b) memcpy(b->data, s->saved_bias, b->n * sizeof *b->data);
 
@@ -224,6 +227,7 @@ static void quadratic_batch(hawq_study *s, quadratic *q, int layer, size_t b,
         const real   *v = dw + (size_t)j * n;
         const double *hv = q->product + (size_t)j * q->n + q->own;
         q->reading[(size_t)j * s->n_batches + b] =
+            /* g.dW + 1/2 dW'H dW */
             dot(v, q->gradient + q->own, n) + dot(v, hv, n) / 2;
     }
 }
@@ -241,6 +245,8 @@ static hawq_status run_quadratic(hawq_study *s, int layer, int m,
     for (size_t b = 0; b < s->n_batches; b++) {
         quadratic_batch(s, &q, layer, b, m, dw);
         if (!products) continue;
+        /* H of the mean loss is the mean of the H of batches, by their
+         * images. */
         double share = s->images[b] / (double)s->data.n;
         for (size_t i = 0; i < (size_t)m * q.n; i++)
             products[i] += share * q.product[i];

@@ -81,6 +81,9 @@ hawq_status hawq_tracer_balance(hawq_tracer *t, uint64_t first, int n) {
             for (size_t i = 0; i < hawq_block_size(&t->block[l]); i++)
                 squares += av[i] * av[i];
             double row = t->scale[l] * sqrt(squares);
+            /* Row l of D A D has the norm s_l |(A D v)_l|; dividing s_l by
+             * its root, again and again, brings every row to norm 1
+             * (symmetric balancing of a matrix). */
             if (row > 0) t->scale[l] /= sqrt(row);
         }
     }
@@ -131,6 +134,7 @@ hawq_status hawq_tracer_sample(hawq_tracer *t, uint64_t sample, double *block,
     if (t->A.trace) t->A.trace(t->A.self, sample, t->seed, t->part);
     HAWQ_TRY(check_readings(t, sample, t->part));
     for (int l = 0; l < t->n_blocks; l++) {
+        /* v_l' (D A D v)_l has the mean s_l^2 tr A_ll */
         double square = t->scale[l] * t->scale[l];
         block[l] = 0;
         for (size_t c = 0; c < t->block[l].channels; c++)

@@ -73,6 +73,8 @@ hawq_status hawq_store_find_allocation(hawq_store *store,
         " ORDER BY allocation.id DESC LIMIT 1",
         &rows, HAWQ_SQL_TEXT(model_hash), HAWQ_SQL_INT(id)));
     HAWQ_TRY(first_id(&rows, &ours));
+    /* "Not there" and "of another network" ask for different things of the
+     * user. */
     if (!ours && id) {
         HAWQ_TRY(HAWQ_SQL_QUERY(store->db,
                                 "SELECT id FROM allocation WHERE id = ?", &rows,
@@ -236,6 +238,8 @@ static hawq_status check_candidates(const hawq_reader *r, int n,
     for (int first = 0, end; first < n; first = end) {
         for (end = first; end < n; end++)
             if (strcmp(row[end].metric, row[first].metric)) break;
+        /* Rows come ordered by layer and candidate, so the i-th of a layer
+         * must name what the i-th of the first layer names. */
         int widths = (end - first) / r->n_layers;
         for (int i = first; i < end; i++) {
             bool whole = widths && (end - first) % r->n_layers == 0 &&

@@ -143,6 +143,8 @@ hawq_status hawq_sql_end(hawq_sql *db, hawq_status status) {
 
 static hawq_status prepare(hawq_sql *db, const char *sql, sqlite3_stmt **out) {
     for (int i = 0; i < db->n_prepared; i++)
+        /* A statement lives as long as the handle. The text of a call is
+         * nearly always the same literal, so its address decides. */
         if (db->prepared[i].sql == sql || !strcmp(db->prepared[i].sql, sql)) {
             *out = db->prepared[i].statement;
             return HAWQ_OK;
@@ -179,6 +181,8 @@ hawq_status hawq_sql_query(hawq_sql *db, const char *sql, hawq_rows *rows,
         int code = bind(statement, i + 1, &value[i]);
         if (code != SQLITE_OK) return explain(db, code);
     }
+    /* The values are copied (SQLITE_TRANSIENT): the caller may drop them
+     * before the first row is asked for. */
     *rows = (hawq_rows){db, statement, HAWQ_OK};
     return HAWQ_OK;
 }

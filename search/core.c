@@ -72,6 +72,9 @@ static void price_groups(task *t) {
             if (t->reduced[c] < t->reduced[t->base[g]]) t->base[g] = c;
         }
         double least = t->reduced[t->base[g]];
+        /* What a candidate costs more than the best of its group at these
+         * prices: an allocation is as far above L(u) as its reduced losses
+         * sum to, plus the room it leaves times the prices. */
         for (int c = first; c < last; c++) t->reduced[c] -= least;
         t->lagrange += least;
     }

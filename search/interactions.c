@@ -85,6 +85,7 @@ hawq_status hawq_interactions_check(hawq_problem *p) {
                          p->layer[x->layer_i].name, p->layer[x->layer_j].name,
                          x->candidate_a, x->candidate_b);
     }
+    /* 8 times: differences and bounds of such sums must not overflow either. */
     if (isfinite(8 * sum)) return HAWQ_OK;
     return hawq_fail(HAWQ_ENONFINITE, "the sum of the interactions overflows");
 }
@@ -119,9 +120,11 @@ static bool gives(const tables *t, int c, int layer, int candidate) {
 static hawq_status locate(tables *t, int g, int h, int c, int d,
                           hawq_arena *arena, double **out) {
     const int *first = t->k->first;
+    /* q is symmetric: one table for the pair, the smaller group first. */
     if (g > h) return locate(t, h, g, d, c, arena, out);
     int      wide = first[h + 1] - first[h];
     double **table = &t->table[(size_t)g * (size_t)t->k->n_groups + (size_t)h];
+    /* Most pairs of groups never meet, so a table is made when first needed. */
     if (!*table)
         HAWQ_TAKE(*table, arena,
                   (size_t)(first[g + 1] - first[g]) * (size_t)wide);

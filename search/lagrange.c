@@ -95,6 +95,9 @@ static double along(const hawq_knapsack *k, double *price, int b,
         step *= 4;
     }
     for (int i = 0; i < 200; i++) {
+        /* Where the tangents of both ends cross. L is concave and piecewise
+         * linear: either the crossing is its maximum or a new piece is
+         * found. */
         double u =
             (high.value - low.value + low.slope * low.u - high.slope * high.u) /
             (low.slope - high.slope);
@@ -138,6 +141,8 @@ static double across(const ellipsoid *e, const double *h, double *g) {
 static bool cut(ellipsoid *e, const double *h, double depth) {
     double g[M], m = e->m, norm = across(e, h, g), a = depth / norm;
     if (!(norm > 0) || !(a < 1)) return false;
+    /* The smallest ellipsoid around what a cut at depth a = depth / |B'h|
+     * leaves. */
     double step = (1 + m * a) / (m + 1);
     double grow = sqrt(m * m * (1 - a * a) / (m * m - 1));
     double left = 1 - 2 * (1 + m * a) / ((m + 1) * (1 + a));
@@ -169,6 +174,7 @@ static bool descend(const hawq_knapsack *k, ellipsoid *e, double tolerance,
         for (int b = 0; b < k->n_budgets; b++) price[b] = u[b];
     }
     for (int i = 0; i < e->m; i++) h[i] = -slope[e->budget[i]] * e->unit[i];
+    /* Within the ellipsoid L is at most value + |B'h|. */
     if (across(e, h, g) < *best - value + tolerance) return false;
     return cut(e, h, *best - value);
 }
@@ -189,6 +195,8 @@ double hawq_lagrange_maximise(const hawq_knapsack *k, double *price) {
         }
         e.budget[e.m] = b;
         e.unit[e.m] = loss_range / range;
+        /* The best common prices lie below those that each budget needs
+         * alone, or not far above: the ellipsoid starts around their halves. */
         e.c[e.m] = alone[b] / e.unit[e.m] / 2;
         most = fmax(most, e.c[e.m++]);
     }

@@ -40,6 +40,9 @@ static hawq_status collect(const hawq_problem *p, int kind,
         for (int g = 0; g < k->n_groups; g++) choice[g] = k->origin[choice[g]];
         hawq_pareto_point new = {hawq_problem_sum(p, kind, choice),
                                  hawq_problem_sum(p, -1, choice), choice};
+        /* Losses must fall strictly as costs rise. Both are summed anew
+         * here, layer after layer, and may tie where the sums of the program
+         * did not. */
         if (n && new.objective >= point[n - 1].objective) continue;
         while (n && new.cost <= point[n - 1].cost) n--;
         point[n++] = new;
@@ -108,6 +111,7 @@ static hawq_status solve_at(steps *s, double limit, double seconds,
     *fits =
         found.state == HAWQ_FOUND_OPTIMAL || found.state == HAWQ_FOUND_FEASIBLE;
     if (!*fits) return HAWQ_OK;
+    /* Relative to the larger of value and bound, which both may be negative. */
     double value = hawq_knapsack_sum(&k, found.x, NULL);
     double size = fmax(fabs(value), fabs(found.bound));
     if (found.state == HAWQ_FOUND_FEASIBLE && size > 0)
@@ -170,9 +174,13 @@ hawq_status hawq_pareto_steps(hawq_problem *p, const char *kind, int n_limits,
         add_step(&s, s.budget[0].limit, seconds / n_limits, arena, point, &n));
     if (n) {
         hawq_pareto_point best = point[0];
+        /* The optimum without limit is the right end: beyond its cost
+         * nothing is gained, so the limits are spread from the least cost to
+         * there. */
         high = best.cost;
         n = 0;
         for (int i = 0; i < n_limits - 1; i++) {
+            /* Time that easy limits did not need goes to those that follow. */
             double left = s.deadline - hawq_clock_now();
             HAWQ_TRY(add_step(&s, low + (high - low) * i / (n_limits - 1),
                               left / (n_limits - 1 - i), arena, point, &n));

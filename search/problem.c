@@ -129,6 +129,7 @@ static hawq_status room_for_layer(hawq_problem *p) {
         &p->arena, p->layer, (size_t)p->n_layers, sizeof *grown);
     if (!grown) return HAWQ_ENOMEM;
     p->layer = grown;
+    /* Half full at most, or probing for a name that is not there grows long. */
     if (2 * ((size_t)p->n_layers + 1) > p->names->n_slots) return names_grow(p);
     return HAWQ_OK;
 }
@@ -162,6 +163,8 @@ hawq_status hawq_problem_add(hawq_problem *p, const char *name,
         for (int k = 0; k < p->n_kinds; k++) *cost++ = given[c].cost[k];
     }
     hawq_problem_layer *layer = &p->layer[p->n_layers];
+    /* From here on nothing fails but memory, so a layer refused leaves no
+     * trace. */
     layer->params = params;
     layer->n_candidates = n_candidates;
     layer->candidate = candidate;
@@ -327,6 +330,7 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
             hawq_problem_candidate(p, l, choice[p->layer[l].in_group]);
         sum += kind < 0 ? c->loss : c->cost[kind];
     }
+    /* objective = sum_l loss_l + sum_{i<j} q_ij: the pairs are counted once */
     if (kind < 0) return sum + hawq_interactions_sum(p, choice);
     return sum / p->kind[kind].unit;
 }
@@ -336,6 +340,8 @@ double hawq_problem_sum(const hawq_problem *p, int kind, const int *choice) {
 double hawq_problem_uniform8(const hawq_problem *p, int kind, bool *found) {
     double sum = 0;
     *found = true;
+    /* Known for the network as a whole, where that is not the sum over layers.
+     */
     if (p->kind[kind].uniform8 > 0) return p->kind[kind].uniform8;
     for (int l = 0; l < p->n_layers; l++) {
         const hawq_problem_layer *layer = &p->layer[l];

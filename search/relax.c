@@ -52,6 +52,9 @@ static void centre(hawq_relax *r, const hawq_pair *pair) {
             double value = v[a * wide + b], across = 0, down = 0;
             for (int i = 0; i < wide; i++) across += v[a * wide + i] / wide;
             for (int i = 0; i < rows; i++) down += v[i * wide + b] / rows;
+            /* Double centring: rows and columns of what is left sum to zero,
+             * so that Q holds the interaction alone and is as small as it
+             * can be. */
             int    c = first[pair->g] + a, d = first[pair->h] + b;
             double left = value - across - down + mean;
             r->q[c * r->n + d] = r->q[d * r->n + c] = left;
@@ -98,6 +101,8 @@ static void scale(hawq_relax *r) {
         for (int g = 0; g < k->n_groups; g++)
             cost +=
                 spread(k->cost + b, k->first[g], k->first[g + 1], k->n_budgets);
+        /* A price in this unit turns the whole range of a cost into the
+         * whole range of losses. */
         r->unit[b] = cost > 0 && !isinf(k->limit[b]) ? loss / cost : 0;
         if (r->unit[b] > 0) size += r->unit[b] * k->limit[b];
     }
@@ -128,6 +133,7 @@ static double least_alive(const hawq_relax *r, const hawq_relax_node *node,
 static bool restrict_to(const hawq_relax *r, hawq_relax_node *node, int b) {
     const hawq_knapsack *k = r->k;
     double sum = 0, most = k->limit[b] * (1 + (k->n_groups + 4) * DBL_EPSILON);
+    /* With every other group at its cheapest, a candidate must still fit. */
     for (int g = 0; g < k->n_groups; g++) sum += least_alive(r, node, g, b);
     if (!(sum <= most)) return false;
     for (int g = 0; g < k->n_groups; g++) {
@@ -188,6 +194,7 @@ static void open_field(const hawq_relax *r, const double *y, double *field) {
 /* G + u.cost of a candidate, see (3) */
 static double priced(const hawq_relax *r, const hawq_relax_node *node,
                      const double *field, int c) {
+    /* Gradient of f_B at y in coordinate c: the field is (Q + B) y. */
     double value = r->linear[c] + field[c] - shift(r, c, c) / 2;
     for (int b = 0; b < r->k->n_budgets; b++)
         value += node->price[b] * r->k->cost[c * r->k->n_budgets + b];
@@ -210,6 +217,9 @@ static double bound_at(const hawq_relax *r, const hawq_relax_node *node,
                        const double *field) {
     double sum = r->constant;
     for (int c = 0; c < r->n; c++)
+        /* -1/2 y'(Q + B) y: a convex function lies above its tangent plane
+         * at y, whose least value over the simplices is the sum of the least
+         * gradients. */
         if (node->y[c] > 0) sum -= node->y[c] * field[c] / 2;
     for (int b = 0; b < r->k->n_budgets; b++)
         if (node->price[b] > 0) sum -= node->price[b] * r->k->limit[b];
@@ -241,6 +251,8 @@ static void exchange(const hawq_relax *r, int g, hawq_relax_node *node,
     if (to == from || from < 0) return;
     double curve =
         shift(r, to, to) + shift(r, from, from) - 2 * shift(r, to, from);
+    /* Along e_to - e_from the function falls by gain t - curve t^2 / 2: the
+     * exact minimum, or all the weight there is. */
     double gain = most - least;
     double step = gain < curve * node->y[from] ? gain / curve : node->y[from];
     if (step > 0) {

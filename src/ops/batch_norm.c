@@ -55,6 +55,7 @@ static void scale(const hawq_node *node, const real *x, bool shift, bool add,
         real   t = (real)(node->in[BETA]->data[c] -
                         node->in[MEAN]->data[c] * factor(node, c));
         for (size_t k = i * b->inner; k < (i + 1) * b->inner; k++)
+            /* y = f x + t. Tangents and adjoints have no t; adjoints add. */
             y[k] = (add ? y[k] : shift ? t : 0) + f * x[k];
     }
 }

@@ -56,6 +56,8 @@ static hawq_status plan_rows(hawq_arena *arena, const hawq_shape *const s[2],
         size_t  step[2];
         for (int k = A; k <= B; k++)
             step[k] = axis_size(s[k], to, axis - 1) == d;
+        /* An axis along which one operand stands still and another moves
+         * cannot join a run in which it is the other way round. */
         if (d != 1 && known && (step[A] != o->step[A] || step[B] != o->step[B]))
             break;
         o->run *= (size_t)d;

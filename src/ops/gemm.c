@@ -118,6 +118,7 @@ static void tangent(const hawq_node *node, const hawq_planes *p) {
     for (int l = 0; l < p->lanes; l++) {
         real *dy = hawq_dot(p, l, node->out[0]);
         set_c(g, hawq_dot(p, l, hawq_in(node, C)), dy);
+        /* dy = beta dc + alpha (da b + a db) */
         product(g, hawq_dot(p, l, node->in[A]), hawq_val(p, node->in[B]), dy);
         product(g, hawq_val(p, node->in[A]), hawq_dot(p, l, node->in[B]), dy);
     }
@@ -138,6 +139,8 @@ static void adjoint_tangent(const hawq_node *node, const hawq_planes *p) {
         const real *bdy = hawq_bardot(p, l, node->out[0]);
         real       *bda = hawq_bardot(p, l, node->in[A]);
         real       *bdb = hawq_bardot(p, l, node->in[B]);
+        /* The product rule on ba = by b' and bb = a' by: bda = bdy b' + by
+         * db', bdb = a' bdy + da' by */
         by_a(g, hawq_val(p, node->in[B]), bdy, bda);
         by_a(g, hawq_dot(p, l, node->in[B]), by, bda);
         by_b(g, hawq_val(p, node->in[A]), bdy, bdb);

@@ -175,6 +175,8 @@ static inline real largest(const hawq_taps *t, const real *x, size_t o) {
 static inline size_t source(const hawq_taps *t, const real *x, real y,
                             size_t o) {
     int32_t i = t->start[o], last = t->start[o + 1] - 1;
+    /* The last tap needs no look: if it is none before, it is that one (or y
+     * is NaN). */
     while (i < last && x[t->tap[i]] != y) i++;
     return (size_t)t->tap[i];
 }

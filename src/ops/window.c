@@ -57,6 +57,8 @@ static hawq_status read_kernel(const hawq_node *node, const int64_t *kernel,
 static void pad_same(hawq_window *w, int a, bool upper) {
     int64_t span = (w->kernel[a] - 1) * w->dilation[a] + 1;
     w->out[a] = ceil_div(w->in[a], w->stride[a]);
+    /* What ceil(in / stride) windows reach beyond the input, split in
+     * halves; the odd one goes to the end (SAME_UPPER) or the beginning. */
     int64_t total = (w->out[a] - 1) * w->stride[a] + span - w->in[a];
     if (total < 0) total = 0;
     w->pad_begin[a] = upper ? total / 2 : total - total / 2;
@@ -74,6 +76,8 @@ static hawq_status count_positions(const hawq_node *node, hawq_window *w, int a,
                               (long long)span, a, (long long)(room + span));
     w->out[a] =
         (ceil_mode ? ceil_div(room, w->stride[a]) : room / w->stride[a]) + 1;
+    /* A last window that would begin in the padding at the end is not
+     * counted (as in PyTorch and, from opset 19 on, in ONNX). */
     if (ceil_mode &&
         (w->out[a] - 1) * w->stride[a] >= w->in[a] + w->pad_begin[a])
         w->out[a]--;
@@ -140,6 +144,7 @@ hawq_status hawq_window_read(const hawq_node *node, int rank, const int64_t *in,
 
 void hawq_window_range(const hawq_window *w, int axis, int64_t o,
                        int64_t *first, int64_t *last) {
+    /* The taps k with 0 <= start + k step < in. */
     int64_t start = o * w->stride[axis] - w->pad_begin[axis];
     int64_t step = w->dilation[axis];
     int64_t end = ceil_div(w->in[axis] - start, step);

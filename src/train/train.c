@@ -64,6 +64,8 @@ static hawq_status train_epoch(loop *l, hawq_train_epoch *e) {
     size_t                    steps = l->per_epoch * (size_t)o->epochs;
     size_t                    done = 0, n_correct = 0;
     double                    sum = 0;
+    /* The order depends on the seed and the epoch alone, not on the order
+     * before: a run that was stopped goes on as one that was not. */
     hawq_rng_shuffle(hawq_rng_key(o->seed, HAWQ_STREAM_ORDER, epoch, 0), 2,
                      l->train->n, l->order);
     for (size_t i = 0; i < l->per_epoch; i++) {
@@ -79,6 +81,7 @@ static hawq_status train_epoch(loop *l, hawq_train_epoch *e) {
                              "the loss is not finite in epoch %d: lower the "
                              "rate, or clip gradients to a smaller norm",
                              e->epoch);
+        /* Likewise the rate: a function of the step. */
         e->rate = hawq_cosine_rate(o->rate, step, steps, l->warm_up);
         hawq_sgd_step(&l->sgd, e->rate, l->gradient);
         done += n;
